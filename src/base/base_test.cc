@@ -1,0 +1,74 @@
+#include <gtest/gtest.h>
+
+#include "base/bytes.h"
+#include "base/crc32c.h"
+#include "base/rng.h"
+#include "base/types.h"
+
+namespace ms {
+namespace {
+
+TEST(Types, TimesReadBackWhatTheyPrint) {
+  EXPECT_EQ(format_time(0), "1970-01-01T00:00:00.000000Z");
+  EXPECT_EQ(format_time(-1), "1969-12-31T23:59:59.999999Z");
+  for (const int64_t us : {int64_t{0}, int64_t{-1}, int64_t{1767225600123456}, int64_t{-62167219200000000}})
+    EXPECT_EQ(parse_time(format_time(us)).value(), us);
+  EXPECT_EQ(parse_time("2026-01-01 00:00:00+01:00").value(), 1767225600000000 - kMicrosPerHour);
+  EXPECT_EQ(parse_time("2026-01-01").value(), 1767225600000000);
+  for (const char* bad : {"", "2026", "2026-02-30", "2026-01-01T25:00:00Z", "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00X"})
+    EXPECT_FALSE(parse_time(bad)) << bad;
+}
+
+TEST(Types, Durations) {
+  EXPECT_EQ(parse_duration("1h30m").value(), 90 * kMicrosPerMinute);
+  EXPECT_EQ(parse_duration("7d").value(), 7 * kMicrosPerDay);
+  EXPECT_EQ(format_duration(90 * kMicrosPerMinute), "1h30m");
+  for (const char* bad : {"", "5", "-1h", "h", "1w", "9223372036854775807d"}) EXPECT_FALSE(parse_duration(bad)) << bad;
+}
+
+TEST(Types, Uuids) {
+  const Uuid id = random_uuid();
+  EXPECT_EQ(Uuid::parse(id.to_string()).value(), id);
+  EXPECT_FALSE(Uuid::parse("00000000-0000-0000-0000-00000000000"));
+  EXPECT_FALSE(Uuid::parse("00000000x0000-0000-0000-000000000000"));
+}
+
+TEST(Crc32c, KnownAnswersAndLongInputs) {
+  const std::string_view digits = "123456789";
+  const auto bytes = [](std::string_view s) { return std::span(reinterpret_cast<const uint8_t*>(s.data()), s.size()); };
+  EXPECT_EQ(crc32c(bytes(digits)), 0xE3069283u);
+  EXPECT_EQ(crc32c(bytes(std::string(32, '\0'))), 0x8A9136AAu);
+  Rng rng(1);
+  std::string text(100'000, '\0');
+  for (char& c : text) c = static_cast<char>(rng.next());
+  // Long inputs take the interleaved path; cutting them anywhere must not matter.
+  for (const size_t cut : {0, 1, 7, 3071, 3072, 3073, 99999}) {
+    const auto whole = bytes(text);
+    EXPECT_EQ(crc32c(whole.subspan(cut), crc32c(whole.first(cut))), crc32c(whole));
+  }
+  uint32_t slow = ~0u;
+  for (const char c : text) {
+    slow ^= static_cast<uint8_t>(c);
+    for (int bit = 0; bit < 8; ++bit) slow = (slow >> 1) ^ ((slow & 1) ? 0x82F63B78u : 0u);
+  }
+  EXPECT_EQ(crc32c(bytes(text)), ~slow);
+}
+
+TEST(Bytes, ReaderNeverRunsPastItsEnd) {
+  ByteWriter out;
+  out.varint(300), out.zigzag(-5), out.sized("abc"), out.i64(-1);
+  ByteReader in(out.str());
+  EXPECT_EQ(in.varint(), 300u);
+  EXPECT_EQ(in.zigzag(), -5);
+  EXPECT_EQ(in.sized(), "abc");
+  EXPECT_EQ(in.i64(), -1);
+  EXPECT_TRUE(in.ok() && in.at_end());
+  EXPECT_EQ(in.u8(), 0);
+  EXPECT_FALSE(in.ok());
+  ByteReader endless(std::string_view("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11));
+  EXPECT_EQ(endless.varint(), 0u);
+  EXPECT_FALSE(endless.ok());
+}
+
+}  // namespace
+}  // namespace ms

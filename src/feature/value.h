@@ -1,0 +1,46 @@
+// Answers: one value per feature with its status and event time.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/types.h"
+#include "codec/column_batch.h"
+
+namespace ms::feature {
+
+// Functions of (key, t, K) alone. Precedence: ERROR, OVERFLOW, DELETED, EXPIRED, EMPTY_WINDOW, NULL, PRESENT.
+enum class Status : uint8_t { kPresent, kNull, kEmptyWindow, kExpired, kDeleted, kOverflow, kError };
+std::string_view to_string(Status status);  // "PRESENT", "NULL", "EMPTY_WINDOW", ...
+
+inline constexpr int64_t kNoEventTime = INT64_MIN;
+
+// One feature's answer. `is_null` says that there is no value (whatever the status); the slot used follows the
+// feature's result type. `text` is a view that lives until the FeatureRow is cleared or the state changes.
+struct FeatureValue {
+  Status status = Status::kEmptyWindow;
+  bool is_null = true;
+  union {
+    int64_t i = 0;  // kInt64, kTimestamp, kBool (0 or 1)
+    double f;       // kFloat64
+  };
+  std::string_view text;                  // kString
+  int64_t event_time_us = kNoEventTime;   // of the canonically last row in the feature's own window
+};
+
+// The answers of one view for one key, in the order of the view's features.
+struct FeatureRow {
+  bool found = false;  // a row that passed `where` lies in [longest tail, t)
+  std::vector<FeatureValue> values;
+  StringArena arena;   // owns texts
+
+  void reset(size_t features) {
+    found = false;
+    values.assign(features, FeatureValue{});
+    arena.clear();
+  }
+};
+
+}  // namespace ms::feature

@@ -1,0 +1,54 @@
+// The state of one view on one shard, and the only code that answers a feature: online reads, training sets and
+// replays all call evaluate(). State is exact and commutative: any order of apply() gives the same answers.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "feature/value.h"
+#include "feature/view_program.h"
+
+namespace ms::feature {
+
+// One writer; const methods may run on many threads between writes (the shard's lock sees to that).
+class ViewState {
+ public:
+  static std::unique_ptr<ViewState> make(std::shared_ptr<const ViewProgram> program);
+  virtual ~ViewState() = default;
+
+  // Adds the rows whose numbers are in `which` (the shard's share of `rows`). `now` is the shard's clock: it never goes
+  // back, and no later evaluate() asks for t < now. Rows with et >= now wait as pending rows and count once t passes them.
+  // Returns how many rows were beyond the horizon (no window can reach them at any t >= now) and not kept.
+  virtual uint64_t apply(const PreparedRows& rows, std::span<const uint32_t> which, Instant now) = 0;
+
+  // The answers for `key` at `t` (t >= every `now` applied). after_event: rows with et = t count too, where head(t) = t.
+  virtual void evaluate(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) const = 0;
+
+  // The same bits as evaluate(), for callers that own the state alone and ask each key with non-decreasing t (training
+  // sets, replay): keeps running totals per window, so that a question costs O(features), not O(tiles).
+  virtual void evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) = 0;
+
+  // Starts loading the entity's memory; call some rows ahead of evaluate().
+  virtual void prefetch(uint64_t table_hash) const = 0;
+
+  // Drops what no window can reach at any t >= now and rolls up what none can cut; bounded work per call, in turn over
+  // the entities. Never changes an answer.
+  virtual void maintain(Instant now, size_t entities_max) = 0;
+
+  virtual size_t entities() const = 0;
+  virtual size_t resident_bytes() const = 0;
+
+  // Canonical export at t (law L3): a function of the applied rows alone. Sorted by key.
+  virtual void export_canonical(Instant t, const std::function<void(std::string_view key, std::string_view state)>& sink) const = 0;
+
+  // Checkpoint form; load() replaces the state. Errors: Corruption.
+  virtual void save(ByteWriter& out) const = 0;
+  virtual Result<> load(ByteReader& in) = 0;
+};
+
+}  // namespace ms::feature

@@ -1,0 +1,166 @@
+// The event log: topics with partitions, durable appends, reads of what is durable. The one door of log/.
+//
+// Threads: every method is thread-safe. Callbacks run on the log's own writer thread, must not block and must not call
+// back into the log; hand the work over. Nothing is visible (read, listed, notified) before it is durable.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file_system.h"
+#include "base/types.h"
+
+namespace ms::log {
+
+struct LogOptions {
+  std::string dir;  // WAL in dir/wal, objects in dir/objects
+  FileSystem* fs = nullptr;
+  const Clock* clock = nullptr;
+  size_t group_bytes_max = 8u << 20;           // a group is sealed at this size even while a sync runs
+  size_t pending_bytes_max = 256u << 20;       // appends waiting for durability; beyond it they are refused (kExhausted)
+  size_t wal_segment_bytes = 128u << 20;
+  size_t tail_cache_bytes_max = 512u << 20;
+  size_t object_bytes_target = 64u << 20;
+  int64_t reconcile_interval_ms = 30'000;      // 0: only when reconcile() is called
+  int64_t retention_check_interval_ms = 60'000;  // 0: only when enforce_retention() is called
+  int32_t partitions_max = 100'000;            // over all topics
+};
+
+// Topic configurations use Kafka's names (retention.ms, max.message.bytes, ...); unset ones have Kafka's defaults.
+using TopicConfig = std::map<std::string, std::string>;
+
+struct TopicInfo {
+  TopicId id;
+  std::string name;
+  int32_t partitions = 0;
+  TopicConfig config;  // only what was set
+  bool internal = false;
+};
+
+// Which error a Kafka client must see. kNone for a duplicate of an idempotent producer too: it carries the first offset.
+enum class AppendError : uint8_t {
+  kNone,
+  kUnknownTopicOrPartition,
+  kCorruptMessage,        // length, CRC, magic, counts
+  kMessageTooLarge,
+  kInvalidRecord,
+  kInvalidTimestamp,
+  kOutOfOrderSequence,
+  kUnknownProducerId,
+  kInvalidProducerEpoch,
+  kNoSpace,               // the disk is full: nothing was written
+  kOverloaded,            // pending_bytes_max reached
+  kStorage,               // the log has failed or is closing
+};
+
+struct AppendPart {
+  TopicPartition to;
+  Slice batch;  // exactly one Kafka record batch v2, as the client sent it; its block is patched in place (base offset, epoch)
+};
+struct AppendOutcome {
+  AppendError error = AppendError::kNone;
+  std::string message;  // empty when error is kNone
+  Offset base_offset;
+  Offset log_start_offset;
+  AppendTime append_time;
+  bool duplicate = false;
+};
+using AppendDone = std::move_only_function<void(std::vector<AppendOutcome>)>;
+
+struct ReadBatch {
+  Slice bytes;  // one record batch v2, byte-exact, final offsets patched in
+  Offset base;
+  Offset last;
+  AppendTime at;  // when its group was committed
+};
+struct ReadResult {
+  std::vector<ReadBatch> batches;  // in offset order; the first may begin below the asked offset
+  Offset log_start;
+  Offset high_watermark;  // the offset after the last durable record
+  Offset last_stable;     // = high_watermark while no transaction is open
+};
+struct PartitionState {
+  Offset log_start, high_watermark, last_stable;
+  int64_t bytes = 0;
+};
+struct OffsetAndTime {
+  Offset offset;
+  int64_t timestamp_ms = -1;
+};
+
+struct CommittedOffset {
+  Offset offset;
+  int32_t leader_epoch = -1;
+  std::string metadata;
+  int64_t commit_time_ms = 0;
+};
+using OffsetKey = std::pair<TopicId, int32_t>;
+
+class Log {
+ public:
+  // Recovers (torn tail cut; corrupt middle refused with kCorruption, naming file and position) and starts the writer,
+  // the reconciler and the retention task. The caller holds the directory lock.
+  static Result<std::unique_ptr<Log>> open(LogOptions options);
+  virtual ~Log() = default;  // closes
+
+  // Stops taking appends, makes what is pending durable, reconciles nothing, joins the threads. Idempotent.
+  virtual Result<> close() = 0;
+
+  // ---- topics. All return after the command is durable.
+  // Errors: kAlreadyExists, kInvalidArgument (name, partitions, config), kExhausted (partitions_max, disk full).
+  virtual Result<TopicInfo> create_topic(const std::string& name, int32_t partitions, const TopicConfig& config,
+                                         bool internal = false) = 0;
+  virtual Result<> delete_topic(TopicId id) = 0;
+  virtual Result<> create_partitions(TopicId id, int32_t total) = 0;  // kInvalidArgument unless it grows
+  // A value of nullopt removes the key. Unknown keys and bad values: kInvalidArgument.
+  virtual Result<> alter_config(TopicId id, const std::map<std::string, std::optional<std::string>>& changes) = 0;
+  virtual std::vector<TopicInfo> topics() const = 0;  // sorted by name
+  virtual std::optional<TopicInfo> find_topic(std::string_view name) const = 0;
+  virtual std::optional<TopicInfo> find_topic(TopicId id) const = 0;
+  // The effective value of every known configuration key: what was set, else the default.
+  virtual TopicConfig effective_config(const TopicInfo& topic) const = 0;
+
+  // ---- records
+  // Validates each part by itself (header, CRC, sizes, sequence), seals the good ones into the next group and calls
+  // `done` once with one outcome per part when they are durable (or refused). Parts of one call keep their order.
+  virtual void append(std::vector<AppendPart> parts, AppendDone done) = 0;
+  // Batches from the one that holds `from` on, up to about max_bytes (always at least one batch if there is one).
+  // Errors: kNotFound (topic, partition), kInvalidArgument with message "OFFSET_OUT_OF_RANGE..." outside
+  // [log_start, high_watermark], kCorruption, kInternal (storage) for that partition only.
+  virtual Result<ReadResult> read(TopicPartition from_partition, Offset from, size_t max_bytes) = 0;
+  virtual Result<PartitionState> partition_state(TopicPartition p) const = 0;
+  // The first record whose timestamp is >= timestamp_ms; nullopt if none.
+  virtual Result<std::optional<OffsetAndTime>> offset_for_time(TopicPartition p, int64_t timestamp_ms) = 0;
+  // The record with the largest timestamp (Kafka's ListOffsets -3); nullopt when empty.
+  virtual Result<std::optional<OffsetAndTime>> offset_of_max_timestamp(TopicPartition p) = 0;
+
+  // Called on the writer thread after a group has become visible, with the partitions it touched. Returns an id.
+  using VisibleListener = std::function<void(std::span<const TopicPartition>)>;
+  virtual uint64_t add_listener(VisibleListener listener) = 0;
+  virtual void remove_listener(uint64_t id) = 0;  // no call runs after it returns
+
+  // ---- producers: a fresh (id, epoch 0). Durable on return.
+  virtual Result<int64_t> new_producer_id() = 0;
+
+  // ---- consumer groups' committed offsets. Durable when `done` runs / on return.
+  virtual void commit_offsets(const std::string& group, std::map<OffsetKey, CommittedOffset> offsets,
+                              std::move_only_function<void(Result<>)> done) = 0;
+  virtual std::map<OffsetKey, CommittedOffset> committed_offsets(const std::string& group) const = 0;
+  virtual Result<> delete_group_offsets(const std::string& group) = 0;  // kNotFound if it has none
+  virtual std::vector<std::string> groups_with_offsets() const = 0;
+
+  // ---- background work, by hand (tests, commands)
+  virtual Result<> reconcile() = 0;           // everything sealed goes to stream objects; the WAL is trimmed
+  virtual Result<> enforce_retention() = 0;   // by append time and bytes
+};
+
+}  // namespace ms::log
