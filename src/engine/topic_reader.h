@@ -1,0 +1,52 @@
+// From a topic's record batches to prepared rows: the one path that the live engine, training sets and replay share.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "feature/definition.h"
+#include "feature/view_program.h"
+#include "log/log.h"
+
+namespace ms::engine {
+
+// Why a record is not applied. The text is a stable code with a detail: "json: ...", "event_time: ...",
+// "too_far_ahead: ...", "expression: ...", "batch: ...".
+struct DeadLetter {
+  PartitionId partition;
+  Offset offset;
+  AppendTime append_time;
+  std::string reason;
+  Slice key, value;  // the original bytes
+};
+
+// Decodes the records of one source for some of its views. One thread at a time; reuse it, it keeps its buffers.
+class TopicReader {
+ public:
+  // `programs` are views of this source. Nothing is decoded that none of them needs.
+  static std::unique_ptr<TopicReader> make(const feature::SourceDefinition& source,
+                                           std::vector<std::shared_ptr<const feature::ViewProgram>> programs);
+  virtual ~TopicReader() = default;
+
+  struct Chunk {
+    PartitionId partition;
+    Offset begin, end;        // every record in [begin, end) is in `rows` or was left out for a reason
+    AppendTime append_time;   // of the last record
+    uint64_t records = 0;
+    std::vector<feature::PreparedRows*> rows;  // one per program, in their order; valid until the next call
+    std::vector<DeadLetter> dead;
+  };
+  using Sink = std::function<Result<>(Chunk&)>;
+
+  // Feeds `batches` (of one partition, in order) to the sink in chunks of at most `rows_max` rows. Records below `from` or
+  // at or above `until` are skipped. A batch that cannot be read at all gives one DeadLetter.
+  virtual Result<> read(PartitionId partition, std::span<const log::ReadBatch> batches, Offset from, Offset until,
+                        size_t rows_max, const Sink& sink) = 0;
+};
+
+}  // namespace ms::engine
