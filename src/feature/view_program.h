@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "codec/column_batch.h"
 #include "feature/definition.h"
+#include "feature/feature_spec.h"
 
 namespace ms::feature {
 
@@ -59,6 +60,7 @@ class ViewProgram {
   // The fields the decoder must produce, in this order, followed by the event time as the last column (kTimestamp).
   virtual const std::vector<Field>& input_fields() const = 0;
   virtual const std::vector<FeatureColumn>& features() const = 0;      // result names and types
+  virtual const std::vector<FeatureSpec>& specs() const = 0;           // same order: what the state computes
   virtual const std::vector<Field>& key_fields() const = 0;            // name and type of each key part
   virtual const ViewDefinition& definition() const = 0;
   virtual int64_t longest_reach_us() const = 0;                        // how far back any window looks; INT64_MAX: lifetime

@@ -19,6 +19,8 @@ namespace ms::feature {
 class ViewState {
  public:
   static std::unique_ptr<ViewState> make(std::shared_ptr<const ViewProgram> program);
+  // Without a program. Every window passes check_window and every aggregate takes its argument (a CHECK).
+  static std::unique_ptr<ViewState> make(std::vector<FeatureSpec> specs);
   virtual ~ViewState() = default;
 
   // Adds the rows whose numbers are in `which` (the shard's share of `rows`). `now` is the shard's clock: it never goes
