@@ -1,0 +1,246 @@
+#include "codec/record_batch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "base/check.h"
+#include "base/crc32c.h"
+
+namespace ms {
+namespace {
+
+// Field positions, see docs/formats/wal.md for the whole table.
+constexpr size_t kAtLength = 8, kAtLeaderEpoch = 12, kAtMagic = 16, kAtCrc = 17, kAtAttributes = 21,
+                 kAtLastOffsetDelta = 23, kAtBaseTimestamp = 27, kAtMaxTimestamp = 35, kAtProducerId = 43,
+                 kAtProducerEpoch = 51, kAtBaseSequence = 53, kAtRecords = 57;
+constexpr size_t kLengthExcludes = 12;  // the length field counts the bytes behind itself
+constexpr size_t kRecordBytesMin = 7;   // length, attributes, two deltas, two lengths, header count
+
+template <class T>
+T load_be(const uint8_t* from) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return std::byteswap(value);
+}
+template <class T>
+void store_be(uint8_t* to, T value) {
+  value = std::byteswap(value);
+  std::memcpy(to, &value, sizeof value);
+}
+
+// Bounded varints over [at, end). False when the bytes run out or the number does not fit.
+bool get_varlong(const uint8_t*& at, const uint8_t* end, int64_t& out) {
+  uint64_t value = 0;
+  for (unsigned shift = 0; shift < 64; shift += 7) {
+    if (at == end) return false;
+    const uint8_t b = *at++;
+    value |= static_cast<uint64_t>(b & 0x7F) << shift;
+    if (b < 0x80) {
+      if (shift == 63 && b > 1) return false;
+      out = static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
+      return true;
+    }
+  }
+  return false;
+}
+bool get_varint(const uint8_t*& at, const uint8_t* end, int32_t& out) {
+  int64_t wide = 0;
+  if (!get_varlong(at, end, wide) || wide < INT32_MIN || wide > INT32_MAX) return false;
+  out = static_cast<int32_t>(wide);
+  return true;
+}
+// A length (-1 = null when allowed) and that many bytes.
+bool get_bytes(const uint8_t*& at, const uint8_t* end, std::optional<std::string_view>& out) {
+  int32_t size = 0;
+  if (!get_varint(at, end, size) || size < -1) return false;
+  if (size == -1) return out.reset(), true;
+  if (size > end - at) return false;
+  out.emplace(reinterpret_cast<const char*>(at), static_cast<size_t>(size));
+  at += size;
+  return true;
+}
+bool skip_headers(const uint8_t*& at, const uint8_t* end) {
+  int32_t count = 0;
+  if (!get_varint(at, end, count) || count < 0) return false;
+  std::optional<std::string_view> text;
+  for (; count > 0; --count)
+    if (!get_bytes(at, end, text) || !text || !get_bytes(at, end, text)) return false;
+  return true;
+}
+
+std::unexpected<BatchError> refuse(BatchFault fault, std::string message) {
+  return std::unexpected(BatchError{fault, std::move(message)});
+}
+
+uint32_t crc_of(std::span<const uint8_t> batch) { return crc32c(batch.subspan(kAtAttributes)); }
+
+void put_varlong(std::string& out, int64_t v) {
+  uint64_t u = (static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63);
+  for (; u >= 0x80; u >>= 7) out.push_back(static_cast<char>(u | 0x80));
+  out.push_back(static_cast<char>(u));
+}
+void put_bytes(std::string& out, const std::optional<std::string_view>& bytes) {
+  put_varlong(out, bytes ? static_cast<int64_t>(bytes->size()) : -1);
+  if (bytes) out.append(*bytes);
+}
+
+}  // namespace
+
+std::optional<uint64_t> record_batch_size(std::span<const uint8_t> bytes) {
+  if (bytes.size() < kLengthExcludes) return std::nullopt;
+  const auto length = load_be<int32_t>(bytes.data() + kAtLength);
+  if (length < static_cast<int32_t>(kBatchHeaderBytes - kLengthExcludes)) return std::nullopt;
+  return static_cast<uint64_t>(length) + kLengthExcludes;
+}
+
+std::expected<RecordBatchHeader, BatchError> parse_record_batch(std::span<const uint8_t> bytes) {
+  if (bytes.size() < kBatchHeaderBytes)
+    return refuse(BatchFault::kLength, fmt::format("a record batch has at least {} bytes, here are {}", kBatchHeaderBytes, bytes.size()));
+  const uint8_t* at = bytes.data();
+  if (at[kAtMagic] != 2)
+    return refuse(BatchFault::kMagic, fmt::format("record batch magic {} is not supported, only 2", at[kAtMagic]));
+  const auto size = record_batch_size(bytes);
+  if (!size || *size != bytes.size())
+    return refuse(BatchFault::kLength, fmt::format("record batch length {} does not match its {} bytes",
+                                                   load_be<int32_t>(at + kAtLength), bytes.size()));
+  RecordBatchHeader h;
+  h.base_offset = load_be<int64_t>(at);
+  h.size = static_cast<uint32_t>(*size);
+  h.leader_epoch = load_be<int32_t>(at + kAtLeaderEpoch);
+  h.crc = load_be<uint32_t>(at + kAtCrc);
+  h.attributes = load_be<uint16_t>(at + kAtAttributes);
+  h.last_offset_delta = load_be<int32_t>(at + kAtLastOffsetDelta);
+  h.base_timestamp_ms = load_be<int64_t>(at + kAtBaseTimestamp);
+  h.max_timestamp_ms = load_be<int64_t>(at + kAtMaxTimestamp);
+  h.producer_id = load_be<int64_t>(at + kAtProducerId);
+  h.producer_epoch = load_be<int16_t>(at + kAtProducerEpoch);
+  h.base_sequence = load_be<int32_t>(at + kAtBaseSequence);
+  h.records = load_be<int32_t>(at + kAtRecords);
+  if ((h.attributes & 7) > 4) return refuse(BatchFault::kAttributes, fmt::format("unknown compression {}", h.attributes & 7));
+  if (h.records < 1 || h.last_offset_delta != h.records - 1)
+    return refuse(BatchFault::kCounts, fmt::format("{} records do not fit a last offset delta of {}", h.records, h.last_offset_delta));
+  if (h.compression() == Compression::kNone && static_cast<size_t>(h.records) > (bytes.size() - kBatchHeaderBytes) / kRecordBytesMin)
+    return refuse(BatchFault::kCounts, fmt::format("{} records cannot lie in {} bytes", h.records, bytes.size() - kBatchHeaderBytes));
+  return h;
+}
+
+std::expected<RecordBatchHeader, BatchError> check_record_batch(std::span<const uint8_t> bytes) {
+  auto header = parse_record_batch(bytes);
+  if (header && header->crc != crc_of(bytes))
+    return refuse(BatchFault::kCrc, fmt::format("record batch CRC is {:08x}, its bytes have {:08x}", header->crc, crc_of(bytes)));
+  return header;
+}
+
+void patch_record_batch(std::span<uint8_t> batch, Offset base, int32_t leader_epoch) {
+  CHECK(batch.size() >= kBatchHeaderBytes);
+  store_be(batch.data(), base.value);
+  store_be(batch.data() + kAtLeaderEpoch, leader_epoch);
+}
+
+void stamp_log_append_time(std::span<uint8_t> batch, int64_t timestamp_ms) {
+  CHECK(batch.size() >= kBatchHeaderBytes);
+  store_be(batch.data() + kAtAttributes, static_cast<uint16_t>(load_be<uint16_t>(batch.data() + kAtAttributes) | 8));
+  store_be(batch.data() + kAtMaxTimestamp, timestamp_ms);
+  store_be(batch.data() + kAtCrc, crc_of(batch));
+}
+
+std::vector<HeaderView> RecordView::headers() const {
+  std::vector<HeaderView> out;
+  const uint8_t* at = headers_raw.data();
+  const uint8_t* end = at + headers_raw.size();
+  int32_t count = 0;
+  if (headers_raw.empty() || !get_varint(at, end, count)) return out;
+  for (std::optional<std::string_view> name, text; count > 0 && get_bytes(at, end, name) && get_bytes(at, end, text); --count)
+    out.push_back({name.value_or(std::string_view{}), text});
+  return out;
+}
+
+Result<RecordReader> RecordReader::open(std::span<const uint8_t> batch, std::string& scratch, size_t decompressed_bytes_max) {
+  const auto header = parse_record_batch(batch);
+  if (!header) return corruption(header.error().message);
+  const auto stored = batch.subspan(kBatchHeaderBytes);
+  if (header->compression() == Compression::kNone) return RecordReader(*header, stored);
+  TRY(decompress(header->compression(), stored, decompressed_bytes_max, scratch));
+  return RecordReader(*header, {reinterpret_cast<const uint8_t*>(scratch.data()), scratch.size()});
+}
+
+RecordReader::RecordReader(const RecordBatchHeader& header, std::span<const uint8_t> records)
+    : header_(header), at_(records.data()), end_(records.data() + records.size()), left_(header.records) {}
+
+RecordReader::Step RecordReader::next(RecordView& out) {
+  if (left_ == 0) return at_ == end_ ? Step::kEnd : Step::kMalformed;
+  int32_t size = 0;
+  if (left_ < 0 || !get_varint(at_, end_, size) || size < 0 || size > end_ - at_ ||
+      !parse({at_, static_cast<size_t>(size)}, out)) {
+    left_ = -1;
+    return Step::kMalformed;
+  }
+  at_ += size;
+  --left_;
+  return Step::kRecord;
+}
+
+bool RecordReader::parse(std::span<const uint8_t> record, RecordView& out) const {
+  const uint8_t* at = record.data();
+  const uint8_t* end = at + record.size();
+  if (at == end) return false;
+  ++at;  // record attributes: unused by Kafka
+  int64_t timestamp_delta = 0;
+  int32_t offset_delta = 0;
+  if (!get_varlong(at, end, timestamp_delta) || !get_varint(at, end, offset_delta)) return false;
+  if (offset_delta < 0 || offset_delta > header_.last_offset_delta) return false;
+  if (!get_bytes(at, end, out.key) || !get_bytes(at, end, out.value)) return false;
+  const uint8_t* headers = at;
+  if (!skip_headers(at, end) || at != end) return false;
+  out.headers_raw = {headers, at};
+  out.offset = static_cast<int64_t>(static_cast<uint64_t>(header_.base_offset) + static_cast<uint64_t>(offset_delta));
+  out.timestamp_ms = header_.log_append_time()
+                         ? header_.max_timestamp_ms
+                         : static_cast<int64_t>(static_cast<uint64_t>(header_.base_timestamp_ms) + static_cast<uint64_t>(timestamp_delta));
+  return true;
+}
+
+Result<std::string> build_record_batch(const BatchToWrite& batch, std::span<const RecordToWrite> records) {
+  if (records.empty() || records.size() > INT32_MAX) return invalid("a record batch needs 1 to 2^31-1 records");
+  std::string body, one;
+  int64_t max_timestamp = records[0].timestamp_ms;
+  for (size_t i = 0; i < records.size(); ++i) {
+    const RecordToWrite& record = records[i];
+    max_timestamp = std::max(max_timestamp, record.timestamp_ms);
+    one.assign(1, '\0');
+    put_varlong(one, record.timestamp_ms - records[0].timestamp_ms);
+    put_varlong(one, static_cast<int64_t>(i));
+    put_bytes(one, record.key);
+    put_bytes(one, record.value);
+    put_varlong(one, static_cast<int64_t>(record.headers.size()));
+    for (const HeaderView& header : record.headers) put_bytes(one, header.key), put_bytes(one, header.value);
+    put_varlong(body, static_cast<int64_t>(one.size()));
+    body += one;
+  }
+  if (batch.compression != Compression::kNone) {
+    TRY_ASSIGN(body, compress(batch.compression, {reinterpret_cast<const uint8_t*>(body.data()), body.size()}));
+  }
+  if (body.size() > INT32_MAX - kBatchHeaderBytes) return invalid("a record batch of more than 2 GiB");
+  std::string out(kBatchHeaderBytes, '\0');
+  out += body;
+  auto* at = reinterpret_cast<uint8_t*>(out.data());
+  store_be(at, batch.base.value);
+  store_be(at + kAtLength, static_cast<int32_t>(out.size() - kLengthExcludes));
+  store_be(at + kAtLeaderEpoch, int32_t{-1});
+  at[kAtMagic] = 2;
+  store_be(at + kAtAttributes, static_cast<uint16_t>(batch.compression));
+  store_be(at + kAtLastOffsetDelta, static_cast<int32_t>(records.size() - 1));
+  store_be(at + kAtBaseTimestamp, records[0].timestamp_ms);
+  store_be(at + kAtMaxTimestamp, max_timestamp);
+  store_be(at + kAtProducerId, batch.producer_id);
+  store_be(at + kAtProducerEpoch, batch.producer_epoch);
+  store_be(at + kAtBaseSequence, batch.base_sequence);
+  store_be(at + kAtRecords, static_cast<int32_t>(records.size()));
+  store_be(at + kAtCrc, crc_of({at, out.size()}));
+  return out;
+}
+
+}  // namespace ms

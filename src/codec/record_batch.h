@@ -1,0 +1,116 @@
+// Kafka record batches, version 2 (magic 2): parse, check, patch, iterate, build. Pure; big-endian on the wire.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/types.h"
+#include "codec/compression.h"
+
+namespace ms {
+
+inline constexpr size_t kBatchHeaderBytes = 61;
+inline constexpr int64_t kNoProducerId = -1;
+inline constexpr int64_t kNoTimestamp = -1;
+inline constexpr size_t kDecompressedBytesMax = 256u << 20;
+
+struct RecordBatchHeader {
+  int64_t base_offset = 0;
+  uint32_t size = 0;  // of the whole batch, its length field included
+  int32_t leader_epoch = 0;
+  uint32_t crc = 0;
+  uint16_t attributes = 0;
+  int32_t last_offset_delta = 0;
+  int64_t base_timestamp_ms = 0;
+  int64_t max_timestamp_ms = 0;
+  int64_t producer_id = kNoProducerId;
+  int16_t producer_epoch = -1;
+  int32_t base_sequence = -1;
+  int32_t records = 0;
+
+  Compression compression() const { return static_cast<Compression>(attributes & 7); }
+  bool log_append_time() const { return attributes & 8; }
+  bool transactional() const { return attributes & 16; }
+  bool control() const { return attributes & 32; }
+  int64_t last_offset() const { return base_offset + last_offset_delta; }
+};
+
+// The size of the batch that begins at `bytes`, as its length field says; nullopt if fewer than 12 bytes are there or
+// the length is impossible. The batch need not be whole.
+std::optional<uint64_t> record_batch_size(std::span<const uint8_t> bytes);
+
+// Why a batch was refused; `kCrc`, `kLength` and `kMagic` are damage, the rest are batches a broker must not accept.
+enum class BatchFault : uint8_t { kLength, kMagic, kCrc, kAttributes, kCounts };
+struct BatchError {
+  BatchFault fault;
+  std::string message;
+};
+
+// `bytes` must be exactly one batch. Checks length, magic, codec and counts (last offset delta = count - 1, and
+// an uncompressed batch has room for its records), not the CRC.
+std::expected<RecordBatchHeader, BatchError> parse_record_batch(std::span<const uint8_t> bytes);
+// The same plus CRC-32C over everything behind the CRC field.
+std::expected<RecordBatchHeader, BatchError> check_record_batch(std::span<const uint8_t> bytes);
+
+// What a broker writes into a batch it has accepted; neither field is under the CRC.
+void patch_record_batch(std::span<uint8_t> batch, Offset base, int32_t leader_epoch);
+// Timestamp type LogAppendTime: sets the attribute and the maximum timestamp, then the CRC anew.
+void stamp_log_append_time(std::span<uint8_t> batch, int64_t timestamp_ms);
+
+struct HeaderView {
+  std::string_view key;
+  std::optional<std::string_view> value;
+};
+// Views into the batch or into the reader's scratch string.
+struct RecordView {
+  int64_t offset = 0;
+  int64_t timestamp_ms = kNoTimestamp;
+  std::optional<std::string_view> key;
+  std::optional<std::string_view> value;
+  std::span<const uint8_t> headers_raw;  // count and headers, checked; see headers()
+  std::vector<HeaderView> headers() const;
+};
+
+// Iterates the records of one batch. Never reads outside it, whatever the bytes are.
+class RecordReader {
+ public:
+  // `batch` passes parse_record_batch (checked again). Compressed records go through `scratch`, which must stay as it is
+  // while views are used. Errors: kCorruption, kExhausted (see decompress).
+  static Result<RecordReader> open(std::span<const uint8_t> batch, std::string& scratch,
+                                   size_t decompressed_bytes_max = kDecompressedBytesMax);
+  enum class Step : uint8_t { kRecord, kEnd, kMalformed };
+  // kEnd after header().records records; kMalformed when the bytes do not hold them, or hold more. Final both.
+  Step next(RecordView& out);
+  const RecordBatchHeader& header() const { return header_; }
+
+ private:
+  RecordReader(const RecordBatchHeader& header, std::span<const uint8_t> records);
+  bool parse(std::span<const uint8_t> record, RecordView& out) const;
+  RecordBatchHeader header_;
+  const uint8_t* at_;
+  const uint8_t* end_;
+  int32_t left_;
+};
+
+struct RecordToWrite {
+  int64_t timestamp_ms = 0;
+  std::optional<std::string_view> key;
+  std::optional<std::string_view> value;
+  std::vector<HeaderView> headers;
+};
+struct BatchToWrite {
+  Compression compression = Compression::kNone;
+  int64_t producer_id = kNoProducerId;
+  int16_t producer_epoch = -1;
+  int32_t base_sequence = -1;
+  Offset base;  // 0 for what goes to a broker
+};
+// One batch with at least one record. Errors: kInvalidArgument (no records, over 2 GiB).
+Result<std::string> build_record_batch(const BatchToWrite& batch, std::span<const RecordToWrite> records);
+
+}  // namespace ms
