@@ -1,0 +1,104 @@
+// Training sets: every row of a spine is a question (key, time); the answers come from a replay of the sources' events
+// through the same operators that serve online. The output keeps the spine's rows, order and columns and adds features.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file_system.h"
+#include "engine/timeline.h"
+#include "feature/definition.h"
+#include "feature/view_program.h"
+#include "log/log.h"
+
+namespace ms::catalog {
+class Catalog;
+}
+
+namespace ms::history {
+
+// Which records a question may see (03-feature-semantics "knowledge").
+enum class TrainMode : uint8_t {
+  kAsKnown,   // all below a pinned offset vector
+  kAsServed,  // those applied and published on the key's shard at the question's time, from the apply timeline
+};
+std::string_view to_string(TrainMode mode);  // "as_known", "as_served"
+
+// A service version, resolved: what to compute and in which order the columns go out.
+struct TrainView {
+  std::string name;
+  uint32_t version = 0;
+  feature::SourceDefinition source;
+  TopicId topic;  // nil when the source has no topic (its history must then come from a file)
+  std::shared_ptr<const feature::ViewProgram> program;
+  std::vector<std::string> feature_hashes;  // identity of each feature, hex
+};
+struct TrainColumn {
+  std::string name;      // as in the service's replies
+  uint32_t view = 0;     // index into TrainService::views
+  uint32_t feature = 0;  // index into that view's features
+};
+struct TrainService {
+  std::string name;
+  uint32_t version = 0;
+  std::vector<TrainView> views;
+  std::vector<TrainColumn> columns;
+};
+struct TrainRequest {
+  std::string spine;        // FILE.parquet or FILE.csv
+  std::string out;          // FILE.parquet; written as OUT.tmp and renamed when complete
+  std::string manifest;     // empty: OUT.manifest.json
+  std::string time_column;  // empty: event_time, timestamp, time, date (the first there is), else the only timestamp column
+  TrainMode mode = TrainMode::kAsKnown;
+  bool after_event = false;                          // rows with et = t count too, where the window's head is t
+  std::optional<engine::OffsetVector> pin;           // as_known only; default: the high watermarks of now
+  std::string pin_manifest;                          // as_known only: the pin of an earlier training set's manifest
+  std::map<std::string, std::string> event_files;    // source name -> FILE.parquet or FILE.csv instead of the log
+  bool statuses = false;     // adds <feature>__status (string)
+  bool event_times = false;  // adds <feature>__event_time (timestamp)
+  std::string compression = "snappy";  // "none", "snappy", "lz4", "zstd"
+  unsigned threads = 0;      // 0: one per core
+};
+
+// What train() reads from and through. `log` may be null when every source comes from a file; `timeline` only for as_served.
+struct TrainInputs {
+  FileSystem* fs = nullptr;
+  const Clock* clock = nullptr;
+  log::Log* log = nullptr;
+  engine::TimelineReader* timeline = nullptr;
+};
+
+struct TrainProgress {
+  std::string_view phase;  // "reading", "replaying", "writing"
+  uint64_t done = 0, total = 0;  // rows of the phase
+  double rows_per_second = 0;
+  double seconds_left = 0;  // of the phase
+};
+// Called now and then, never by two threads at once.
+using ProgressSink = std::function<void(const TrainProgress&)>;
+
+struct TrainReport {
+  uint64_t rows = 0;          // spine rows, all of them in the output
+  uint64_t features = 0;
+  uint64_t events = 0;        // rows replayed, summed over views
+  uint64_t undecodable = 0;   // records left out as the live engine leaves them out
+  uint64_t gap_rows = 0;      // as_served: rows whose instant lies in a recorded gap; their values are null
+  double seconds = 0;
+  std::string out, manifest;  // paths written
+};
+
+// Errors: kInvalidArgument (a bad request or spine, with the row), kNotFound (file, column), kUnsupported, kCancelled
+// (nothing is left behind), kUnavailable (as_served before the view joined, or past what the timeline has synced).
+Result<TrainReport> train(const TrainService& service, const TrainRequest& request, const TrainInputs& inputs,
+                          const ProgressSink& progress, std::stop_token stop);
+
+}  // namespace ms::history
