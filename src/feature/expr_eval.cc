@@ -1,0 +1,386 @@
+#include "feature/expr_eval.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "base/check.h"
+#include "feature/expr_functions.h"
+
+namespace ms::feature {
+namespace {
+
+// One node over one batch.
+class Step {
+ public:
+  Step(const ExprGraph& graph, std::vector<ExprColumn>& slots, uint32_t id, size_t rows, StringArena& arena)
+      : graph_(graph), node_(graph.node(id)), slots_(slots), out_(slots[id]), id_(id), rows_(rows), arena_(arena) {}
+
+  void run() {
+    out_.stride = 1, out_.column = &out_.own;
+    out_.errors.clear();
+    out_.own.reset(node_.type, rows_);
+    switch (node_.op) {
+      case Op::kLiteral: return literal();
+      case Op::kField: CHECK(false && "fields come from the batch"); return;
+      case Op::kAnd: return connective(false);
+      case Op::kOr: return connective(true);
+      case Op::kCase: return cases();
+      case Op::kCoalesce: return coalesce();
+      case Op::kNullIf: return null_if();
+      case Op::kLeast: return extreme(true);
+      case Op::kGreatest: return extreme(false);
+      default: strict(); strict_values();
+    }
+  }
+
+ private:
+  const ExprColumn& arg(size_t i) const { return slots_[node_.args[i]]; }
+  TypeKind arg_type(size_t i) const { return graph_.node(node_.args[i]).type; }
+
+  void fail_row(size_t row, uint16_t error) {
+    if (out_.errors.empty()) out_.errors.assign(rows_, 0);
+    out_.errors[row] = error;
+    out_.own.set_null(row);
+  }
+  void fail_row(size_t row) { fail_row(row, static_cast<uint16_t>(id_ + 1)); }
+
+  void literal() {
+    Column& c = out_.own;
+    out_.stride = 0;
+    if (std::holds_alternative<std::monostate>(node_.literal)) return;
+    std::fill(c.validity.begin(), c.validity.end(), ~uint64_t{0});
+    if (rows_ == 0) return;
+    switch (node_.type) {
+      case TypeKind::kBool: c.bools[0] = std::get<bool>(node_.literal); break;
+      case TypeKind::kInt64:
+      case TypeKind::kTimestamp: c.ints[0] = std::get<int64_t>(node_.literal); break;
+      case TypeKind::kFloat64: c.floats[0] = std::get<double>(node_.literal); break;
+      case TypeKind::kString: c.strings[0] = std::get<std::string>(node_.literal); break;
+    }
+  }
+
+  // Null or failed where any argument is.
+  void strict() {
+    for (size_t w = 0; w < out_.own.validity.size(); ++w) {
+      uint64_t bits = ~uint64_t{0};
+      for (const uint32_t a : node_.args) bits &= slots_[a].column->validity[w];
+      out_.own.validity[w] = bits;
+    }
+    for (const uint32_t a : node_.args) {
+      if (slots_[a].errors.empty()) continue;
+      for (size_t r = 0; r < rows_; ++r)
+        if (slots_[a].errors[r] != 0 && out_.error(r) == 0) fail_row(r, slots_[a].errors[r]);
+    }
+  }
+
+  template <class F>
+  void each_valid(F f) {
+    for (size_t r = 0; r < rows_; ++r)
+      if (out_.own.valid(r)) f(r);
+  }
+  template <class F>
+  void ints(F f) { int64_t* o = out_.own.ints.data(); for (size_t r = 0; r < rows_; ++r) o[r] = f(r); }
+  template <class F>
+  void floats(F f) { double* o = out_.own.floats.data(); for (size_t r = 0; r < rows_; ++r) o[r] = f(r); }
+  template <class F>
+  void bools(F f) { uint8_t* o = out_.own.bools.data(); for (size_t r = 0; r < rows_; ++r) o[r] = f(r) ? 1 : 0; }
+
+  void strict_values() {
+    switch (node_.op) {
+      case Op::kAdd: case Op::kSub: case Op::kMul: case Op::kDiv: case Op::kMod: return arithmetic();
+      case Op::kNeg: case Op::kAbs: return sign();
+      case Op::kFloor: return floats([&](size_t r) { return std::floor(arg(0).f(r)); });
+      case Op::kCeil: return floats([&](size_t r) { return std::ceil(arg(0).f(r)); });
+      case Op::kRound: return floats([&](size_t r) { return std::round(arg(0).f(r)); });
+      case Op::kEq: return compare([](const auto& a, const auto& b) { return a == b; });
+      case Op::kNe: return compare([](const auto& a, const auto& b) { return a != b; });
+      case Op::kLt: return compare([](const auto& a, const auto& b) { return a < b; });
+      case Op::kLe: return compare([](const auto& a, const auto& b) { return a <= b; });
+      case Op::kGt: return compare([](const auto& a, const auto& b) { return a > b; });
+      case Op::kGe: return compare([](const auto& a, const auto& b) { return a >= b; });
+      case Op::kNot: return bools([&](size_t r) { return arg(0).b(r) == 0; });
+      case Op::kIsNull: return is_null();
+      case Op::kCast: return cast();
+      case Op::kConcat: case Op::kLower: case Op::kUpper: case Op::kLength: case Op::kSubstr: case Op::kLike: return texts();
+      default: return times();
+    }
+  }
+
+  void arithmetic() {
+    if (node_.type == TypeKind::kFloat64) {
+      const auto &a = arg(0), &b = arg(1);
+      switch (node_.op) {
+        case Op::kAdd: return floats([&](size_t r) { return a.f(r) + b.f(r); });
+        case Op::kSub: return floats([&](size_t r) { return a.f(r) - b.f(r); });
+        case Op::kMul: return floats([&](size_t r) { return a.f(r) * b.f(r); });
+        default: break;
+      }
+      each_valid([&](size_t r) {
+        if (b.f(r) == 0) return out_.own.set_null(r);
+        out_.own.floats[r] = node_.op == Op::kDiv ? a.f(r) / b.f(r) : std::fmod(a.f(r), b.f(r));
+      });
+      return;
+    }
+    each_valid([&](size_t r) {
+      const int64_t a = arg(0).i(r), b = arg(1).i(r);
+      int64_t& out = out_.own.ints[r];
+      bool overflow = false;
+      switch (node_.op) {
+        case Op::kAdd: overflow = __builtin_add_overflow(a, b, &out); break;
+        case Op::kSub: overflow = __builtin_sub_overflow(a, b, &out); break;
+        case Op::kMul: overflow = __builtin_mul_overflow(a, b, &out); break;
+        default:
+          if (b == 0) return out_.own.set_null(r);
+          out = b == -1 ? 0 : a % b;
+      }
+      if (overflow) out = 0, fail_row(r);
+    });
+  }
+
+  void sign() {
+    const bool negate = node_.op == Op::kNeg;
+    if (node_.type == TypeKind::kFloat64) return floats([&](size_t r) { return negate ? -arg(0).f(r) : std::fabs(arg(0).f(r)); });
+    each_valid([&](size_t r) {
+      const int64_t a = arg(0).i(r);
+      if (!negate && a >= 0) out_.own.ints[r] = a;
+      else if (a == INT64_MIN) fail_row(r);
+      else out_.own.ints[r] = -a;
+    });
+  }
+
+  template <class F>
+  void compare(F f) {
+    const auto &a = arg(0), &b = arg(1);
+    switch (arg_type(0)) {
+      case TypeKind::kBool: return bools([&](size_t r) { return f(a.b(r), b.b(r)); });
+      case TypeKind::kInt64:
+      case TypeKind::kTimestamp: return bools([&](size_t r) { return f(a.i(r), b.i(r)); });
+      case TypeKind::kFloat64: return bools([&](size_t r) { return f(a.f(r), b.f(r)); });
+      case TypeKind::kString: return bools([&](size_t r) { return f(a.s(r), b.s(r)); });
+    }
+  }
+
+  void is_null() {
+    bools([&](size_t r) { return !arg(0).valid(r); });
+    for (size_t r = 0; r < rows_; ++r)
+      if (out_.error(r) == 0) out_.own.set_valid(r);
+  }
+
+  // and: decides = false; or: decides = true. A deciding side wins over null and over an error on the other side.
+  void connective(bool decides) {
+    const auto &a = arg(0), &b = arg(1);
+    const auto decided = [&](const ExprColumn& c, size_t r) { return c.valid(r) && (c.b(r) != 0) == decides; };
+    for (size_t r = 0; r < rows_; ++r) {
+      if (decided(a, r) || decided(b, r)) {
+        out_.own.bools[r] = decides, out_.own.set_valid(r);
+      } else if (const uint16_t error = a.error(r) != 0 ? a.error(r) : b.error(r); error != 0) {
+        fail_row(r, error);
+      } else if (a.valid(r) && b.valid(r)) {
+        out_.own.bools[r] = !decides, out_.own.set_valid(r);
+      }
+    }
+  }
+
+  // Row `r` takes what `from` has there: value, null or error.
+  void take(const ExprColumn& from, size_t r) {
+    if (const uint16_t error = from.error(r); error != 0) return fail_row(r, error);
+    if (!from.valid(r)) return;
+    out_.own.set_valid(r);
+    switch (node_.type) {
+      case TypeKind::kBool: out_.own.bools[r] = from.b(r); break;
+      case TypeKind::kInt64:
+      case TypeKind::kTimestamp: out_.own.ints[r] = from.i(r); break;
+      case TypeKind::kFloat64: out_.own.floats[r] = from.f(r); break;
+      case TypeKind::kString: out_.own.strings[r] = from.s(r); break;
+    }
+  }
+
+  void cases() {
+    for (size_t r = 0; r < rows_; ++r) {
+      size_t i = 0;
+      for (; i + 1 < node_.args.size(); i += 2) {
+        if (arg(i).error(r) != 0) break;
+        if (arg(i).valid(r) && arg(i).b(r) != 0) break;
+      }
+      if (i + 1 == node_.args.size()) take(arg(i), r);
+      else if (const uint16_t error = arg(i).error(r); error != 0) fail_row(r, error);
+      else take(arg(i + 1), r);
+    }
+  }
+
+  void coalesce() {
+    for (size_t r = 0; r < rows_; ++r) {
+      size_t i = 0;
+      while (i + 1 < node_.args.size() && !arg(i).valid(r) && arg(i).error(r) == 0) ++i;
+      take(arg(i), r);
+    }
+  }
+
+  bool less(const ExprColumn& a, const ExprColumn& b, size_t r) const {
+    switch (node_.type) {
+      case TypeKind::kFloat64: return a.f(r) < b.f(r) || (std::isnan(a.f(r)) && !std::isnan(b.f(r)));  // NaN wins either way, below
+      case TypeKind::kString: return a.s(r) < b.s(r);
+      case TypeKind::kBool: return a.b(r) < b.b(r);
+      default: return a.i(r) < b.i(r);
+    }
+  }
+  bool equal(const ExprColumn& a, const ExprColumn& b, size_t r) const {
+    switch (node_.type) {
+      case TypeKind::kFloat64: return a.f(r) == b.f(r);
+      case TypeKind::kString: return a.s(r) == b.s(r);
+      case TypeKind::kBool: return a.b(r) == b.b(r);
+      default: return a.i(r) == b.i(r);
+    }
+  }
+
+  void null_if() {
+    for (size_t r = 0; r < rows_; ++r) {
+      if (arg(1).error(r) != 0) fail_row(r, arg(1).error(r));
+      else if (!arg(0).valid(r) || !arg(1).valid(r) || !equal(arg(0), arg(1), r)) take(arg(0), r);
+    }
+  }
+
+  // least and greatest skip nulls; NaN, if there, is the result.
+  void extreme(bool smallest) {
+    for (size_t r = 0; r < rows_; ++r) {
+      const ExprColumn* best = nullptr;
+      uint16_t error = 0;
+      for (size_t i = 0; i < node_.args.size(); ++i) {
+        const ExprColumn& a = arg(i);
+        if (a.error(r) != 0 && error == 0) error = a.error(r);
+        if (!a.valid(r)) continue;
+        const bool is_nan = node_.type == TypeKind::kFloat64 && std::isnan(a.f(r));
+        const bool best_nan = best && node_.type == TypeKind::kFloat64 && std::isnan(best->f(r));
+        if (!best || (!best_nan && (is_nan || (smallest ? less(a, *best, r) : less(*best, a, r))))) best = &a;
+      }
+      if (error != 0) fail_row(r, error);
+      else if (best) take(*best, r);
+    }
+  }
+
+  void texts() {
+    auto& out = out_.own;
+    const auto& a = arg(0);
+    each_valid([&](size_t r) {
+      switch (node_.op) {
+        case Op::kLower: out.strings[r] = text_in_case(a.s(r), false, arena_); break;
+        case Op::kUpper: out.strings[r] = text_in_case(a.s(r), true, arena_); break;
+        case Op::kLength: out.ints[r] = text_length(a.s(r)); break;
+        case Op::kSubstr: out.strings[r] = text_part(a.s(r), arg(1).i(r), node_.args.size() == 3 ? arg(2).i(r) : INT64_MAX); break;
+        case Op::kLike: out.bools[r] = text_like(a.s(r), arg(1).s(r)) ? 1 : 0; break;
+        default: out.strings[r] = concatenated(a.s(r), arg(1).s(r));
+      }
+    });
+  }
+
+  std::string_view concatenated(std::string_view a, std::string_view b) {
+    if (a.empty() || b.empty()) return a.empty() ? b : a;
+    char* to = arena_.allocate(a.size() + b.size());
+    std::memcpy(to, a.data(), a.size());
+    std::memcpy(to + a.size(), b.data(), b.size());
+    return {to, a.size() + b.size()};
+  }
+
+  void times() {
+    auto& out = out_.own;
+    each_valid([&](size_t r) {
+      if (node_.op == Op::kDateTrunc) {
+        const auto us = truncate_time(arg(0).s(r), arg(1).i(r));
+        if (!us) return fail_row(r);
+        out.ints[r] = *us;
+        return;
+      }
+      const CivilTime t = civil_time(arg(0).i(r));
+      switch (node_.op) {
+        case Op::kYear: out.ints[r] = t.year; break;
+        case Op::kMonth: out.ints[r] = t.month; break;
+        case Op::kDay: out.ints[r] = t.day; break;
+        case Op::kHour: out.ints[r] = t.hour; break;
+        case Op::kMinute: out.ints[r] = t.minute; break;
+        case Op::kSecond: out.ints[r] = t.second; break;
+        default: out.ints[r] = t.day_of_week;
+      }
+    });
+  }
+
+  void cast() {
+    const TypeKind from = arg_type(0);
+    if (from == TypeKind::kInt64 && node_.type == TypeKind::kFloat64) return floats([&](size_t r) { return static_cast<double>(arg(0).i(r)); });
+    each_valid([&](size_t r) {
+      if (node_.type == TypeKind::kString) out_.own.strings[r] = arena_.add(text_of(r, from));
+      else if (from == TypeKind::kString) cast_text(r);
+      else if (from == TypeKind::kBool) out_.own.ints[r] = arg(0).b(r);
+      else if (from == TypeKind::kFloat64) put(r, int_of_float(arg(0).f(r)));
+      else out_.own.ints[r] = arg(0).i(r);
+    });
+  }
+
+  void put(size_t r, std::optional<int64_t> value) {
+    if (!value) return fail_row(r);
+    out_.own.ints[r] = *value;
+  }
+
+  void cast_text(size_t r) {
+    const std::string_view text = arg(0).s(r);
+    switch (node_.type) {
+      case TypeKind::kInt64: return put(r, int_of_text(text));
+      case TypeKind::kFloat64: {
+        const auto value = float_of_text(text);
+        if (!value) return fail_row(r);
+        out_.own.floats[r] = *value;
+        return;
+      }
+      case TypeKind::kBool:
+        if (text != "true" && text != "false") return fail_row(r);
+        out_.own.bools[r] = text == "true" ? 1 : 0;
+        return;
+      default: {
+        const auto us = parse_time(text);
+        return put(r, us ? std::optional(*us) : std::nullopt);
+      }
+    }
+  }
+
+  std::string text_of(size_t r, TypeKind from) const {
+    switch (from) {
+      case TypeKind::kBool: return arg(0).b(r) != 0 ? "true" : "false";
+      case TypeKind::kFloat64: return number_text(arg(0).f(r));
+      case TypeKind::kTimestamp: return format_time(arg(0).i(r));
+      default: return fmt::format("{}", arg(0).i(r));
+    }
+  }
+
+  const ExprGraph& graph_;
+  const ExprNode& node_;
+  std::vector<ExprColumn>& slots_;
+  ExprColumn& out_;
+  uint32_t id_;
+  size_t rows_;
+  StringArena& arena_;
+};
+
+}  // namespace
+
+std::string failure_reason(const ExprGraph& graph, uint32_t id) {
+  const ExprNode& n = graph.node(id);
+  std::string what = fmt::format("int64 overflow in '{}'", to_string(n.op));
+  if (n.op == Op::kCast) what = fmt::format("{} value cannot be cast to {}", ms::to_string(graph.node(n.args[0]).type), ms::to_string(n.type));
+  return fmt::format("{}: {}", n.place, what);
+}
+
+void ExprEvaluator::run(const ExprGraph& graph, const std::vector<bool>& needed, std::span<const Column* const> fields, size_t rows, StringArena& arena) {
+  const size_t nodes = graph.nodes().size();
+  if (slots_.size() < nodes) slots_.resize(nodes);
+  for (uint32_t id = 0; id < nodes; ++id) {
+    if (!needed[id]) continue;
+    if (graph.node(id).op == Op::kField) {
+      slots_[id].column = fields[id], slots_[id].stride = 1;
+      slots_[id].errors.clear();
+    } else {
+      Step(graph, slots_, id, rows, arena).run();
+    }
+  }
+}
+
+}  // namespace ms::feature

@@ -1,0 +1,421 @@
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "feature/expr_ast.h"
+
+namespace ms::feature {
+namespace {
+
+using Node = std::unique_ptr<Ast>;
+using Parsed = std::expected<Node, ExprError>;
+
+#define EXPR_TRY(declaration, expression)                                                   \
+  auto MS_CONCAT(expr_, __LINE__) = (expression);                                           \
+  if (!MS_CONCAT(expr_, __LINE__)) return std::unexpected(MS_CONCAT(expr_, __LINE__).error()); \
+  declaration = std::move(*MS_CONCAT(expr_, __LINE__))
+
+struct Token {
+  enum class Kind : uint8_t { kEnd, kWord, kQuotedName, kNumber, kString, kSymbol };
+  Kind kind = Kind::kEnd;
+  std::string text;   // words in lower case as `lower`, as written here
+  std::string lower;
+  size_t column = 1;
+};
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+class Lexer {
+ public:
+  explicit Lexer(std::string_view text) : text_(text) {}
+
+  std::expected<std::vector<Token>, ExprError> run() {
+    std::vector<Token> out;
+    while (true) {
+      while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r')) ++at_;
+      Token token;
+      token.column = at_ + 1;
+      if (at_ < text_.size()) {
+        if (auto read = next(token); !read) return std::unexpected(read.error());
+      }
+      out.push_back(token);
+      if (token.kind == Token::Kind::kEnd) return out;
+    }
+  }
+
+ private:
+  std::expected<void, ExprError> next(Token& token) {
+    const char c = text_[at_];
+    if (is_letter(c)) return word(token), std::expected<void, ExprError>{};
+    if (is_digit(c) || (c == '.' && at_ + 1 < text_.size() && is_digit(text_[at_ + 1]))) return number(token), std::expected<void, ExprError>{};
+    if (c == '\'' || c == '"') return quoted(token, c);
+    return symbol(token);
+  }
+
+  void word(Token& token) {
+    const size_t from = at_;
+    while (at_ < text_.size() && (is_letter(text_[at_]) || is_digit(text_[at_]))) ++at_;
+    token.kind = Token::Kind::kWord;
+    token.text = text_.substr(from, at_ - from);
+    token.lower = token.text;
+    for (char& c : token.lower)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+
+  void number(Token& token) {
+    const size_t from = at_;
+    while (at_ < text_.size() && (is_digit(text_[at_]) || text_[at_] == '.')) ++at_;
+    if (at_ < text_.size() && (text_[at_] == 'e' || text_[at_] == 'E')) {
+      ++at_;
+      if (at_ < text_.size() && (text_[at_] == '+' || text_[at_] == '-')) ++at_;
+      while (at_ < text_.size() && is_digit(text_[at_])) ++at_;
+    }
+    token.kind = Token::Kind::kNumber;
+    token.text = text_.substr(from, at_ - from);
+  }
+
+  std::expected<void, ExprError> quoted(Token& token, char quote) {
+    token.kind = quote == '\'' ? Token::Kind::kString : Token::Kind::kQuotedName;
+    for (++at_; at_ < text_.size(); ++at_) {
+      if (text_[at_] != quote) {
+        token.text += text_[at_];
+      } else if (at_ + 1 < text_.size() && text_[at_ + 1] == quote) {
+        token.text += quote, ++at_;
+      } else {
+        ++at_;
+        return {};
+      }
+    }
+    return std::unexpected(ExprError{fmt::format("the text that opens with {} is never closed", quote), token.column});
+  }
+
+  std::expected<void, ExprError> symbol(Token& token) {
+    static constexpr std::string_view kSymbols[] = {"<>", "!=", "<=", ">=", "||", "==", "+", "-", "*", "/", "%", "(", ")", ",", "<", ">", "=", "."};
+    for (const std::string_view s : kSymbols) {
+      if (!text_.substr(at_).starts_with(s)) continue;
+      token.kind = Token::Kind::kSymbol;
+      token.text = s == "!=" ? "<>" : s == "==" ? "=" : s;
+      at_ += s.size();
+      return {};
+    }
+    return std::unexpected(ExprError{fmt::format("'{}' has no meaning here", text_[at_]), token.column});
+  }
+
+  std::string_view text_;
+  size_t at_ = 0;
+};
+
+bool reserved(std::string_view word) {
+  for (const std::string_view w : {"and", "or", "not", "is", "in", "between", "like", "case", "when", "then", "else", "end", "as"})
+    if (word == w) return true;
+  return false;
+}
+
+class Parser {
+ public:
+  explicit Parser(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
+
+  Parsed run() {
+    EXPR_TRY(Node out, either());
+    if (peek().kind != Token::Kind::kEnd) return fail(fmt::format("expected an operator or the end before {}", shown(peek())));
+    return out;
+  }
+
+ private:
+  const Token& peek(size_t ahead = 0) const { return tokens_[std::min(at_ + ahead, tokens_.size() - 1)]; }
+  static std::string shown(const Token& t) { return t.kind == Token::Kind::kEnd ? "the end" : "'" + t.text + "'"; }
+  std::unexpected<ExprError> fail(std::string message) const { return std::unexpected(ExprError{std::move(message), peek().column}); }
+  bool is_word(std::string_view w, size_t ahead = 0) const { return peek(ahead).kind == Token::Kind::kWord && peek(ahead).lower == w; }
+  bool is_symbol(std::string_view s) const { return peek().kind == Token::Kind::kSymbol && peek().text == s; }
+  bool take_word(std::string_view w) { return is_word(w) && ++at_; }
+  bool take_symbol(std::string_view s) { return is_symbol(s) && ++at_; }
+
+  std::expected<void, ExprError> expect_symbol(std::string_view s) {
+    if (take_symbol(s)) return {};
+    return fail(fmt::format("expected '{}' before {}", s, shown(peek())));
+  }
+  std::expected<void, ExprError> expect_word(std::string_view w) {
+    if (take_word(w)) return {};
+    return fail(fmt::format("expected '{}' before {}", w, shown(peek())));
+  }
+
+  Parsed make(std::string text, size_t column, std::vector<Node> args) {
+    if (++nodes_ > kExprNodesMax) return std::unexpected(ExprError{fmt::format("more than {} operators", kExprNodesMax), column});
+    auto node = std::make_unique<Ast>();
+    node->kind = Ast::Kind::kCall, node->text = std::move(text), node->column = column, node->args = std::move(args);
+    return node;
+  }
+  template <class... N>
+  Parsed call(std::string text, size_t column, N... nodes) {
+    std::vector<Node> args;
+    (args.push_back(std::move(nodes)), ...);
+    return make(std::move(text), column, std::move(args));
+  }
+  Parsed literal(ScalarValue value, TypeKind type, size_t column) {
+    EXPR_TRY(Node node, make("", column, {}));
+    node->kind = Ast::Kind::kLiteral, node->literal = std::move(value), node->literal_type = type;
+    return node;
+  }
+  // A copy, for rewrites that use an operand twice; identical parts are evaluated once.
+  Parsed copy(const Ast& from) {
+    std::vector<Node> args;
+    for (const Node& a : from.args) {
+      EXPR_TRY(Node arg, copy(*a));
+      args.push_back(std::move(arg));
+    }
+    EXPR_TRY(Node node, make(from.text, from.column, std::move(args)));
+    node->kind = from.kind, node->literal = from.literal, node->literal_type = from.literal_type;
+    return node;
+  }
+
+  Parsed either() {
+    EXPR_TRY(Node left, both());
+    while (is_word("or")) {
+      const size_t column = tokens_[at_++].column;
+      EXPR_TRY(Node right, both());
+      EXPR_TRY(left, call("or", column, std::move(left), std::move(right)));
+    }
+    return left;
+  }
+  Parsed both() {
+    EXPR_TRY(Node left, negation());
+    while (is_word("and")) {
+      const size_t column = tokens_[at_++].column;
+      EXPR_TRY(Node right, negation());
+      EXPR_TRY(left, call("and", column, std::move(left), std::move(right)));
+    }
+    return left;
+  }
+  Parsed negation() {
+    if (!is_word("not")) return comparison();
+    const Deeper deeper(*this);
+    if (depth_ > kExprDepthMax) return fail("nested too deeply");
+    const size_t column = tokens_[at_++].column;
+    EXPR_TRY(Node arg, negation());
+    return call("not", column, std::move(arg));
+  }
+
+  Parsed comparison() {
+    EXPR_TRY(Node left, sum());
+    while (true) {
+      const size_t column = peek().column;
+      const Token& t = peek();
+      if (t.kind == Token::Kind::kSymbol && (t.text == "=" || t.text == "<>" || t.text == "<" || t.text == "<=" || t.text == ">" || t.text == ">=")) {
+        const std::string op = t.text;
+        ++at_;
+        EXPR_TRY(Node right, sum());
+        EXPR_TRY(left, call(op, column, std::move(left), std::move(right)));
+      } else if (take_word("is")) {
+        const bool no = take_word("not");
+        if (auto e = expect_word("null"); !e) return std::unexpected(e.error());
+        EXPR_TRY(left, call("is null", column, std::move(left)));
+        if (no) {
+          EXPR_TRY(left, call("not", column, std::move(left)));
+        }
+      } else if (is_word("in") || is_word("between") || is_word("like") || (is_word("not") && (is_word("in", 1) || is_word("between", 1) || is_word("like", 1)))) {
+        const bool no = take_word("not");
+        EXPR_TRY(left, range(std::move(left), column));
+        if (no) {
+          EXPR_TRY(left, call("not", column, std::move(left)));
+        }
+      } else {
+        return left;
+      }
+    }
+  }
+
+  Parsed range(Node left, size_t column) {
+    if (take_word("like")) {
+      EXPR_TRY(Node pattern, sum());
+      return call("like", column, std::move(left), std::move(pattern));
+    }
+    if (take_word("between")) {
+      EXPR_TRY(Node low, sum());
+      if (auto e = expect_word("and"); !e) return std::unexpected(e.error());
+      EXPR_TRY(Node high, sum());
+      EXPR_TRY(Node again, copy(*left));
+      EXPR_TRY(Node from, call(">=", column, std::move(left), std::move(low)));
+      EXPR_TRY(Node to, call("<=", column, std::move(again), std::move(high)));
+      return call("and", column, std::move(from), std::move(to));
+    }
+    ++at_;  // in
+    if (auto e = expect_symbol("("); !e) return std::unexpected(e.error());
+    Node any;
+    do {
+      EXPR_TRY(Node item, either());
+      EXPR_TRY(Node again, copy(*left));
+      EXPR_TRY(Node equal, call("=", column, std::move(again), std::move(item)));
+      if (!any) {
+        any = std::move(equal);
+      } else {
+        EXPR_TRY(any, call("or", column, std::move(any), std::move(equal)));
+      }
+    } while (take_symbol(","));
+    if (auto e = expect_symbol(")"); !e) return std::unexpected(e.error());
+    return any;
+  }
+
+  Parsed sum() {
+    EXPR_TRY(Node left, product());
+    while (is_symbol("+") || is_symbol("-") || is_symbol("||")) {
+      const Token op = tokens_[at_++];
+      EXPR_TRY(Node right, product());
+      EXPR_TRY(left, call(op.text, op.column, std::move(left), std::move(right)));
+    }
+    return left;
+  }
+  Parsed product() {
+    EXPR_TRY(Node left, sign());
+    while (is_symbol("*") || is_symbol("/") || is_symbol("%")) {
+      const Token op = tokens_[at_++];
+      EXPR_TRY(Node right, sign());
+      EXPR_TRY(left, call(op.text, op.column, std::move(left), std::move(right)));
+    }
+    return left;
+  }
+  Parsed sign() {
+    const Deeper deeper(*this);
+    if (depth_ > kExprDepthMax) return fail("nested too deeply");
+    if (take_symbol("+")) return sign();
+    if (!is_symbol("-")) return primary();
+    const size_t column = tokens_[at_++].column;
+    if (peek().kind == Token::Kind::kNumber) return number("-" + tokens_[at_++].text, column);
+    EXPR_TRY(Node arg, sign());
+    return call("neg", column, std::move(arg));
+  }
+
+  Parsed number(const std::string& text, size_t column) {
+    const char* const end = text.data() + text.size();
+    if (text.find_first_of(".eE") == std::string::npos) {
+      int64_t value = 0;
+      const auto [stop, error] = std::from_chars(text.data(), end, value);
+      if (error != std::errc{} || stop != end) return std::unexpected(ExprError{fmt::format("{} does not fit in int64", text), column});
+      return literal(value, TypeKind::kInt64, column);
+    }
+    double value = 0;
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    if (error != std::errc{} || stop != end) return std::unexpected(ExprError{fmt::format("{} is not a number of float64", text), column});
+    return literal(value, TypeKind::kFloat64, column);
+  }
+
+  Parsed primary() {
+    const Token t = peek();
+    switch (t.kind) {
+      case Token::Kind::kNumber: ++at_; return number(t.text, t.column);
+      case Token::Kind::kString: ++at_; return literal(t.text, TypeKind::kString, t.column);
+      case Token::Kind::kQuotedName: return name();
+      case Token::Kind::kSymbol: {
+        if (t.text != "(") break;
+        ++at_;
+        EXPR_TRY(Node inner, either());
+        if (auto e = expect_symbol(")"); !e) return std::unexpected(e.error());
+        return inner;
+      }
+      case Token::Kind::kWord: return word(t);
+      case Token::Kind::kEnd: break;
+    }
+    return fail(fmt::format("expected a value before {}", shown(t)));
+  }
+
+  Parsed word(const Token& t) {
+    if (take_word("true")) return literal(true, TypeKind::kBool, t.column);
+    if (take_word("false")) return literal(false, TypeKind::kBool, t.column);
+    if (take_word("null")) return literal(std::monostate{}, TypeKind::kInt64, t.column);
+    if (take_word("case")) return cases(t.column);
+    if (t.lower == "timestamp" && peek(1).kind == Token::Kind::kString) {
+      ++at_;
+      const Token text = tokens_[at_++];
+      const auto us = parse_time(text.text);
+      if (!us) return std::unexpected(ExprError{us.error().message, text.column});
+      return literal(*us, TypeKind::kTimestamp, t.column);
+    }
+    if (reserved(t.lower)) return fail(fmt::format("expected a value before '{}'", t.text));
+    if (peek(1).kind == Token::Kind::kSymbol && peek(1).text == "(") return function(t);
+    return name();
+  }
+
+  Parsed name() {
+    const size_t column = peek().column;
+    std::string text = tokens_[at_++].text;
+    while (is_symbol(".")) {
+      ++at_;
+      if (peek().kind != Token::Kind::kWord && peek().kind != Token::Kind::kQuotedName) return fail("expected a name after '.'");
+      text += "." + tokens_[at_++].text;
+    }
+    EXPR_TRY(Node node, make(std::move(text), column, {}));
+    node->kind = Ast::Kind::kName;
+    return node;
+  }
+
+  Parsed function(const Token& t) {
+    at_ += 2;
+    std::vector<Node> args;
+    if (t.lower == "cast") {
+      EXPR_TRY(Node value, either());
+      if (auto e = expect_word("as"); !e) return std::unexpected(e.error());
+      if (peek().kind != Token::Kind::kWord) return fail("expected a type after 'as'");
+      const Token type = tokens_[at_++];
+      if (auto e = expect_symbol(")"); !e) return std::unexpected(e.error());
+      EXPR_TRY(Node to, literal(type.lower, TypeKind::kString, type.column));
+      return call("cast", t.column, std::move(value), std::move(to));
+    }
+    if (!is_symbol(")")) do {
+        EXPR_TRY(Node arg, either());
+        args.push_back(std::move(arg));
+      } while (take_symbol(","));
+    if (auto e = expect_symbol(")"); !e) return std::unexpected(e.error());
+    return make(t.lower, t.column, std::move(args));
+  }
+
+  Parsed cases(size_t column) {
+    Node subject;
+    std::vector<Node> args;
+    if (!is_word("when")) {
+      EXPR_TRY(subject, either());
+    }
+    if (!is_word("when")) return fail(fmt::format("expected 'when' before {}", shown(peek())));
+    while (take_word("when")) {
+      const size_t at = peek().column;
+      EXPR_TRY(Node condition, either());
+      if (subject) {
+        EXPR_TRY(Node again, copy(*subject));
+        EXPR_TRY(condition, call("=", at, std::move(again), std::move(condition)));
+      }
+      if (auto e = expect_word("then"); !e) return std::unexpected(e.error());
+      EXPR_TRY(Node value, either());
+      args.push_back(std::move(condition)), args.push_back(std::move(value));
+    }
+    if (take_word("else")) {
+      EXPR_TRY(Node value, either());
+      args.push_back(std::move(value));
+    } else {
+      EXPR_TRY(Node value, literal(std::monostate{}, TypeKind::kInt64, column));
+      args.push_back(std::move(value));
+    }
+    if (auto e = expect_word("end"); !e) return std::unexpected(e.error());
+    return make("case", column, std::move(args));
+  }
+
+  struct Deeper {
+    explicit Deeper(Parser& p) : parser(p) { ++parser.depth_; }
+    ~Deeper() { --parser.depth_; }
+    Deeper(const Deeper&) = delete;
+    Deeper& operator=(const Deeper&) = delete;
+    Parser& parser;
+  };
+
+  std::vector<Token> tokens_;
+  size_t at_ = 0, nodes_ = 0;
+  int depth_ = 0;
+};
+
+}  // namespace
+
+std::expected<std::unique_ptr<Ast>, ExprError> parse_expression(std::string_view text) {
+  if (text.size() > kExprBytesMax) return std::unexpected(ExprError{fmt::format("longer than {} bytes", kExprBytesMax), 1});
+  EXPR_TRY(std::vector<Token> tokens, Lexer(text).run());
+  return Parser(std::move(tokens)).run();
+}
+
+}  // namespace ms::feature
