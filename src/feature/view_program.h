@@ -17,15 +17,24 @@ namespace ms::feature {
 inline constexpr uint64_t kShardSeed = 0x6d696c6c73686172ull;  // XXH3-64 seeds; part of the format, never changed
 inline constexpr uint64_t kTableSeed = 0x6d696c6c7461626cull;
 
-// Canonical key bytes (08-foundations): each part tagged; integers big-endian with the sign bit flipped; strings with
-// 00 escaped as 00 FF and ended by 00 00. They sort as the values do.
+// Canonical key bytes (docs/formats/entity-key.md): each part tagged; integers (and timestamps) big-endian with the sign
+// bit flipped; strings with 00 escaped as 00 FF and ended by 00 00. They sort as the values do.
 void append_key_part(std::string& key, int64_t value);
 void append_key_part(std::string& key, std::string_view value);
 void append_key_part(std::string& key, bool value);
+// The parts of such a key: bool, int64_t or std::string each. Errors: Corruption.
+Result<std::vector<ScalarValue>> parse_key(std::string_view key);
 uint64_t shard_hash(std::string_view key);
 uint64_t table_hash(std::string_view key);
 
-// Rows ready for ViewState::apply, as parallel arrays. Reused between batches.
+// A row that cannot be evaluated: int64 overflow, a cast that fails. `reason` lives as long as the program.
+struct FailedRow {
+  uint32_t row = 0;  // in the batch
+  std::string_view reason;
+};
+
+// Rows ready for ViewState::apply, as parallel arrays. Reused between batches. Texts are views into the batches they
+// came from (their owners and arena) or into `arena`: the batches must outlive the rows.
 struct PreparedRows {
   size_t rows = 0;
   std::vector<std::string_view> keys;     // canonical bytes in `arena`
@@ -39,6 +48,7 @@ struct PreparedRows {
   StringArena arena;
   // Rows of the batch that are not here, by reason.
   uint64_t filtered = 0, null_keys = 0;
+  std::vector<FailedRow> failed;          // for the dead-letter topic; of all batches since clear()
 
   void clear();
 };
@@ -48,13 +58,19 @@ struct FeatureColumn {
   TypeKind type = TypeKind::kInt64;
 };
 
+// Which part of a definition an error is about.
+struct DefinitionPlace {
+  std::string part;   // "where", "features[3].of", "features[3].where", "features[3].over", "features[3].default",
+                      // "entity.key[0]", "source.derived[0]"
+  size_t column = 0;  // in the expression's text, from 1; 0: the whole part
+};
+
 class ViewProgram {
  public:
   // Types every expression. Errors (InvalidArgument) name the feature and the column of the expression; the message
-  // ends with a suggestion for a misspelt name. `error_field` (may be null) receives which part of the definition is
-  // wrong: "where", "features[3].of", "features[3].where", "features[3].over", "entity", "source.derived.NAME".
+  // ends with a suggestion for a misspelt name. `place` may be null.
   static Result<std::shared_ptr<const ViewProgram>> compile(const SourceDefinition& source, const EntityDefinition& entity,
-                                                            const ViewDefinition& view, std::string* error_field = nullptr);
+                                                            const ViewDefinition& view, DefinitionPlace* place = nullptr);
   virtual ~ViewProgram() = default;
 
   // The fields the decoder must produce, in this order, followed by the event time as the last column (kTimestamp).
@@ -68,8 +84,12 @@ class ViewProgram {
   virtual std::string canonical_feature(size_t i) const = 0;
 
   // Evaluates filters, derived fields, key and arguments for the rows of `batch` that are set in `keep` (decoded,
-  // not quarantined), and appends them to `out`. Thread-safe.
-  virtual void prepare(const ColumnBatch& batch, std::span<const uint8_t> keep, PreparedRows& out) const = 0;
+  // not quarantined), and appends them to `out`. Thread-safe. columns[i] is where the batch has input field i; the
+  // entry after the last field is where it has the event time. So one batch can serve several views.
+  virtual void prepare(const ColumnBatch& batch, std::span<const uint32_t> columns, std::span<const uint8_t> keep,
+                       PreparedRows& out) const = 0;
+  // The same for a batch that has exactly the columns of input_fields() and then the event time.
+  void prepare(const ColumnBatch& batch, std::span<const uint8_t> keep, PreparedRows& out) const;
 };
 
 }  // namespace ms::feature
