@@ -1,0 +1,331 @@
+#include "io/tcp_server.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <unordered_set>
+
+#include "base/clock.h"
+#include "base/logging.h"
+#include "base/metrics.h"
+#include "io/buffer_pool.h"
+
+namespace ms::io {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using Ec = boost::system::error_code;
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+
+namespace {
+
+constexpr size_t kStagingBytes = 8192;     // small frames arrive several at a time; of a large one at most this much is copied
+constexpr size_t kGatherMax = 64;          // buffers per write
+constexpr int64_t kWatchEveryUs = 1'000'000;
+constexpr int64_t kBudgetRetryUs = 2'000;
+
+Metric& rejected(std::string_view reason) {
+  return counter("millstream_tcp_rejected_total", "reason=\"" + std::string(reason) + "\"");
+}
+
+std::string describe(const tcp::socket& socket) {
+  Ec error;
+  const auto peer = socket.remote_endpoint(error);
+  return error ? "?" : peer.address().to_string() + ":" + std::to_string(peer.port());
+}
+
+}  // namespace
+
+struct TcpServer::Core : std::enable_shared_from_this<TcpServer::Core> {
+  class Link;
+
+  Core(TcpServerOptions o, IoRuntime& r, HandlerFactory f)
+      : options(std::move(o)), runtime(r), factory(std::move(f)), pool(BufferPool::create(options.idle_block_bytes_max)),
+        budget(std::make_shared<MemoryBudget>(options.memory_bytes_max)), acceptor(r.thread(0).context()),
+        accept_retry(r.thread(0).context()) {}
+
+  void add(tcp::socket socket, IoThread& thread);
+  void remove(const std::shared_ptr<Link>& link);
+  asio::awaitable<void> accept_loop(std::shared_ptr<Core> self);
+
+  const TcpServerOptions options;
+  IoRuntime& runtime;
+  const HandlerFactory factory;
+  const std::shared_ptr<BufferPool> pool;
+  const std::shared_ptr<MemoryBudget> budget;
+  tcp::acceptor acceptor;              // used on thread 0
+  asio::steady_timer accept_retry;     // used on thread 0
+  uint16_t port = 0;
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool stopping = false;
+  bool accepting = false;
+  std::unordered_set<std::shared_ptr<Link>> links;
+};
+
+// One connection. The socket and timers go away on the connection's thread; the object may live on in late completions.
+class TcpServer::Core::Link final : public Connection {
+ public:
+  Link(std::shared_ptr<Core> core, tcp::socket socket, IoThread& thread)
+      : core_(std::move(core)), thread_(thread), socket_(std::make_unique<tcp::socket>(std::move(socket))),
+        wake_(std::make_unique<asio::steady_timer>(thread.context())), watch_(std::make_unique<Timer>(thread)),
+        peer_(describe(*socket_)) {}
+
+  void run() {
+    auto self = std::static_pointer_cast<Link>(shared_from_this());
+    handler_ = core_->factory(self);
+    last_activity_us_ = now_us();
+    watch();
+    asio::co_spawn(thread_.context(), read_loop(self), asio::detached);
+  }
+
+  IoThread& thread() override { return thread_; }
+  const std::string& peer() const override { return peer_; }
+  size_t unsent_bytes() const override { return unsent_bytes_; }
+  void pause_reading() override { paused_ = true; }
+  void resume_reading() override {
+    if (!std::exchange(paused_, false) || !wake_) return;
+    wake_->cancel();
+  }
+  void close() override {
+    if (std::exchange(closed_, true)) return;
+    Ec ignored;
+    if (socket_) {
+      socket_->shutdown(tcp::socket::shutdown_both, ignored);
+      socket_->close(ignored);
+    }
+    if (wake_) wake_->cancel();
+  }
+  void send(std::vector<Slice> parts) override {
+    if (closed_) return;
+    for (Slice& part : parts) {
+      unsent_bytes_ += part.size();
+      if (!part.empty()) unsent_.push_back(std::move(part));
+    }
+    if (!writing_) write_some();
+  }
+
+ private:
+  static int64_t now_us() { return system_clock().steady_us(); }
+
+  // Ends a connection on which nothing moves, or whose frame takes too long to arrive.
+  void watch() {
+    if (closed_ || !watch_) return;
+    const int64_t now = now_us();
+    if (now - last_activity_us_ > core_->options.idle_timeout_us) return rejected("idle").add(), close();
+    if (frame_started_us_ && now - frame_started_us_ > core_->options.frame_timeout_us) return rejected("slow").add(), close();
+    watch_->start(kWatchEveryUs, [self = shared_from_this(), this] { watch(); });
+  }
+
+  void write_some() {
+    std::array<asio::const_buffer, kGatherMax> buffers;
+    size_t count = 0, skip = sent_of_first_;
+    for (auto part = unsent_.begin(); part != unsent_.end() && count < kGatherMax; ++part, skip = 0)
+      buffers[count++] = asio::const_buffer(part->data() + skip, part->size() - skip);
+    if (count == 0) return;
+    writing_ = true;
+    socket_->async_write_some(std::span(buffers.data(), count), [self = std::static_pointer_cast<Link>(shared_from_this())](Ec error, size_t n) {
+      self->written(error, n);
+    });
+  }
+
+  void written(Ec error, size_t n) {
+    writing_ = false;
+    if (closed_) return;
+    if (error) return close();
+    last_activity_us_ = now_us();
+    unsent_bytes_ -= n;
+    for (n += sent_of_first_; !unsent_.empty() && n >= unsent_.front().size(); unsent_.pop_front()) n -= unsent_.front().size();
+    sent_of_first_ = n;
+    if (!unsent_.empty()) return write_some();
+    handler_->on_sent();
+  }
+
+  asio::awaitable<void> read_loop(std::shared_ptr<Link> self) {
+    while (!closed_) {
+      if (paused_) {
+        wake_->expires_at(asio::steady_timer::time_point::max());
+        co_await wake_->async_wait(kAwait);
+        continue;
+      }
+      const bool more = co_await read_frame(self);
+      if (!more) break;
+    }
+    finish(self);
+  }
+
+  // Reads one frame and hands it over. False: the connection is over.
+  asio::awaitable<bool> read_frame(std::shared_ptr<Link> self) {
+    while (staged() < 4) {
+      if (begin_ != 0) compact();
+      const auto [error, n] =
+          co_await socket_->async_read_some(asio::buffer(staging_.data() + end_, staging_.size() - end_), kAwait);
+      if (error || closed_) co_return false;
+      arrived(n);
+      end_ += n;
+    }
+    uint32_t length;
+    std::memcpy(&length, staging_.data() + begin_, 4);
+    length = __builtin_bswap32(length);
+    if (length > core_->options.frame_bytes_max) {
+      rejected("oversized").add();
+      co_return false;
+    }
+    begin_ += 4;
+
+    auto hold = core_->budget->try_hold(length);
+    while (!hold) {  // back-pressure: this connection waits until others have finished
+      last_activity_us_ = now_us();
+      frame_started_us_ = 0;
+      wake_->expires_after(std::chrono::microseconds(kBudgetRetryUs));
+      co_await wake_->async_wait(kAwait);
+      if (closed_) co_return false;
+      hold = core_->budget->try_hold(length);
+    }
+    frame_started_us_ = now_us();
+
+    const Block block = core_->pool->allocate(length);
+    size_t filled = std::min<size_t>(staged(), length);
+    std::memcpy(block.data, staging_.data() + begin_, filled);
+    begin_ += filled;
+    while (filled < length) {  // what follows the frame lands in the staging area by the same call
+      begin_ = end_ = 0;
+      const std::array<asio::mutable_buffer, 2> into{asio::buffer(block.data + filled, length - filled), asio::buffer(staging_)};
+      const auto [error, n] = co_await socket_->async_read_some(into, kAwait);
+      if (error || closed_) co_return false;
+      arrived(n);
+      const size_t here = std::min(n, length - filled);
+      filled += here;
+      end_ = n - here;
+    }
+    frame_started_us_ = 0;
+    handler_->on_frame(Frame{Slice(block.owner, block.data, length), std::move(*hold)});
+    co_return !closed_;
+  }
+
+  size_t staged() const { return end_ - begin_; }
+  void compact() {
+    std::memmove(staging_.data(), staging_.data() + begin_, staged());
+    end_ = staged();
+    begin_ = 0;
+  }
+  void arrived(size_t) { last_activity_us_ = now_us(); }
+
+  void finish(const std::shared_ptr<Link>& self) {
+    close();
+    handler_->on_closed();
+    handler_.reset();
+    unsent_.clear();
+    socket_.reset();
+    wake_.reset();
+    watch_.reset();
+    core_->remove(self);
+  }
+
+  const std::shared_ptr<Core> core_;
+  IoThread& thread_;
+  std::unique_ptr<tcp::socket> socket_;
+  std::unique_ptr<asio::steady_timer> wake_;  // ends a pause
+  std::unique_ptr<Timer> watch_;
+  const std::string peer_;
+  std::shared_ptr<FrameHandler> handler_;
+  bool paused_ = false, closed_ = false, writing_ = false;
+  int64_t last_activity_us_ = 0, frame_started_us_ = 0;
+  std::array<uint8_t, kStagingBytes> staging_;
+  size_t begin_ = 0, end_ = 0;
+  std::deque<Slice> unsent_;
+  size_t unsent_bytes_ = 0, sent_of_first_ = 0;
+};
+
+void TcpServer::Core::add(tcp::socket socket, IoThread& thread) {
+  auto link = std::make_shared<Link>(shared_from_this(), std::move(socket), thread);
+  {
+    const std::lock_guard lock(mutex);
+    if (stopping) return;
+    if (links.size() >= options.connections_max) {
+      rejected("connections").add();
+      return;
+    }
+    links.insert(link);
+    gauge("millstream_tcp_connections").add(1);
+  }
+  thread.post([link] { link->run(); });
+}
+
+void TcpServer::Core::remove(const std::shared_ptr<Link>& link) {
+  const std::lock_guard lock(mutex);
+  if (links.erase(link)) gauge("millstream_tcp_connections").add(-1);
+  changed.notify_all();
+}
+
+asio::awaitable<void> TcpServer::Core::accept_loop(std::shared_ptr<Core> self) {
+  while (acceptor.is_open()) {
+    IoThread& thread = runtime.next();
+    auto [error, socket] = co_await acceptor.async_accept(thread.context(), kAwait);
+    if (!acceptor.is_open()) break;
+    if (error) {  // out of descriptors, most likely: wait until some are free
+      rejected("accept").add();
+      accept_retry.expires_after(std::chrono::milliseconds(50));
+      co_await accept_retry.async_wait(kAwait);
+      continue;
+    }
+    Ec ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    add(std::move(socket), thread);
+  }
+  const std::lock_guard lock(mutex);
+  accepting = false;
+  changed.notify_all();
+}
+
+Result<std::unique_ptr<TcpServer>> TcpServer::start(TcpServerOptions options, IoRuntime& runtime, HandlerFactory factory) {
+  auto core = std::make_shared<Core>(std::move(options), runtime, std::move(factory));
+  const std::string where = core->options.host + ":" + std::to_string(core->options.port);
+  Ec error;
+  const auto address = asio::ip::make_address(core->options.host, error);
+  if (error) return invalid("cannot listen on " + where + ": the host must be an IP address");
+  const tcp::endpoint endpoint(address, core->options.port);
+  core->acceptor.open(endpoint.protocol(), error);
+  if (!error) core->acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) core->acceptor.bind(endpoint, error);
+  if (!error) core->acceptor.listen(tcp::acceptor::max_listen_connections, error);
+  if (error) {
+    const auto kind = error == asio::error::address_in_use ? ErrorKind::kConflict : ErrorKind::kInternal;
+    return fail(kind, "cannot listen on " + where + ": " + error.message());
+  }
+  core->port = core->acceptor.local_endpoint(error).port();
+  core->accepting = true;
+  asio::co_spawn(runtime.thread(0).context(), core->accept_loop(core), asio::detached);
+  return std::unique_ptr<TcpServer>(new TcpServer(std::move(core)));
+}
+
+TcpServer::~TcpServer() { stop(); }
+
+uint16_t TcpServer::port() const { return core_->port; }
+
+void TcpServer::stop() {
+  std::unique_lock lock(core_->mutex);
+  if (std::exchange(core_->stopping, true)) return;
+  core_->runtime.thread(0).post([core = core_] {
+    Ec ignored;
+    core->acceptor.close(ignored);
+    core->accept_retry.cancel();
+  });
+  for (const auto& link : core_->links) link->thread().post([link] { link->close(); });
+  const bool all = core_->changed.wait_for(lock, std::chrono::seconds(3), [&] { return core_->links.empty() && !core_->accepting; });
+  if (!all) log_warn("tcp_stop_timeout", {{"connections", core_->links.size()}});
+}
+
+}  // namespace ms::io

@@ -1,0 +1,74 @@
+// A TCP server of frames: int32 big-endian length, then so many bytes. Each connection lives on one IoThread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "io/memory_budget.h"
+#include "io/runtime.h"
+
+namespace ms::io {
+
+// One frame without its length. `bytes` lies in a block of its own whose memory may be patched by whoever consumes it;
+// `hold` is the frame's share of the server's memory budget: keep it as long as the request is being worked on.
+struct Frame {
+  Slice bytes;
+  MemoryHold hold;
+};
+
+// One side of a connection. Every method must be called on thread() (post() there from elsewhere).
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  virtual ~Connection() = default;
+  virtual IoThread& thread() = 0;
+  virtual const std::string& peer() const = 0;  // address:port
+  // Queues the parts for a gathering write, after everything sent before. Nothing happens on a closed connection.
+  virtual void send(std::vector<Slice> parts) = 0;
+  virtual size_t unsent_bytes() const = 0;
+  virtual void pause_reading() = 0;   // no on_frame after it returns, until
+  virtual void resume_reading() = 0;  // this
+  virtual void close() = 0;           // on_closed follows, later
+};
+
+// The other side: what the protocol does. Called on the connection's thread.
+class FrameHandler {
+ public:
+  virtual ~FrameHandler() = default;
+  virtual void on_frame(Frame frame) = 0;
+  virtual void on_sent() = 0;    // everything queued so far has been given to the system
+  virtual void on_closed() = 0;  // the last call
+};
+using HandlerFactory = std::function<std::shared_ptr<FrameHandler>(std::shared_ptr<Connection>)>;
+
+struct TcpServerOptions {
+  std::string host = "127.0.0.1";
+  uint16_t port = 0;  // 0: a free one
+  size_t connections_max = 10'000;
+  size_t frame_bytes_max = 100u << 20;   // a larger length closes the connection
+  size_t memory_bytes_max = 512u << 20;  // over all frames being read or worked on; reading waits when it is used up
+  size_t idle_block_bytes_max = 128u << 20;
+  int64_t idle_timeout_us = 10 * 60 * 1'000'000LL;  // no byte in either direction
+  int64_t frame_timeout_us = 60 * 1'000'000LL;      // from the first byte of a frame to its last
+};
+
+class TcpServer {
+ public:
+  // Listens and accepts. Errors: kConflict (port in use), kInvalidArgument (host), kInternal. The runtime must outlive it.
+  static Result<std::unique_ptr<TcpServer>> start(TcpServerOptions options, IoRuntime& runtime, HandlerFactory factory);
+  ~TcpServer();  // stops
+  uint16_t port() const;
+  // Closes the listener and every connection and waits until their handlers have had on_closed(). Not on an IoThread.
+  void stop();
+
+ private:
+  struct Core;
+  explicit TcpServer(std::shared_ptr<Core> core) : core_(std::move(core)) {}
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace ms::io

@@ -1,0 +1,164 @@
+#include "io/tcp_server.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "io/buffer_pool.h"
+
+namespace ms::io {
+namespace {
+
+// Sends every frame back.
+class Echo final : public FrameHandler {
+ public:
+  Echo(std::shared_ptr<Connection> connection, std::atomic<int>& closed) : connection_(std::move(connection)), closed_(closed) {}
+  void on_frame(Frame frame) override {
+    const uint32_t length = __builtin_bswap32(static_cast<uint32_t>(frame.bytes.size()));
+    connection_->send({Slice::copy(std::span(reinterpret_cast<const uint8_t*>(&length), 4)), frame.bytes});
+  }
+  void on_sent() override {}
+  void on_closed() override { ++closed_; }
+
+ private:
+  std::shared_ptr<Connection> connection_;
+  std::atomic<int>& closed_;
+};
+
+int connect_to(uint16_t port) {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(port);
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0 ? fd : -1;
+}
+
+std::string framed(std::string_view body) {
+  const uint32_t length = htonl(static_cast<uint32_t>(body.size()));
+  return std::string(reinterpret_cast<const char*>(&length), 4) + std::string(body);
+}
+
+void write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = write(fd, bytes.data(), bytes.size());
+    ASSERT_GT(n, 0);
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+}
+
+std::string read_exactly(int fd, size_t count) {
+  std::string out(count, '\0');
+  for (size_t got = 0; got < count;) {
+    const ssize_t n = read(fd, out.data() + got, count - got);
+    if (n <= 0) return out.substr(0, got);
+    got += static_cast<size_t>(n);
+  }
+  return out;
+}
+
+class TcpServerTest : public ::testing::Test {
+ protected:
+  void start(TcpServerOptions options) {
+    runtime_ = *IoRuntime::start({.threads = 2});
+    server_ = *TcpServer::start(options, *runtime_, [this](std::shared_ptr<Connection> c) { return std::make_shared<Echo>(std::move(c), closed_); });
+  }
+  std::atomic<int> closed_{0};
+  std::unique_ptr<IoRuntime> runtime_;
+  std::unique_ptr<TcpServer> server_;
+};
+
+TEST_F(TcpServerTest, EchoesFramesOfEverySizeHoweverTheyArrive) {
+  start({});
+  const int fd = connect_to(server_->port());
+  ASSERT_GE(fd, 0);
+  std::string all;
+  for (const size_t size : {0u, 1u, 3u, 4u, 100u, 8187u, 8188u, 8189u, 8192u, 20'000u, 300'000u, 1'500'000u, 7u})
+    all += framed(std::string(size, static_cast<char>('a' + size % 26)));
+  std::thread writer([&] {
+    size_t at = 0;
+    for (size_t piece = 1; at < all.size(); piece = piece * 3 % 70'001 + 1) {
+      const size_t n = std::min(piece, all.size() - at);
+      write_all(fd, std::string_view(all).substr(at, n));
+      at += n;
+    }
+  });
+  EXPECT_TRUE(read_exactly(fd, all.size()) == all);
+  writer.join();
+  close(fd);
+}
+
+TEST_F(TcpServerTest, OversizedFrameEndsTheConnectionOnly) {
+  start({.frame_bytes_max = 1000});
+  const int bad = connect_to(server_->port()), good = connect_to(server_->port());
+  write_all(bad, framed("fine") + std::string("\x7f\xff\xff\xff more", 9));
+  EXPECT_EQ(read_exactly(bad, 100), framed("fine"));  // then the end
+  write_all(good, framed("still"));
+  EXPECT_EQ(read_exactly(good, 9), framed("still"));
+  close(bad), close(good);
+}
+
+TEST_F(TcpServerTest, ConnectionLimit) {
+  start({.connections_max = 1});
+  const int first = connect_to(server_->port());
+  write_all(first, framed("x"));
+  ASSERT_EQ(read_exactly(first, 5), framed("x"));
+  const int second = connect_to(server_->port());
+  EXPECT_EQ(read_exactly(second, 1), "");  // closed at once
+  close(first), close(second);
+}
+
+TEST_F(TcpServerTest, StopClosesConnectionsAndFreesThePort) {
+  start({});
+  const int fd = connect_to(server_->port());
+  write_all(fd, framed("x"));
+  ASSERT_EQ(read_exactly(fd, 5), framed("x"));
+  const uint16_t port = server_->port();
+  server_->stop();
+  EXPECT_EQ(read_exactly(fd, 1), "");
+  EXPECT_EQ(closed_, 1);
+  close(fd);
+  EXPECT_EQ(connect_to(port), -1);
+}
+
+TEST_F(TcpServerTest, PortInUseIsAConflict) {
+  start({});
+  auto again = TcpServer::start({.port = server_->port()}, *runtime_, [](std::shared_ptr<Connection>) { return nullptr; });
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().kind, ErrorKind::kConflict);
+}
+
+TEST(BufferPool, ClassesWasteAtMostAnEighthAndBlocksComeBack) {
+  for (size_t size = 1; size < 3'000'000; size = size * 9 / 8 + 1) {
+    const size_t bytes = class_bytes(size_class(size));
+    EXPECT_GE(bytes, size);
+    EXPECT_LE(bytes, size + size / 8 + 8) << size;
+  }
+  auto pool = BufferPool::create(1 << 20);
+  Block a = pool->allocate(100'000);
+  uint8_t* const data = a.data;
+  a.owner.reset();
+  EXPECT_GE(pool->idle_bytes(), 100'000u);
+  EXPECT_EQ(pool->allocate(100'000).data, data);
+  pool->allocate(4 << 20);
+  EXPECT_LE(pool->idle_bytes(), 1u << 20);
+}
+
+TEST(MemoryBudget, AdmitsUpToItsSizeAndOneGiantAlone) {
+  auto budget = std::make_shared<MemoryBudget>(100);
+  auto a = budget->try_hold(60);
+  ASSERT_TRUE(a);
+  EXPECT_FALSE(budget->try_hold(41));
+  EXPECT_TRUE(budget->try_hold(40));
+  EXPECT_FALSE(budget->try_hold(1000));
+  a.reset();
+  EXPECT_TRUE(budget->try_hold(1000));
+  EXPECT_EQ(budget->held(), 0u);
+}
+
+}  // namespace
+}  // namespace ms::io
