@@ -1,0 +1,56 @@
+// What `plan` found: what would change, and what is refused with its place.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/types.h"
+#include "codec/column_batch.h"
+
+namespace ms::catalog {
+
+// Something wrong in a definition file. Lines and columns count from 1; 0: the whole file.
+struct Refusal {
+  std::string file;
+  size_t line = 0, column = 0;
+  std::string message;  // what is wrong, which value, and what to do
+  std::string text() const;  // "file:line:column: message"
+};
+
+enum class Change : uint8_t { kNew, kChanged, kUnchanged };
+std::string_view to_string(Change change);  // "new", "changed", "unchanged"
+
+struct FeaturePlan {
+  std::string name;
+  std::string type;           // of the answer
+  std::string window;         // "sliding 1h, hop 5m"
+  std::string hash;           // identity of the computation; equal hash = equal state
+  Change change = Change::kNew;
+  uint64_t state_bytes = 0;   // per entity, estimate for one that is always busy
+};
+
+struct PlanItem {
+  std::string kind;           // "source", "entity", "view", "service"
+  std::string name;
+  Change change = Change::kNew;
+  uint32_t version = 0;       // views and services: the version that would be current
+  std::vector<std::string> notes;  // "owner changes from a to b", "reads topic arrivals"
+  // Views only.
+  std::vector<FeaturePlan> features;
+  uint64_t state_bytes_per_entity = 0;
+  int64_t retention_us = 0;   // how much history of the topic the view needs; INT64_MAX: all of it
+  // Services only: the columns in order.
+  std::vector<std::string> columns;
+};
+
+struct PlanReport {
+  std::vector<Refusal> refusals;
+  std::vector<PlanItem> items;   // in the order of the files; what the files do not name is not listed
+  bool ok() const { return refusals.empty(); }
+  bool changes() const;
+  std::string text() const;      // for people
+  std::string json() const;      // {"ok", "changes", "refusals": [...], "items": [...]}
+};
+
+}  // namespace ms::catalog
