@@ -1,0 +1,53 @@
+// A small blocking HTTP client for commands and tests. One request at a time over one kept connection.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "io/endpoint.h"
+
+namespace ms::io {
+
+struct HttpCall {
+  std::string_view method = "GET";
+  std::string_view target = "/";  // encoded
+  std::string_view body;
+  std::string_view content_type = "application/json";
+  int64_t timeout_ms = 30'000;
+};
+struct HttpAnswer {
+  int status = 0;
+  std::string content_type;
+  std::string body;
+};
+
+// One thread at a time.
+class HttpClient {
+ public:
+  // "http://127.0.0.1:8484", also without a port (80) and with a trailing slash. Errors: InvalidArgument.
+  static Result<HttpClient> to(std::string_view url);
+  HttpClient(HttpClient&& other) noexcept;
+  HttpClient& operator=(HttpClient&& other) noexcept;
+  ~HttpClient();
+
+  // Any status is success here. Errors: kUnavailable (cannot connect, connection lost), kTimeout, kCorruption (not HTTP).
+  // Sent again once if a kept connection turns out to be closed before any byte came back.
+  Result<HttpAnswer> send(const HttpCall& call);
+  const Endpoint& endpoint() const { return endpoint_; }
+
+ private:
+  explicit HttpClient(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
+  Result<> connect(int64_t deadline_us);
+  Result<> write_all(std::string_view bytes, int64_t deadline_us);
+  Result<size_t> read_some(int64_t deadline_us);  // appends to in_; 0: the server closed
+  Result<HttpAnswer> exchange(const std::string& request, bool head_only, int64_t deadline_us);
+  void close();
+
+  Endpoint endpoint_;
+  int socket_ = -1;
+  std::string in_;
+};
+
+}  // namespace ms::io
