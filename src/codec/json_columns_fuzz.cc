@@ -1,0 +1,25 @@
+// Any bytes as a JSON event: decoded from a copy and in place with equal outcome, nothing read outside.
+#include <cstdlib>
+
+#include "codec/json_columns.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace ms;
+  static const auto kDecoder = JsonDecoder::make(
+      {{.path = "i", .type = TypeKind::kInt64}, {.path = "f", .type = TypeKind::kFloat64}, {.path = "s", .type = TypeKind::kString},
+       {.path = "b", .type = TypeKind::kBool}, {.path = "n.deep.x", .type = TypeKind::kInt64}, {.path = "n.y", .type = TypeKind::kString},
+       {.path = "r", .type = TypeKind::kTimestamp, .time = JsonTime::kRfc3339}, {.path = "t", .type = TypeKind::kTimestamp, .required = true}});
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  ColumnBatch near, far;
+  kDecoder->start(near, 1), kDecoder->start(far, 1);
+  std::string padded(text);
+  padded.append(64, '"');
+  const auto a = kDecoder->decode(text, 0, near, 0);
+  const auto b = kDecoder->decode(std::string_view(padded).substr(0, size), 64, far, 0);
+  if (a != b) std::abort();
+  for (size_t c = 0; c < near.columns.size(); ++c) {
+    if (near.columns[c].valid(0) != far.columns[c].valid(0)) std::abort();
+    if (near.columns[c].type == TypeKind::kString && near.columns[c].strings[0] != far.columns[c].strings[0]) std::abort();
+  }
+  return 0;
+}
