@@ -47,8 +47,8 @@ struct ViewStatus {
   size_t resident_bytes = 0;
   uint64_t applied_rows = 0, beyond_horizon = 0, filtered = 0, null_keys = 0;
 };
-struct SourceStatus {
-  std::string name;
+struct TopicStatus {
+  std::string topic;
   uint64_t records = 0, dead_letters = 0;
   OffsetVector applied;
 };
@@ -81,8 +81,8 @@ class Engine {
   virtual ReadResult read(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out) = 0;
 
   virtual std::vector<ViewStatus> view_status() const = 0;
-  virtual std::vector<SourceStatus> source_status() const = 0;
-  // What every source has applied: the default pin of `as_known` training sets.
+  virtual std::vector<TopicStatus> topic_status() const = 0;
+  // What every topic's views have applied: the default pin of `as_known` training sets.
   virtual OffsetVector applied() const = 0;
   // Makes all publishes so far durable, so that as_served answers reach up to the present.
   virtual Result<> sync_timeline() = 0;

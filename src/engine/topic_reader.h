@@ -18,6 +18,7 @@ namespace ms::engine {
 // Why a record is not applied. The text is a stable code with a detail: "json: ...", "event_time: ...",
 // "too_far_ahead: ...", "expression: ...", "batch: ...".
 struct DeadLetter {
+  std::string source;
   PartitionId partition;
   Offset offset;
   AppendTime append_time;
@@ -25,12 +26,17 @@ struct DeadLetter {
   Slice key, value;  // the original bytes
 };
 
-// Decodes the records of one source for some of its views. One thread at a time; reuse it, it keeps its buffers.
+// One way to decode a topic: a source definition and views that were compiled from it.
+struct ReaderGroup {
+  feature::SourceDefinition source;
+  std::vector<std::shared_ptr<const feature::ViewProgram>> programs;
+};
+
+// Decodes the records of one topic for some views. One thread at a time; reuse it, it keeps its buffers.
 class TopicReader {
  public:
-  // `programs` are views of this source. Nothing is decoded that none of them needs.
-  static std::unique_ptr<TopicReader> make(const feature::SourceDefinition& source,
-                                           std::vector<std::shared_ptr<const feature::ViewProgram>> programs);
+  // Nothing is decoded that no program needs. Each group decodes for itself.
+  static std::unique_ptr<TopicReader> make(std::vector<ReaderGroup> groups);
   virtual ~TopicReader() = default;
 
   struct Chunk {
@@ -38,7 +44,7 @@ class TopicReader {
     Offset begin, end;        // every record in [begin, end) is in `rows` or was left out for a reason
     AppendTime append_time;   // of the last record
     uint64_t records = 0;
-    std::vector<feature::PreparedRows*> rows;  // one per program, in their order; valid until the next call
+    std::vector<feature::PreparedRows*> rows;  // one per program, groups in order; valid in the sink
     std::vector<DeadLetter> dead;
   };
   using Sink = std::function<Result<>(Chunk&)>;

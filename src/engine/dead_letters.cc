@@ -1,0 +1,122 @@
+#include "engine/dead_letters.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <future>
+
+#include "base/logging.h"
+#include "codec/record_batch.h"
+
+namespace ms::engine {
+namespace {
+
+constexpr size_t kReadBytes = 1 << 20;
+
+std::optional<int64_t> to_number(std::string_view text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// The position that a letter of the topic names.
+struct LetterPosition {
+  std::string source;
+  PartitionId partition;
+  Offset offset;
+};
+std::optional<LetterPosition> position_of(const RecordView& record) {
+  std::optional<int64_t> partition, offset;
+  std::string source;
+  for (const HeaderView& header : record.headers()) {
+    if (header.key == "source" && header.value) source = *header.value;
+    if (header.key == "partition" && header.value) partition = to_number(*header.value);
+    if (header.key == "offset" && header.value) offset = to_number(*header.value);
+  }
+  if (!partition || !offset) return std::nullopt;
+  return LetterPosition{std::move(source), PartitionId{static_cast<int32_t>(*partition)}, Offset{*offset}};
+}
+
+std::string reason_code(const std::string& reason) { return reason.substr(0, reason.find(':')); }
+
+}  // namespace
+
+DeadLetterQueue::DeadLetterQueue(log::Log& log, const std::string& topic) : log_(log), topic_name_(topic + ".dead-letter") {}
+
+Offset DeadLetterQueue::end() const {
+  const auto topic = log_.find_topic(topic_name_);
+  if (!topic) return {};
+  const auto state = log_.partition_state({topic->id, PartitionId{0}});
+  return state ? state->high_watermark : Offset{};
+}
+
+Result<> DeadLetterQueue::recover(Offset from) {
+  const auto topic = log_.find_topic(topic_name_);
+  if (!topic) return {};
+  const TopicPartition partition{topic->id, PartitionId{0}};
+  TRY_ASSIGN(const log::PartitionState state, log_.partition_state(partition));
+  std::string scratch;
+  for (Offset at = std::max(from, state.log_start); at < state.high_watermark;) {
+    TRY_ASSIGN(const log::ReadResult read, log_.read(partition, at, kReadBytes));
+    if (read.batches.empty()) break;
+    for (const log::ReadBatch& batch : read.batches) {
+      TRY_ASSIGN(RecordReader records, RecordReader::open(batch.bytes.span(), scratch));
+      for (RecordView record; records.next(record) == RecordReader::Step::kRecord;)
+        if (const auto position = position_of(record)) {
+          Offset& below = written_[{position->source, position->partition}];
+          below = std::max(below, Offset{position->offset.value + 1});
+        }
+      at = Offset{batch.last.value + 1};
+    }
+  }
+  return {};
+}
+
+bool DeadLetterQueue::is_new(const DeadLetter& letter) const {
+  const auto written = written_.find({letter.source, letter.partition});
+  return written == written_.end() || letter.offset >= written->second;
+}
+
+Result<log::TopicInfo> DeadLetterQueue::topic() {
+  if (auto topic = log_.find_topic(topic_name_)) return *topic;
+  auto made = log_.create_topic(topic_name_, 1, {});
+  if (made) log_info("dead_letter_topic_created", {{"topic", topic_name_}});
+  return made;
+}
+
+Result<> DeadLetterQueue::write(const std::vector<DeadLetter>& letters) {
+  std::vector<RecordToWrite> records;
+  std::vector<std::string> texts;
+  texts.reserve(letters.size() * 2);  // header values are views into it
+  for (const DeadLetter& letter : letters) {
+    if (!is_new(letter)) continue;
+    const std::string& partition = texts.emplace_back(std::to_string(letter.partition.value));
+    const std::string& offset = texts.emplace_back(std::to_string(letter.offset.value));
+    RecordToWrite record{.timestamp_ms = letter.append_time.us / kMicrosPerMilli};
+    if (!letter.key.empty()) record.key = letter.key.view();
+    record.value = letter.value.view();
+    record.headers = {{"reason", letter.reason}, {"source", letter.source}, {"partition", partition}, {"offset", offset}};
+    records.push_back(std::move(record));
+    counter("millstream_dead_letters_total", fmt::format("reason=\"{}\",source=\"{}\"", reason_code(letter.reason), letter.source)).add();
+  }
+  if (records.empty()) return {};
+  TRY_ASSIGN(const log::TopicInfo info, topic());
+  TRY_ASSIGN(const std::string bytes, build_record_batch({}, records));
+  std::promise<log::AppendOutcome> promise;
+  auto done = promise.get_future();
+  std::vector<log::AppendPart> parts;
+  parts.push_back({{info.id, PartitionId{0}}, Slice::copy(bytes)});
+  log_.append(std::move(parts), [&promise](std::vector<log::AppendOutcome> outcomes) { promise.set_value(std::move(outcomes[0])); });
+  const log::AppendOutcome outcome = done.get();
+  if (outcome.error != log::AppendError::kNone)
+    return fail(ErrorKind::kUnavailable, fmt::format("dead letters to topic '{}': {}", topic_name_, outcome.message));
+  counted_ += records.size();
+  for (const DeadLetter& letter : letters) {
+    Offset& below = written_[{letter.source, letter.partition}];
+    below = std::max(below, Offset{letter.offset.value + 1});
+  }
+  return {};
+}
+
+}  // namespace ms::engine
