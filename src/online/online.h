@@ -66,6 +66,7 @@ class Online {
   engine::Engine& engine_;
   catalog::Catalog& catalog_;
   std::mutex mutex_;
+  uint64_t revision_ = 0;  // of the catalog that plans_ were made from
   std::map<std::string, std::shared_ptr<const ReadPlan>, std::less<>> plans_;
 };
 
