@@ -1,0 +1,68 @@
+// The keys of one shard: open addressing over indices, entities in chunks that never move.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace ms::feature {
+
+class RowRun;
+class Forward;
+
+// One cache line. Tiles lie in a block of 2^tile_class tiles, sorted, newest last.
+struct alignas(64) Entity {
+  static constexpr uint32_t kInlineKey = 16;
+  uint64_t hash = 0;
+  uint32_t key_size = 0;
+  uint32_t tile_count = 0;
+  union {
+    char near_key[kInlineKey];
+    const char* far_key;
+  };
+  uint64_t* tiles = nullptr;
+  RowRun* rows = nullptr;        // owned by the state
+  Forward* forward = nullptr;    // owned by the state
+  uint8_t tile_class = 0;
+
+  std::string_view key() const { return {key_size <= kInlineKey ? near_key : far_key, key_size}; }
+};
+static_assert(sizeof(Entity) == 64);
+
+class EntityTable {
+ public:
+  EntityTable();
+  EntityTable(EntityTable&&) = default;
+  EntityTable& operator=(EntityTable&&) = default;
+
+  size_t size() const { return size_; }
+  Entity& at(size_t index) const { return chunks_[index / kChunk][index % kChunk]; }
+  Entity* find(uint64_t hash, std::string_view key) const;
+  Entity& find_or_add(uint64_t hash, std::string_view key);
+  // The first entity whose hash may be `hash`; null: none. Only to load it early.
+  Entity* candidate(uint64_t hash) const;
+  void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & mask_]); }
+  size_t bytes() const;
+
+ private:
+  static constexpr size_t kChunk = 4096;
+  struct Free {
+    void operator()(Entity* chunk) const;
+  };
+  static uint64_t tag(uint64_t hash) { return hash >> 32 << 32; }
+  void grow();
+  std::string_view keep(std::string_view key);
+
+  // High half: high half of the hash; low half: index + 1; 0: free.
+  std::vector<uint64_t> slots_;
+  uint64_t mask_ = 0;
+  size_t size_ = 0;
+  std::vector<std::unique_ptr<Entity, Free>> owned_;
+  std::vector<Entity*> chunks_;
+  std::vector<std::unique_ptr<char[]>> key_blocks_;
+  size_t key_room_ = 0, key_bytes_ = 0;
+  char* key_next_ = nullptr;
+};
+
+}  // namespace ms::feature

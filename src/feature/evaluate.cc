@@ -1,0 +1,100 @@
+// evaluate(): one pass over an entity's tiles from the newest to the oldest; windows that end at t nest.
+#include <algorithm>
+#include <bit>
+
+#include "feature/state_impl.h"
+
+namespace ms::feature {
+
+void StateImpl::finalize_window(size_t window, const uint64_t* words, int64_t t, FeatureRow& out) const {
+  for (const size_t i : window_features_[window]) finalize(layout_.features[i], words, t, out, i);
+}
+
+void StateImpl::evaluate(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) const {
+  out.reset(layout_.features.size());
+  if (const Entity* e = table_.find(table_hash, key)) return evaluate_entity(*e, t.us, after_event, out);
+  const Totals empty(layout_);
+  for (size_t w = 0; w < layout_.windows.size(); ++w) finalize_window(w, empty.words(), t.us, out);
+}
+
+void StateImpl::evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) {
+  evaluate(key, table_hash, t, after_event, out);
+}
+
+void StateImpl::evaluate_entity(const Entity& e, int64_t t, bool after_event, FeatureRow& out) const {
+  out.found = found(e, t, after_event);
+  evaluate_nested(e, t, after_event, out);
+  for (size_t w = 0; w < layout_.windows.size(); ++w) {
+    if (!layout_.windows[w].ends_at_now()) evaluate_tumbling(e, w, t, out);
+  }
+}
+
+bool StateImpl::found(const Entity& e, int64_t t, bool after_event) const {
+  const int64_t tail = layout_.longest_tail(t);
+  if (e.tile_count > 0) {
+    const int64_t newest = tiles_.header(e, e.tile_count - 1);
+    if (TileHeader::start(layout_, newest) >= tail) return true;
+    // only an exact window cuts a tile
+    if (TileHeader::end(layout_, newest, tail) > tail && e.rows != nullptr && e.rows->lower_bound(tail) < e.rows->folded()) return true;
+  }
+  if (e.rows == nullptr) return false;
+  const size_t first = std::max(e.rows->lower_bound(tail), e.rows->folded());
+  return first < e.rows->size() && (row_time(e.rows->row(first)) < t || (after_event && row_time(e.rows->row(first)) == t));
+}
+
+void StateImpl::evaluate_nested(const Entity& e, int64_t t, bool after_event, FeatureRow& out) const {
+  struct End {
+    int64_t tail;
+    size_t window;
+  };
+  std::array<End, 64> small;
+  std::vector<End> large;
+  std::span<End> ends(small);
+  if (layout_.windows.size() > small.size()) large.resize(layout_.windows.size()), ends = large;
+  size_t count = 0;
+  for (size_t w = 0; w < layout_.windows.size(); ++w) {
+    if (!layout_.windows[w].ends_at_now()) continue;
+    const End end{layout_.windows[w].tail(t), w};
+    size_t place = count++;
+    for (; place > 0 && ends[place - 1].tail < end.tail; --place) ends[place] = ends[place - 1];
+    ends[place] = end;
+  }
+  if (count == 0) return;
+
+  Totals totals(layout_);
+  size_t tile = e.tile_count;  // tiles from here on are in the totals
+  const size_t pending = e.rows == nullptr ? 0 : e.rows->folded();
+  size_t row = e.rows == nullptr ? 0 : e.rows->size();
+  while (row > pending && (row_time(e.rows->row(row - 1)) > t || (!after_event && row_time(e.rows->row(row - 1)) == t))) --row;
+  for (const End& end : ends.first(count)) {
+    size_t first = tile;
+    while (first > 0 && tiles_.start(e, first - 1) >= end.tail) --first;
+    if (first < tile) merge_words(layout_, totals.words(), tiles_.tile(e, first) + 1, tiles_.stride(), tile - first);
+    tile = first;
+    for (; row > pending && row_time(e.rows->row(row - 1)) >= end.tail; --row) add_row(layout_, totals.words(), e.rows->row(row - 1));
+    const bool cut = tile > 0 && layout_.windows[end.window].is_exact() && e.rows != nullptr;
+    const int64_t tile_end = cut ? TileHeader::end(layout_, tiles_.header(e, tile - 1), rules_.horizon) : INT64_MIN;
+    if (!cut || tile_end <= end.tail) {
+      finalize_window(end.window, totals.words(), t, out);
+      continue;
+    }
+    Totals edge(layout_);
+    edge.assign(totals.words());
+    for (size_t i = e.rows->lower_bound(end.tail); i < pending && row_time(e.rows->row(i)) < tile_end; ++i) add_row(layout_, edge.words(), e.rows->row(i));
+    finalize_window(end.window, edge.words(), t, out);
+  }
+}
+
+void StateImpl::evaluate_tumbling(const Entity& e, size_t window, int64_t t, FeatureRow& out) const {
+  const int64_t tail = layout_.windows[window].tail(t), head = layout_.windows[window].head(t, false);
+  Totals totals(layout_);
+  const size_t first = tiles_.lower_bound(e, tail), last = tiles_.lower_bound(e, head);
+  if (first < last) merge_words(layout_, totals.words(), tiles_.tile(e, first) + 1, tiles_.stride(), last - first);
+  if (e.rows != nullptr) {
+    const size_t end = e.rows->lower_bound(head);
+    for (size_t i = std::max(e.rows->folded(), e.rows->lower_bound(tail)); i < end; ++i) add_row(layout_, totals.words(), e.rows->row(i));
+  }
+  finalize_window(window, totals.words(), t, out);
+}
+
+}  // namespace ms::feature

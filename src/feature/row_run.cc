@@ -1,0 +1,123 @@
+#include "feature/row_run.h"
+
+#include <bit>
+#include <cstring>
+
+namespace ms::feature {
+
+void RowRun::copy_texts(uint64_t* row) {
+  for (const auto& a : layout_->arguments) {
+    if (!a.used || a.type != TypeKind::kString) continue;
+    const auto* from = std::bit_cast<const char*>(row[a.at]);
+    const size_t size = row[a.at + 1];
+    char* copy = nullptr;
+    if (size > 0) {
+      copy = new char[size];
+      std::memcpy(copy, from, size);
+    }
+    row[a.at] = std::bit_cast<uint64_t>(copy);
+    text_bytes_ += size;
+  }
+}
+
+void RowRun::free_texts(const uint64_t* row) {
+  for (const auto& a : layout_->arguments) {
+    if (!a.used || a.type != TypeKind::kString) continue;
+    delete[] std::bit_cast<char*>(row[a.at]);
+    text_bytes_ -= row[a.at + 1];
+  }
+}
+
+void RowRun::clear() {
+  for (size_t i = 0; i < size(); ++i) free_texts(row(i));
+  words_.clear();
+  first_ = folded_ = 0;
+}
+
+size_t RowRun::insert(const uint64_t* row_words) {
+  const size_t stride = layout_->stride;
+  if (first_ > 0 && words_.size() + stride > words_.capacity() && first_ * 2 >= words_.size() / stride) {
+    words_.erase(words_.begin(), words_.begin() + static_cast<std::ptrdiff_t>(first_ * stride));
+    first_ = 0;
+  }
+  size_t low = 0, high = size();
+  if (high > 0 && row_before(row(high - 1), row_words)) {
+    low = high;
+  } else {
+    while (low < high) {
+      const size_t middle = (low + high) / 2;
+      if (row_before(row(middle), row_words)) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+  }
+  const size_t place = (first_ + low) * stride;
+  words_.insert(words_.begin() + static_cast<std::ptrdiff_t>(place), row_words, row_words + stride);
+  copy_texts(words_.data() + place);
+  return low;
+}
+
+void RowRun::drop_front(size_t rows) {
+  for (size_t i = 0; i < rows; ++i) free_texts(row(i));
+  first_ += rows;
+  dropped_ += rows;
+  folded_ -= std::min(folded_, rows);
+  if (size() > 0) return;
+  words_.clear();
+  first_ = 0;
+}
+
+size_t RowRun::lower_bound(int64_t time) const {
+  size_t low = 0, high = size();
+  while (low < high) {
+    const size_t middle = (low + high) / 2;
+    if (row_time(row(middle)) < time) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+void save_row(const RowLayout& layout, const uint64_t* row, ByteWriter& out) {
+  out.i64(static_cast<int64_t>(row[0])), out.i64(static_cast<int64_t>(row[1])), out.varint(row[2]);
+  for (size_t i = 0; i < layout.bit_words; ++i) out.varint(row[3 + i]);
+  for (size_t i = 0; i < layout.arguments.size(); ++i) {
+    const auto& a = layout.arguments[i];
+    if (!a.used || !layout.valid(row, static_cast<int>(i))) continue;
+    if (a.type == TypeKind::kString) {
+      out.sized({std::bit_cast<const char*>(row[a.at]), row[a.at + 1]});
+    } else {
+      out.u64(row[a.at]);
+    }
+  }
+}
+
+bool load_row(const RowLayout& layout, uint64_t* row, ByteReader& in) {
+  std::fill_n(row, layout.stride, 0);
+  row[0] = in.u64(), row[1] = in.u64(), row[2] = in.varint();
+  if (row[2] > INT32_MAX) return false;
+  for (size_t i = 0; i < layout.bit_words; ++i) row[3 + i] = in.varint();
+  for (size_t i = 0; i < layout.bit_words * 64; ++i) {
+    if (!RowLayout::bit(row, i) || i < layout.filters) continue;
+    const size_t argument = i - layout.filters;
+    if (argument >= layout.arguments.size() || !layout.arguments[argument].used) return false;
+  }
+  for (size_t i = 0; i < layout.arguments.size(); ++i) {
+    const auto& a = layout.arguments[i];
+    if (!a.used || !layout.valid(row, static_cast<int>(i))) continue;
+    if (a.type == TypeKind::kString) {
+      const std::string_view text = in.sized();
+      row[a.at] = std::bit_cast<uint64_t>(text.data()), row[a.at + 1] = text.size();
+    } else {
+      row[a.at] = in.u64();
+      if (a.type == TypeKind::kBool && row[a.at] > 1) return false;
+    }
+  }
+  return in.ok();
+}
+
+}  // namespace ms::feature

@@ -1,0 +1,66 @@
+// ViewState's inside, shared by the files that implement its parts.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "feature/entity_table.h"
+#include "feature/row_run.h"
+#include "feature/state_layout.h"
+#include "feature/tiles.h"
+#include "feature/view_state.h"
+
+namespace ms::feature {
+
+class StateImpl final : public ViewState {
+ public:
+  StateImpl(std::vector<FeatureSpec> specs, std::shared_ptr<const ViewProgram> program);
+  ~StateImpl() override;
+  StateImpl(const StateImpl&) = delete;
+  StateImpl& operator=(const StateImpl&) = delete;
+
+  // view_state.cc
+  uint64_t apply(const PreparedRows& rows, std::span<const uint32_t> which, Instant now) override;
+  void prefetch(uint64_t table_hash) const override;
+  void maintain(Instant now, size_t entities_max) override;
+  size_t entities() const override { return table_.size(); }
+  size_t resident_bytes() const override;
+  // evaluate.cc
+  void evaluate(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) const override;
+  void evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) override;
+  // state_codec.cc
+  void export_canonical(Instant t, const std::function<void(std::string_view, std::string_view)>& sink) const override;
+  void save(ByteWriter& out) const override;
+  Result<> load(ByteReader& in) override;
+
+ private:
+  void pack(const PreparedRows& rows, size_t i, uint64_t* row) const;
+  void apply_row(Entity& e, const uint64_t* row);
+  void advance(int64_t now);
+  // Adds pending rows that the clock has passed to the tiles, trims the raw rows.
+  void fold(Entity& e);
+  RowRun& run_of(Entity& e);
+  void drop(Entity& e);
+  void evaluate_entity(const Entity& e, int64_t t, bool after_event, FeatureRow& out) const;
+  void evaluate_nested(const Entity& e, int64_t t, bool after_event, FeatureRow& out) const;
+  void evaluate_tumbling(const Entity& e, size_t window, int64_t t, FeatureRow& out) const;
+  void finalize_window(size_t window, const uint64_t* words, int64_t t, FeatureRow& out) const;
+  bool found(const Entity& e, int64_t t, bool after_event) const;
+  void export_entity(const Entity& e, const TileRules& rules, ByteWriter& out) const;
+  void save_entity(const Entity& e, ByteWriter& out) const;
+  Result<> load_entity(ByteReader& in);
+  Result<> load_body(ByteReader& in);
+
+  std::shared_ptr<const ViewProgram> program_;
+  const StateLayout layout_;
+  std::vector<std::vector<size_t>> window_features_;  // by window
+  TileStore tiles_;
+  EntityTable table_;
+  TileRules rules_;         // at the clock
+  int64_t raw_horizon_ = INT64_MIN;
+  std::vector<uint64_t> scratch_;
+  size_t maintained_ = 0;   // next entity for maintain()
+  size_t run_count_ = 0;
+};
+
+}  // namespace ms::feature

@@ -1,0 +1,45 @@
+// For tests only: events as plain values, states built from specs, and a slow obvious reference of the semantics.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "feature/view_state.h"
+
+namespace ms::feature::testing {
+
+struct Event {
+  std::string key;
+  int64_t et = 0, at = 0;
+  int32_t partition = 0;
+  int64_t offset = 0;
+  std::vector<ScalarValue> arguments;  // one per argument column
+  std::vector<uint8_t> filters;
+};
+
+// The name of a key as canonical bytes would be; any bytes do.
+uint64_t hash_of(std::string_view key);
+
+// Applies one event (or a run of events of one partition) at `now`.
+uint64_t apply_events(ViewState& state, const std::vector<TypeKind>& types, std::span<const Event> events, int64_t now);
+
+// One answer as text: "STATUS value event_time", floats as the bits and the shortest text.
+std::string show(const FeatureValue& value, TypeKind type);
+std::vector<std::string> show(const FeatureRow& row, const std::vector<FeatureSpec>& specs);
+std::vector<std::string> ask(const ViewState& state, const std::vector<FeatureSpec>& specs, std::string_view key, int64_t t, bool after_event = false);
+
+// F(key, t, K) by going over all events.
+std::vector<std::string> reference(const std::vector<FeatureSpec>& specs, std::span<const Event> events, std::string_view key, int64_t t, bool after_event = false);
+
+// Every line "key: hex".
+std::string export_text(const ViewState& state, int64_t t);
+
+FeatureSpec spec(AggregateKind aggregate, Window window, int argument = -1, TypeKind type = TypeKind::kInt64, int filter = -1);
+Window sliding(int64_t length_us, int64_t hop_us = 0);
+Window exact(int64_t length_us);
+Window tumbling(int64_t length_us);
+Window lifetime();
+
+}  // namespace ms::feature::testing

@@ -1,0 +1,66 @@
+// The tiles of an entity: found, made, rolled up and dropped. Addresses are absolute: floor(et / width).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "feature/block_pool.h"
+#include "feature/entity_table.h"
+#include "feature/state_layout.h"
+#include "feature/totals.h"
+
+namespace ms::feature {
+
+// What a tile's first word says: its start in units of the finest width, and its level. Headers sort by start.
+class TileHeader {
+ public:
+  static constexpr int64_t kBase = INT64_MIN;  // the one tile of all rows below the horizon, for lifetime
+
+  static int64_t of(const StateLayout& layout, int64_t event_time_us, size_t level);
+  static size_t level(int64_t header) { return static_cast<size_t>(header & 31); }
+  static int64_t start(const StateLayout& layout, int64_t header);
+  static int64_t end(const StateLayout& layout, int64_t header, int64_t horizon);  // of kBase: the horizon
+};
+
+// Everything about an instant that deciding on tiles needs.
+struct TileRules {
+  int64_t now = INT64_MIN;
+  int64_t horizon = INT64_MIN;       // StateLayout::horizon
+  int64_t longest_tail = INT64_MIN;
+  std::vector<int64_t> limits;       // StateLayout::level_limits
+
+  static TileRules at(const StateLayout& layout, int64_t t);
+  // Where a row belongs at that instant: the coarsest tile that holds it.
+  int64_t header_for(const StateLayout& layout, int64_t event_time_us) const;
+};
+
+class TileStore {
+ public:
+  explicit TileStore(const StateLayout& layout) : layout_(&layout), stride_(layout.words + 1), pool_(layout.words + 1) {}
+
+  size_t stride() const { return stride_; }
+  uint64_t* tile(const Entity& e, size_t i) const { return e.tiles + i * stride_; }
+  int64_t header(const Entity& e, size_t i) const { return static_cast<int64_t>(*tile(e, i)); }
+  int64_t start(const Entity& e, size_t i) const { return TileHeader::start(*layout_, header(e, i)); }
+
+  // The words of the tile that owns the event time, made when there is none.
+  uint64_t* words_for(Entity& e, int64_t event_time_us, const TileRules& rules);
+  // Rolls up and drops what it can. True: something changed.
+  bool compact(Entity& e, const TileRules& rules);
+  void clear(Entity& e);
+  // Appends a tile with a header above all others; its words are initialised.
+  uint64_t* append(Entity& e, int64_t header);
+  // Index of the first tile with start >= time.
+  size_t lower_bound(const Entity& e, int64_t time_us) const;
+  size_t bytes() const { return pool_.bytes(); }
+
+ private:
+  uint64_t* insert(Entity& e, size_t place, int64_t header);
+  void grow(Entity& e);
+
+  const StateLayout* layout_;
+  size_t stride_;
+  BlockPool pool_;
+};
+
+}  // namespace ms::feature

@@ -1,0 +1,59 @@
+// What a tile holds and what a window adds up to: the accumulators of a layout in one run of words.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/bytes.h"
+#include "feature/distinct_set.h"
+#include "feature/exact_sum.h"
+#include "feature/state_layout.h"
+#include "feature/value.h"
+
+namespace ms::feature {
+
+// Free functions over `words` (layout.words of them). Words may be moved with memcpy; an initialised run is destroyed
+// exactly once. Everything commutes: any order of add_row and merge gives the same words up to where boxes lie.
+void init_words(const StateLayout& layout, uint64_t* words);
+void destroy_words(const StateLayout& layout, uint64_t* words);
+void add_row(const StateLayout& layout, uint64_t* words, const uint64_t* row);
+// Adds `count` runs that lie `stride` words apart.
+void merge_words(const StateLayout& layout, uint64_t* to, const uint64_t* from, size_t stride, size_t count);
+size_t box_bytes(const StateLayout& layout, const uint64_t* words);
+
+// The bytes depend on what was added alone, not on its order.
+void save_words(const StateLayout& layout, const uint64_t* words, ByteWriter& out);
+// `words` must be initialised; they stay valid whatever the bytes are. False: not what save_words writes.
+bool load_words(const StateLayout& layout, uint64_t* words, ByteReader& in);
+
+// The answer of one feature from the totals of its window.
+void finalize(const FeaturePlan& plan, const uint64_t* words, int64_t t, FeatureRow& out, size_t index);
+
+// int64 order of float64: -NaN never occurs (rows hold one NaN, above infinity), -0 is below 0.
+inline int64_t ordered_bits(uint64_t bits) {
+  const auto s = static_cast<int64_t>(bits);
+  return s ^ static_cast<int64_t>(static_cast<uint64_t>(s >> 63) >> 1);
+}
+
+inline ExactSum& exact_at(uint64_t* words) { return *std::launder(reinterpret_cast<ExactSum*>(words)); }
+inline const ExactSum& exact_at(const uint64_t* words) { return *std::launder(reinterpret_cast<const ExactSum*>(words)); }
+
+// Totals that own their words.
+class Totals {
+ public:
+  explicit Totals(const StateLayout& layout) : layout_(&layout), words_(layout.words) { init_words(layout, words_.data()); }
+  ~Totals() { destroy_words(*layout_, words_.data()); }
+  Totals(const Totals&) = delete;
+  Totals& operator=(const Totals&) = delete;
+  uint64_t* words() { return words_.data(); }
+  const uint64_t* words() const { return words_.data(); }
+  void reset() { destroy_words(*layout_, words_.data()), init_words(*layout_, words_.data()); }
+  void assign(const uint64_t* from) { reset(), merge_words(*layout_, words_.data(), from, 0, 1); }
+
+ private:
+  const StateLayout* layout_;
+  std::vector<uint64_t> words_;
+};
+
+}  // namespace ms::feature

@@ -1,0 +1,178 @@
+#include "feature/view_state.h"
+
+#include <bit>
+#include <cmath>
+
+#include "base/check.h"
+#include "feature/state_impl.h"
+
+namespace ms::feature {
+
+std::unique_ptr<ViewState> ViewState::make(std::shared_ptr<const ViewProgram> program) {
+  auto specs = program->specs();
+  return std::make_unique<StateImpl>(std::move(specs), std::move(program));
+}
+
+std::unique_ptr<ViewState> ViewState::make(std::vector<FeatureSpec> specs) {
+  return std::make_unique<StateImpl>(std::move(specs), nullptr);
+}
+
+StateImpl::StateImpl(std::vector<FeatureSpec> specs, std::shared_ptr<const ViewProgram> program)
+    : program_(std::move(program)), layout_(StateLayout::compile(std::move(specs))), window_features_(layout_.windows.size()),
+      tiles_(layout_), scratch_(layout_.row.stride) {
+  for (size_t i = 0; i < layout_.features.size(); ++i) window_features_[layout_.features[i].window].push_back(i);
+  rules_ = TileRules::at(layout_, INT64_MIN);
+}
+
+StateImpl::~StateImpl() {
+  for (size_t i = 0; i < table_.size(); ++i) drop(table_.at(i));
+}
+
+void StateImpl::drop(Entity& e) {
+  tiles_.clear(e);
+  if (e.rows != nullptr) --run_count_;
+  delete e.rows;
+  e.rows = nullptr;
+}
+
+RowRun& StateImpl::run_of(Entity& e) {
+  if (e.rows == nullptr) {
+    e.rows = new RowRun(layout_.row);
+    ++run_count_;
+  }
+  return *e.rows;
+}
+
+void StateImpl::advance(int64_t now) {
+  if (now <= rules_.now) return;
+  rules_ = TileRules::at(layout_, now);
+  raw_horizon_ = layout_.raw_horizon(now);
+}
+
+void StateImpl::pack(const PreparedRows& rows, size_t i, uint64_t* row) const {
+  const RowLayout& layout = layout_.row;
+  row[0] = static_cast<uint64_t>(rows.event_times_us[i]);
+  row[1] = static_cast<uint64_t>(rows.offsets[i]);
+  row[2] = static_cast<uint64_t>(rows.partition);
+  std::fill_n(row + 3, layout.bit_words, 0);
+  const auto set = [row](size_t bit) { row[3 + bit / 64] |= uint64_t{1} << (bit % 64); };
+  for (size_t f = 0; f < layout.filters; ++f) {
+    if (rows.filters[f][i] != 0) set(f);
+  }
+  for (size_t a = 0; a < layout.arguments.size(); ++a) {
+    const RowLayout::Argument& argument = layout.arguments[a];
+    if (!argument.used) continue;
+    const Column& column = rows.arguments[a];
+    uint64_t* to = row + argument.at;
+    *to = 0;
+    if (argument.type == TypeKind::kString) to[1] = 0;
+    if (!column.valid(i)) continue;
+    set(layout.filters + a);
+    switch (argument.type) {
+      case TypeKind::kBool: *to = column.bools[i] != 0 ? 1 : 0; break;
+      case TypeKind::kInt64:
+      case TypeKind::kTimestamp: *to = static_cast<uint64_t>(column.ints[i]); break;
+      case TypeKind::kFloat64:
+        *to = std::isnan(column.floats[i]) ? kQuietNan : std::bit_cast<uint64_t>(column.floats[i]);
+        break;
+      case TypeKind::kString:
+        to[0] = std::bit_cast<uint64_t>(column.strings[i].data()), to[1] = column.strings[i].size();
+        break;
+    }
+  }
+}
+
+void StateImpl::fold(Entity& e) {
+  if (e.rows == nullptr) return;
+  RowRun& run = *e.rows;
+  size_t i = run.folded();
+  for (; i < run.size() && row_time(run.row(i)) < rules_.now; ++i) {
+    const uint64_t* row = run.row(i);
+    if (row_time(row) < rules_.horizon && !layout_.has_lifetime) continue;
+    add_row(layout_, tiles_.words_for(e, row_time(row), rules_), row);
+  }
+  run.set_folded(i);
+  const int64_t keep = layout_.has_exact ? raw_horizon_ : INT64_MAX;
+  size_t dead = 0;
+  while (dead < i && row_time(run.row(dead)) < keep) ++dead;
+  if (dead > 0) run.drop_front(dead);
+  if (run.size() > 0) return;
+  delete e.rows;
+  e.rows = nullptr;
+  --run_count_;
+}
+
+void StateImpl::apply_row(Entity& e, const uint64_t* row) {
+  if (e.rows != nullptr && e.rows->folded() < e.rows->size()) fold(e);
+  const int64_t et = row_time(row);
+  if (et >= rules_.now) {
+    run_of(e).insert(row);
+    return;
+  }
+  add_row(layout_, tiles_.words_for(e, et, rules_), row);
+  if (!layout_.has_exact || et < raw_horizon_) return;
+  RowRun& run = run_of(e);
+  run.insert(row);
+  run.set_folded(run.folded() + 1);
+  size_t dead = 0;
+  while (dead < 4 && dead < run.folded() && row_time(run.row(dead)) < raw_horizon_) ++dead;
+  if (dead > 0) run.drop_front(dead);
+}
+
+uint64_t StateImpl::apply(const PreparedRows& rows, std::span<const uint32_t> which, Instant now) {
+  CHECK(rows.partition >= 0);
+  advance(now.us);
+  constexpr size_t kGroup = 32;
+  std::array<Entity*, kGroup> candidates;
+  uint64_t beyond = 0;
+  for (size_t from = 0; from < which.size(); from += kGroup) {
+    const auto group = which.subspan(from, std::min(kGroup, which.size() - from));
+    for (const uint32_t i : group) table_.prefetch(rows.table_hashes[i]);
+    for (size_t k = 0; k < group.size(); ++k) {
+      candidates[k] = table_.candidate(rows.table_hashes[group[k]]);
+      if (candidates[k] != nullptr) __builtin_prefetch(candidates[k], 1);
+    }
+    for (size_t k = 0; k < group.size(); ++k) {
+      const Entity* e = candidates[k];
+      if (e != nullptr && e->tile_count > 0) __builtin_prefetch(tiles_.tile(*e, e->tile_count - 1), 1);
+    }
+    for (size_t k = 0; k < group.size(); ++k) {
+      const uint32_t i = group[k];
+      if (rows.event_times_us[i] < rules_.horizon && !layout_.has_lifetime) {
+        ++beyond;
+        continue;
+      }
+      Entity* e = candidates[k];
+      if (e == nullptr || e->hash != rows.table_hashes[i] || e->key() != rows.keys[i]) e = &table_.find_or_add(rows.table_hashes[i], rows.keys[i]);
+      pack(rows, i, scratch_.data());
+      apply_row(*e, scratch_.data());
+    }
+  }
+  return beyond;
+}
+
+void StateImpl::prefetch(uint64_t table_hash) const { table_.prefetch(table_hash); }
+
+void StateImpl::maintain(Instant now, size_t entities_max) {
+  advance(now.us);
+  for (size_t n = std::min(entities_max, table_.size()); n > 0; --n) {
+    if (maintained_ >= table_.size()) maintained_ = 0;
+    Entity& e = table_.at(maintained_++);
+    fold(e);
+    tiles_.compact(e, rules_);
+    if (e.tile_count == 0) tiles_.clear(e);
+  }
+}
+
+size_t StateImpl::resident_bytes() const {
+  size_t bytes = table_.bytes() + tiles_.bytes();
+  if (run_count_ == 0 && !layout_.has_boxes) return bytes;
+  for (size_t i = 0; i < table_.size(); ++i) {
+    const Entity& e = table_.at(i);
+    if (e.rows != nullptr) bytes += e.rows->bytes();
+    for (size_t k = 0; k < e.tile_count && layout_.has_boxes; ++k) bytes += box_bytes(layout_, tiles_.tile(e, k) + 1);
+  }
+  return bytes;
+}
+
+}  // namespace ms::feature

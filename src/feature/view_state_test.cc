@@ -1,0 +1,153 @@
+#include "feature/view_state.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <cmath>
+
+#include "base/rng.h"
+#include "feature/state_testing.h"
+
+namespace ms::feature::testing {
+namespace {
+
+constexpr int64_t kMinute = kMicrosPerMinute, kHour = kMicrosPerHour, kDay = kMicrosPerDay;
+
+// The columns of every generated event: int64, float64, string, bool, timestamp. Two filters.
+const std::vector<TypeKind> kTypes = {TypeKind::kInt64, TypeKind::kFloat64, TypeKind::kString, TypeKind::kBool, TypeKind::kTimestamp};
+
+struct World {
+  std::vector<FeatureSpec> specs;
+  std::vector<Event> events;  // in log order: one partition after another is not implied
+  std::vector<int64_t> times; // ascending questions
+};
+
+double some_double(Rng& rng) {
+  switch (rng.below(16)) {
+    case 0: return std::numeric_limits<double>::quiet_NaN();
+    case 1: return HUGE_VAL;
+    case 2: return -HUGE_VAL;
+    case 3: return -0.0;
+    case 4: return 0.0;
+    case 5: return 1.7e308;
+    case 6: return -1.7e308;
+    case 7: return 5e-324;
+    default: return (rng.unit() - 0.5) * std::pow(10.0, static_cast<double>(rng.below(12)));
+  }
+}
+
+ScalarValue some_value(Rng& rng, TypeKind type, bool wild) {
+  if (rng.below(8) == 0) return {};
+  switch (type) {
+    case TypeKind::kBool: return rng.below(2) == 1;
+    case TypeKind::kInt64: return wild && rng.below(4) == 0 ? static_cast<int64_t>(rng.next()) : static_cast<int64_t>(rng.below(2000)) - 1000;
+    case TypeKind::kTimestamp: return static_cast<int64_t>(rng.below(1'000'000));
+    case TypeKind::kFloat64: return wild ? some_double(rng) : static_cast<double>(static_cast<int64_t>(rng.below(2000))) / 8.0 - 30;
+    case TypeKind::kString: return std::string(rng.below(3) == 0 ? 20 : 3, static_cast<char>('a' + rng.below(12)));
+  }
+  return {};
+}
+
+Window some_window(Rng& rng) {
+  switch (rng.below(9)) {
+    case 0: return sliding(10 * kMinute);
+    case 1: return sliding(kHour);
+    case 2: return sliding(kHour, kMinute);
+    case 3: return sliding(7 * kDay);
+    case 4: return exact(kHour);
+    case 5: return exact(3 * kDay);
+    case 6: return tumbling(rng.below(2) == 0 ? kHour : 7 * kMinute);
+    case 7: return lifetime();
+    default: return sliding(50 * kMicrosPerSecond, 20 * kMicrosPerSecond);
+  }
+}
+
+FeatureSpec some_spec(Rng& rng, Window window) {
+  for (;;) {
+    const auto aggregate = static_cast<AggregateKind>(rng.below(11));
+    const int argument = static_cast<int>(rng.below(kTypes.size()));
+    if (!result_type(aggregate, kTypes[static_cast<size_t>(argument)])) continue;
+    const bool none = aggregate == AggregateKind::kCount || aggregate == AggregateKind::kTimeSinceLast;
+    FeatureSpec s = spec(aggregate, window, none ? -1 : argument, kTypes[static_cast<size_t>(argument)], static_cast<int>(rng.below(4)) - 2 < 0 ? -1 : static_cast<int>(rng.below(2)));
+    s.distinct_cap = rng.below(2) == 0 ? 4 : 1000;
+    if (rng.below(4) == 0) s.ttl_us = 20 * kMinute;
+    if (rng.below(4) == 0) {
+      if (s.result_type == TypeKind::kFloat64) s.default_value = -1.5;
+      if (s.result_type == TypeKind::kInt64) s.default_value = int64_t{-7};
+      if (s.result_type == TypeKind::kString) s.default_value = std::string("none");
+    }
+    return s;
+  }
+}
+
+// Events around `start` that come late, early, tied and out of order.
+World some_world(uint64_t seed) {
+  Rng rng(seed);
+  World w;
+  std::vector<Window> windows;
+  for (uint64_t i = 0, n = 1 + rng.below(4); i < n; ++i) windows.push_back(some_window(rng));
+  for (uint64_t i = 0, n = 1 + rng.below(10); i < n; ++i) w.specs.push_back(some_spec(rng, windows[rng.below(windows.size())]));
+  const int64_t start = rng.below(3) == 0 ? -5 * kHour : 1'700'000'000'000'000;
+  const int64_t step = std::array<int64_t, 4>{kMicrosPerSecond, kMinute, 11 * kMinute, 5 * kHour}[rng.below(4)];
+  const bool wild = rng.below(2) == 0;
+  std::array<int64_t, 2> offsets{};
+  int64_t at = start;
+  for (uint64_t i = 0, n = 1 + rng.below(120); i < n; ++i) {
+    at += static_cast<int64_t>(rng.below(static_cast<uint64_t>(step)));
+    Event e{.key = std::string(1, static_cast<char>('a' + rng.below(3))), .at = at};
+    e.et = at;
+    if (rng.below(4) == 0) e.et -= static_cast<int64_t>(rng.below(static_cast<uint64_t>(step) * 10));
+    if (rng.below(8) == 0) e.et += static_cast<int64_t>(rng.below(static_cast<uint64_t>(step) * 3));
+    if (rng.below(3) == 0) e.et = e.et / kMinute * kMinute;  // ties and boundaries
+    e.partition = static_cast<int32_t>(rng.below(2));
+    e.offset = offsets[static_cast<size_t>(e.partition)]++;
+    for (const TypeKind type : kTypes) e.arguments.push_back(some_value(rng, type, wild));
+    e.filters = {static_cast<uint8_t>(rng.below(2)), static_cast<uint8_t>(rng.below(4) == 0)};
+    w.events.push_back(std::move(e));
+  }
+  int64_t t = at;
+  for (int i = 0; i < 6; ++i) {
+    w.times.push_back(t);
+    t += static_cast<int64_t>(rng.below(static_cast<uint64_t>(step) * 20));
+    if (rng.below(3) == 0) t = std::max(w.times.back(), t / kMinute * kMinute);
+  }
+  return w;
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string out;
+  for (const auto& l : lines) out += l + "\n";
+  return out;
+}
+
+std::string all_answers(const ViewState& state, const World& w, int64_t t) {
+  std::string out;
+  for (const char* key : {"a", "b", "c"}) {
+    for (const bool after : {false, true}) out += joined(ask(state, w.specs, key, t, after));
+  }
+  return out;
+}
+
+std::string all_references(const World& w, int64_t t) {
+  std::string out;
+  for (const char* key : {"a", "b", "c"}) {
+    for (const bool after : {false, true}) out += joined(reference(w.specs, w.events, key, t, after));
+  }
+  return out;
+}
+
+// Applied in log order, each at its append time.
+std::unique_ptr<ViewState> whole(const World& w) {
+  auto state = ViewState::make(w.specs);
+  for (const Event& e : w.events) apply_events(*state, kTypes, {&e, 1}, e.at);
+  return state;
+}
+
+RC_GTEST_PROP(ViewState, AnswersAreTheReference, ()) {
+  const World w = some_world(*rc::gen::arbitrary<uint64_t>());
+  const auto state = whole(w);
+  for (const int64_t t : w.times) RC_ASSERT(all_answers(*state, w, t) == all_references(w, t));
+}
+
+}  // namespace
+}  // namespace ms::feature::testing
