@@ -126,13 +126,13 @@ bool TileStore::compact(Entity& e, const TileRules& rules) {
   for (size_t i = 0; i < e.tile_count; ++i) {
     uint64_t* from = tile(e, i);
     const int64_t h = header(e, i);
-    const int64_t end = TileHeader::end(*layout_, h, rules.horizon);
-    if (!layout_->has_lifetime && end <= rules.longest_tail) {
+    const int64_t target = h == TileHeader::kBase ? h : rules.header_for(*layout_, TileHeader::start(*layout_, h));
+    // judged by the tile it becomes: the edge of an exact window may cut that one
+    if (!layout_->has_lifetime && TileHeader::end(*layout_, target, rules.horizon) <= rules.longest_tail) {
       destroy_words(*layout_, from + 1);
       changed = true;
       continue;
     }
-    const int64_t target = h == TileHeader::kBase ? h : rules.header_for(*layout_, TileHeader::start(*layout_, h));
     if (kept > 0 && header(e, kept - 1) == target) {
       merge_words(*layout_, tile(e, kept - 1) + 1, from + 1, 0, 1);
       destroy_words(*layout_, from + 1);

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "base/crc32c.h"
 #include "base/rng.h"
 #include "feature/state_testing.h"
 
@@ -147,6 +148,120 @@ RC_GTEST_PROP(ViewState, AnswersAreTheReference, ()) {
   const World w = some_world(*rc::gen::arbitrary<uint64_t>());
   const auto state = whole(w);
   for (const int64_t t : w.times) RC_ASSERT(all_answers(*state, w, t) == all_references(w, t));
+}
+
+// Another way to the same set of rows: any order, batches, instants, restarts and maintenance; three shards.
+std::array<std::unique_ptr<ViewState>, 3> another_way(const World& w, int64_t until, Rng& rng) {
+  std::array<std::unique_ptr<ViewState>, 3> shards;
+  for (auto& s : shards) s = ViewState::make(w.specs);
+  std::vector<Event> events = w.events;
+  if (rng.below(4) != 0) {
+    for (size_t i = events.size(); i > 1; --i) std::swap(events[i - 1], events[rng.below(i)]);
+  }
+  int64_t now = rng.below(3) == 0 ? until : w.events.front().at;
+  for (size_t i = 0; i < events.size();) {
+    auto& state = shards[static_cast<size_t>(events[i].key[0] - 'a')];
+    size_t end = i + 1;
+    while (end < events.size() && end - i < 5 && events[end].key == events[i].key && events[end].partition == events[i].partition) ++end;
+    if (now < until) now += static_cast<int64_t>(rng.below(static_cast<uint64_t>(until - now) / 4 + 1));
+    apply_events(*state, kTypes, {&events[i], end - i}, now);
+    i = end;
+    if (rng.below(4) == 0) state->maintain(Instant{now}, 10);
+    if (rng.below(4) != 0) continue;
+    ByteWriter out;
+    state->save(out);
+    out.u8(7);  // a state takes its own bytes alone
+    ByteReader in(out.str());
+    state = ViewState::make(w.specs);
+    if (!state->load(in) || in.remaining() != 1) return {};
+  }
+  return shards;
+}
+
+RC_GTEST_PROP(ViewState, EveryWayToTheSameRowsIsTheSameState, ()) {
+  const auto seed = *rc::gen::arbitrary<uint64_t>();
+  const World w = some_world(seed);
+  Rng rng(seed ^ 1);
+  const auto one = whole(w);
+  // the log's own order forgets nothing that a later instant needs
+  const int64_t until = w.times[rng.below(w.times.size())];
+  const auto shards = another_way(w, until, rng);
+  std::string exported;
+  for (const auto& s : shards) {
+    RC_ASSERT(s != nullptr);
+    exported += export_text(*s, until);
+  }
+  RC_ASSERT(exported == export_text(*one, until));
+  one->maintain(Instant{until}, 100);
+  RC_ASSERT(exported == export_text(*one, until));
+  for (const int64_t t : w.times) {
+    if (t < until) continue;
+    RC_ASSERT(all_answers(*one, w, t) == all_references(w, t));
+    size_t i = 0;
+    for (const char* key : {"a", "b", "c"}) RC_ASSERT(ask(*shards[i++], w.specs, key, t) == reference(w.specs, w.events, key, t));
+  }
+}
+
+RC_GTEST_PROP(ViewState, ForwardIsTheSameBits, ()) {
+  const World w = some_world(*rc::gen::arbitrary<uint64_t>());
+  const auto state = ViewState::make(w.specs);
+  Rng rng(w.events.size());
+  const auto compare = [&](const std::string& key, int64_t t, bool after) {
+    FeatureRow row;
+    state->evaluate_forward(key, hash_of(key), Instant{t}, after, row);
+    RC_ASSERT(show(row, w.specs) == ask(*state, w.specs, key, t, after));
+  };
+  int64_t t = INT64_MIN;
+  for (const Event& e : w.events) {
+    t = std::max(t, e.at);
+    apply_events(*state, kTypes, {&e, 1}, t);
+    if (rng.below(16) == 0) state->maintain(Instant{t}, 2);
+    compare(e.key, t, rng.below(4) == 0);
+    if (rng.below(4) == 0) compare("b", t += static_cast<int64_t>(rng.below(20 * kMinute)), false);
+  }
+  for (const int64_t later : w.times) {
+    for (const char* key : {"a", "b", "c"}) compare(key, std::max(t, later), rng.below(3) == 0);
+  }
+}
+
+TEST(ViewState, DamagedBytesAreRefused) {
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    const World w = some_world(seed);
+    ByteWriter out;
+    whole(w)->save(out);
+    Rng rng(seed);
+    for (int round = 0; round < 200; ++round) {
+      std::string bytes = out.str();
+      if (round % 2 == 0) bytes.resize(rng.below(bytes.size()));
+      for (uint64_t flips = round % 2; flips > 0; --flips) bytes[rng.below(bytes.size())] ^= static_cast<char>(1 << rng.below(8));
+      const auto state = ViewState::make(w.specs);
+      ByteReader in(bytes);
+      const auto loaded = state->load(in);
+      ASSERT_FALSE(loaded);
+      EXPECT_TRUE(loaded.error().kind == ErrorKind::kCorruption || loaded.error().kind == ErrorKind::kUnsupported);
+    }
+  }
+}
+
+// A bad body under a good CRC: whatever it decodes to, nothing crashes.
+TEST(ViewState, NonsenseUnderAGoodCrcDoesNotCrash) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    const World w = some_world(seed);
+    ByteWriter out;
+    whole(w)->save(out);
+    Rng rng(seed);
+    for (int round = 0; round < 100; ++round) {
+      std::string bytes = out.str();
+      for (uint64_t flips = 1 + rng.below(3); flips > 0; --flips) bytes[13 + rng.below(bytes.size() - 17)] ^= static_cast<char>(1 << rng.below(8));
+      store_le(bytes.data() + bytes.size() - 4, crc32c({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size() - 4}));
+      const auto state = ViewState::make(w.specs);
+      ByteReader in(bytes);
+      if (!state->load(in)) continue;
+      all_answers(*state, w, w.times.back());
+      state->maintain(Instant{w.times.back()}, 10);
+      export_text(*state, w.times.back());
+    }
+  }
 }
 
 }  // namespace
