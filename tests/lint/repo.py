@@ -46,6 +46,11 @@ def read_text(path):
         return None
 
 
+def is_test(path):
+    """Tests, fuzzers and what only they use: x_test.cc, x_fuzz.cc, x_fixture.h, folders named testing/."""
+    return path.name.endswith(("_test.cc", "_fuzz.cc", "_fixture.h")) or "testing" in path.parts
+
+
 def name_of(path):
     return str(path.relative_to(ROOT))
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from folder_table import DOCUMENT, read_folders, reach, split, table
-from repo import SRC, cpp_files, line_of, name_of
+from repo import SRC, cpp_files, is_test, line_of, name_of
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(<[^>]+>|"[^"]+")', re.M)
 
@@ -20,8 +20,9 @@ TESTS_ONLY = {"gtest", "gmock", "rapidcheck", "rapidcheck.h"}
 EVERYWHERE = ("fmt/", "boost/unordered/")
 
 
-def problems(folder, file_name, text, folders):
+def problems(path, text, folders):
     """What is wrong with the includes of one file, as messages `line: text`."""
+    folder = path.relative_to(SRC).parts[0]
     allowed = reach(folders, folder)
     owned = set(folders[folder].libraries)
     found = []
@@ -32,8 +33,8 @@ def problems(folder, file_name, text, folders):
             message = f'"{header}": write the path from src/, beginning with a folder'
         elif quoted and first not in allowed:
             message = f'"{header}": {folder} may include {", ".join(sorted(allowed - {folder})) or "no other folder"}; src/folders.txt has no arrow to {first}'
-        elif first in TESTS_ONLY and not file_name.endswith("_test.cc"):
-            message = f"<{header}> belongs in *_test.cc"
+        elif first in TESTS_ONLY and not is_test(path):
+            message = f"<{header}> belongs in tests (x_test.cc, x_fixture.h)"
         elif not quoted and first in LIBRARY_OF and LIBRARY_OF[first] not in owned and not header.startswith(EVERYWHERE):
             owners = [f.name for f in folders.values() if LIBRARY_OF[first] in f.libraries]
             message = f"<{header}>: {LIBRARY_OF[first]} belongs to {', '.join(owners) or 'nobody'}, not to {folder}"
@@ -57,8 +58,7 @@ def test_includes_follow_the_arrows():
     folders = read_folders()
     found = []
     for path in cpp_files():
-        folder = path.relative_to(SRC).parts[0]
-        found += [f"{name_of(path)}:{p}" for p in problems(folder, path.name, path.read_text(), folders)]
+        found += [f"{name_of(path)}:{p}" for p in problems(path, path.read_text(), folders)]
     assert not found, "\n" + "\n".join(found)
 
 
@@ -69,17 +69,17 @@ def test_includes_follow_the_arrows():
         ("log", '#include "log.h"', "write the path from src/"),
         ("log", "#include <simdjson.h>", "belongs to codec"),
         ("engine", "#include <boost/asio/post.hpp>", "belongs to io"),
-        ("base", "#include <gtest/gtest.h>", "_test.cc"),
+        ("base", "#include <gtest/gtest.h>", "belongs in tests"),
     ],
 )
 def test_a_planted_violation_is_seen(folder, line, complaint):
-    (found,) = problems(folder, "x.cc", "// first line\n" + line, read_folders())
+    (found,) = problems(SRC / folder / "x.cc", "// first line\n" + line, read_folders())
     assert found.startswith("2: ") and complaint in found
 
 
 def test_a_lawful_include_is_not_reported():
     text = '#include <vector>\n#include <fmt/format.h>\n#include <boost/unordered/unordered_flat_map.hpp>\n#include "base/error.h"\n'
-    assert problems("engine", "x.cc", text, read_folders()) == []
+    assert problems(SRC / "engine" / "x.cc", text, read_folders()) == []
 
 
 def test_architecture_shows_the_folders_as_they_are():

@@ -1,6 +1,7 @@
 """Correctly rounded results from exact arithmetic: the reference that floats must equal bit for bit."""
 
 import math
+import struct
 from fractions import Fraction
 
 
@@ -47,3 +48,10 @@ def average_of_sums(n, s):
 
 def stddev_of_sums(n, s, squares):
     return nearest_root(Fraction(n * squares - s * s, n * (n - 1))) if n >= 2 else None
+
+
+def same(a, b):
+    """Equal in type and, for floats, in bits (nulls are None)."""
+    if isinstance(a, float) and isinstance(b, float):
+        return struct.pack("<d", a) == struct.pack("<d", b)
+    return type(a) is type(b) and a == b
