@@ -33,6 +33,7 @@ class Slice {
   bool empty() const { return size_ == 0; }
   std::span<const uint8_t> span() const { return {data_, size_}; }
   std::string_view view() const { return {reinterpret_cast<const char*>(data_), size_}; }
+  const std::shared_ptr<const void>& owner() const { return owner_; }
   // The part [from, from + count) with the same owner; the caller keeps it in range.
   Slice part(size_t from, size_t count) const { return Slice(owner_, data_ + from, count); }
 

@@ -47,6 +47,7 @@ class ByteWriter {
   size_t size() const { return out_.size(); }
   const std::string& str() const { return out_; }
   std::string take() { return std::move(out_); }
+  void clear() { out_.clear(); }  // keeps the capacity
   char* at(size_t position) { return out_.data() + position; }  // to patch a length or a CRC
 
  private:

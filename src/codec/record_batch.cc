@@ -140,11 +140,13 @@ void patch_record_batch(std::span<uint8_t> batch, Offset base, int32_t leader_ep
   store_be(batch.data() + kAtLeaderEpoch, leader_epoch);
 }
 
-void stamp_log_append_time(std::span<uint8_t> batch, int64_t timestamp_ms) {
+uint32_t stamp_log_append_time(std::span<uint8_t> batch, int64_t timestamp_ms) {
   CHECK(batch.size() >= kBatchHeaderBytes);
   store_be(batch.data() + kAtAttributes, static_cast<uint16_t>(load_be<uint16_t>(batch.data() + kAtAttributes) | 8));
   store_be(batch.data() + kAtMaxTimestamp, timestamp_ms);
-  store_be(batch.data() + kAtCrc, crc_of(batch));
+  const uint32_t crc = crc_of(batch);
+  store_be(batch.data() + kAtCrc, crc);
+  return crc;
 }
 
 std::vector<HeaderView> RecordView::headers() const {

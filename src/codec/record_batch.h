@@ -59,8 +59,8 @@ std::expected<RecordBatchHeader, BatchError> check_record_batch(std::span<const 
 
 // What a broker writes into a batch it has accepted; neither field is under the CRC.
 void patch_record_batch(std::span<uint8_t> batch, Offset base, int32_t leader_epoch);
-// Timestamp type LogAppendTime: sets the attribute and the maximum timestamp, then the CRC anew.
-void stamp_log_append_time(std::span<uint8_t> batch, int64_t timestamp_ms);
+// Timestamp type LogAppendTime: sets the attribute and the maximum timestamp, then the CRC anew, which it returns.
+uint32_t stamp_log_append_time(std::span<uint8_t> batch, int64_t timestamp_ms);
 
 struct HeaderView {
   std::string_view key;

@@ -33,6 +33,11 @@ struct LogOptions {
   int64_t reconcile_interval_ms = 30'000;      // 0: only when reconcile() is called
   int64_t retention_check_interval_ms = 60'000;  // 0: only when enforce_retention() is called
   int32_t partitions_max = 100'000;            // over all topics
+  size_t block_cache_bytes_max = 64u << 20;    // blocks of stream objects for readers behind the tail
+  int64_t object_grace_ms = 60'000;            // a stream object nobody needs any more is removed after this long
+  // Runs once when a write or sync of the WAL has failed; nothing is acknowledged any more. Empty: the process aborts,
+  // because only a restart can tell what the disk has kept.
+  std::function<void(const Error&)> on_failure;
 };
 
 // Topic configurations use Kafka's names (retention.ms, max.message.bytes, ...); unset ones have Kafka's defaults.
@@ -64,7 +69,7 @@ enum class AppendError : uint8_t {
 
 struct AppendPart {
   TopicPartition to;
-  Slice batch;  // exactly one Kafka record batch v2, as the client sent it; its block is patched in place (base offset, epoch)
+  Slice batch;  // exactly one Kafka record batch v2, as the client sent it; patched in place (offset, epoch): append a buffer once
 };
 struct AppendOutcome {
   AppendError error = AppendError::kNone;

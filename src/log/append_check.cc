@@ -1,0 +1,54 @@
+#include "log/append_check.h"
+
+#include <fmt/format.h>
+
+namespace ms::log {
+namespace {
+
+AppendError error_of(BatchFault fault) {
+  switch (fault) {
+    case BatchFault::kLength:
+    case BatchFault::kMagic:
+    case BatchFault::kCrc: return AppendError::kCorruptMessage;
+    case BatchFault::kAttributes:
+    case BatchFault::kCounts: return AppendError::kInvalidRecord;
+  }
+  return AppendError::kCorruptMessage;
+}
+
+// True when `timestamp` lies outside [now - before, now + after]; bounds beyond int64 never refuse.
+bool out_of_bounds(int64_t timestamp, int64_t now_ms, const TopicSettings& settings) {
+  int64_t earliest = 0, latest = 0;
+  const bool open_below = __builtin_sub_overflow(now_ms, settings.timestamp_before_max_ms, &earliest);
+  const bool open_above = __builtin_add_overflow(now_ms, settings.timestamp_after_max_ms, &latest);
+  return (!open_below && timestamp < earliest) || (!open_above && timestamp > latest);
+}
+
+}  // namespace
+
+AppendCheck check_append(std::span<const uint8_t> batch, const TopicSettings& settings, uint64_t batch_bytes_max, int64_t now_ms) {
+  const auto refuse = [](AppendError error, std::string message) { return AppendCheck{error, std::move(message), {}}; };
+  if (batch.size() > static_cast<uint64_t>(settings.max_message_bytes))
+    return refuse(AppendError::kMessageTooLarge, fmt::format("a batch of {} bytes; max.message.bytes is {}", batch.size(), settings.max_message_bytes));
+  if (batch.size() > batch_bytes_max)
+    return refuse(AppendError::kMessageTooLarge, fmt::format("a batch of {} bytes; this log takes up to {}", batch.size(), batch_bytes_max));
+  const auto parsed = check_record_batch(batch);
+  if (!parsed) return refuse(error_of(parsed.error().fault), parsed.error().message);
+  const RecordBatchHeader& h = *parsed;
+  if (h.control()) return refuse(AppendError::kInvalidRecord, "clients may not write control batches");
+  if (h.transactional()) return refuse(AppendError::kInvalidRecord, "transactions are not supported");
+  if (h.attributes & ~0x0F) return refuse(AppendError::kInvalidRecord, fmt::format("unknown batch attributes {:#x}", h.attributes));
+  if (h.producer_id >= 0 && (h.producer_epoch < 0 || h.base_sequence < 0))
+    return refuse(AppendError::kInvalidRecord, "an idempotent batch needs an epoch and a sequence number");
+  if (h.producer_id < kNoProducerId) return refuse(AppendError::kInvalidRecord, fmt::format("producer id {}", h.producer_id));
+  if (!settings.log_append_time) {
+    if (h.log_append_time()) return refuse(AppendError::kInvalidTimestamp, "clients may not write LogAppendTime batches");
+    for (const int64_t timestamp : {h.base_timestamp_ms, h.max_timestamp_ms})
+      if (timestamp != kNoTimestamp && out_of_bounds(timestamp, now_ms, settings))
+        return refuse(AppendError::kInvalidTimestamp,
+                      fmt::format("timestamp {} is further from the clock ({}) than message.timestamp.before/after.max.ms allow", timestamp, now_ms));
+  }
+  return {AppendError::kNone, {}, h};
+}
+
+}  // namespace ms::log

@@ -1,0 +1,175 @@
+#include "log/commands.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ms::log {
+namespace {
+
+constexpr uint8_t kBatchTag = 1;
+constexpr uint8_t kCommandTag = 16;  // + index in Command
+
+void put(ByteWriter& out, const CreateTopic& c) {
+  encode(out, c.id), out.sized(c.name), out.i32(c.partitions), encode(out, c.config), out.u8(c.internal);
+}
+void put(ByteWriter& out, const DeleteTopic& c) { encode(out, c.id); }
+void put(ByteWriter& out, const CreatePartitions& c) { encode(out, c.id), out.i32(c.total); }
+void put(ByteWriter& out, const AlterConfig& c) {
+  encode(out, c.id), out.varint(c.changes.size());
+  for (const auto& [key, value] : c.changes) {
+    out.sized(key), out.u8(value.has_value());
+    if (value) out.sized(*value);
+  }
+}
+void put(ByteWriter&, const InitProducer&) {}
+void put(ByteWriter& out, const CommitOffsets& c) { out.sized(c.group), encode(out, c.offsets); }
+void put(ByteWriter& out, const DeleteGroupOffsets& c) { out.sized(c.group); }
+void put(ByteWriter& out, const ReserveObjects& c) { out.u32(c.count); }
+void put(ByteWriter& out, const AddObject& c) {
+  out.u64(c.object), out.u64(c.bytes), out.varint(c.runs.size());
+  for (const ObjectRun& run : c.runs) encode(out, run);
+}
+void put(ByteWriter& out, const AdvanceLogStart& c) { encode(out, c.of), out.i64(c.to.value); }
+void put(ByteWriter& out, const ForgetObjects& c) {
+  out.varint(c.objects.size());
+  for (const uint64_t object : c.objects) out.u64(object);
+}
+
+// Counts need no bound of their own: every loop stops when the bytes do.
+Command get_create_topic(ByteReader& in) {
+  CreateTopic c;
+  c.id = decode_topic_id(in), c.name = in.sized(), c.partitions = in.i32(), c.config = decode_config(in), c.internal = in.u8() != 0;
+  return c;
+}
+Command get_alter_config(ByteReader& in) {
+  AlterConfig c{.id = decode_topic_id(in)};
+  for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
+    std::string key(in.sized());
+    std::optional<std::string> value;
+    if (in.u8() != 0) value = in.sized();
+    c.changes[std::move(key)] = std::move(value);
+  }
+  return c;
+}
+Command get_commit(ByteReader& in) {
+  CommitOffsets c{.group = std::string(in.sized())};
+  c.offsets = decode_offsets(in);
+  return c;
+}
+Command get_add_object(ByteReader& in) {
+  AddObject c{.object = in.u64(), .bytes = in.u64()};
+  for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) c.runs.push_back(decode_run(in));
+  return c;
+}
+Command get_advance(ByteReader& in) {
+  AdvanceLogStart c{.of = decode_partition(in)};
+  c.to.value = in.i64();
+  return c;
+}
+Command get_forget(ByteReader& in) {
+  ForgetObjects c;
+  for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) c.objects.push_back(in.u64());
+  return c;
+}
+
+Result<Command> get_command(size_t index, ByteReader& in) {
+  switch (index) {
+    case 0: return get_create_topic(in);
+    case 1: return DeleteTopic{decode_topic_id(in)};
+    case 2: {
+      const TopicId id = decode_topic_id(in);
+      return CreatePartitions{id, in.i32()};
+    }
+    case 3: return get_alter_config(in);
+    case 4: return InitProducer{};
+    case 5: return get_commit(in);
+    case 6: return DeleteGroupOffsets{std::string(in.sized())};
+    case 7: return ReserveObjects{in.u32()};
+    case 8: return get_add_object(in);
+    case 9: return get_advance(in);
+    case 10: return get_forget(in);
+    default: return fail(ErrorKind::kUnsupported, fmt::format("unknown command {}; was this written by a newer version?", index));
+  }
+}
+
+}  // namespace
+
+void encode(ByteWriter& out, TopicId id) { out.bytes(std::span<const uint8_t>(id.uuid.bytes)); }
+void encode(ByteWriter& out, const TopicPartition& p) { encode(out, p.topic), out.i32(p.partition.value); }
+void encode(ByteWriter& out, const TopicConfig& config) {
+  out.varint(config.size());
+  for (const auto& [key, value] : config) out.sized(key), out.sized(value);
+}
+void encode(ByteWriter& out, const std::map<OffsetKey, CommittedOffset>& offsets) {
+  out.varint(offsets.size());
+  for (const auto& [key, value] : offsets) {
+    encode(out, key.first), out.i32(key.second), out.i64(value.offset.value), out.i32(value.leader_epoch);
+    out.sized(value.metadata), out.i64(value.commit_time_ms);
+  }
+}
+void encode(ByteWriter& out, const ObjectRun& run) {
+  encode(out, run.of), out.i64(run.base.value), out.i64(run.next.value), out.u64(run.position), out.u64(run.bytes);
+  out.i64(run.max_timestamp_ms), out.i64(run.last_append_us);
+}
+
+TopicId decode_topic_id(ByteReader& in) {
+  TopicId id;
+  const auto bytes = in.bytes(id.uuid.bytes.size());
+  std::ranges::copy(bytes, id.uuid.bytes.begin());
+  return id;
+}
+TopicPartition decode_partition(ByteReader& in) {
+  const TopicId topic = decode_topic_id(in);
+  return {topic, PartitionId{in.i32()}};
+}
+TopicConfig decode_config(ByteReader& in) {
+  TopicConfig config;
+  for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
+    std::string key(in.sized());
+    config[std::move(key)] = in.sized();
+  }
+  return config;
+}
+std::map<OffsetKey, CommittedOffset> decode_offsets(ByteReader& in) {
+  std::map<OffsetKey, CommittedOffset> offsets;
+  for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
+    const TopicId topic = decode_topic_id(in);
+    const int32_t partition = in.i32();
+    CommittedOffset& value = offsets[{topic, partition}];
+    value.offset.value = in.i64(), value.leader_epoch = in.i32(), value.metadata = in.sized(), value.commit_time_ms = in.i64();
+  }
+  return offsets;
+}
+ObjectRun decode_run(ByteReader& in) {
+  ObjectRun run{.of = decode_partition(in)};
+  run.base.value = in.i64(), run.next.value = in.i64(), run.position = in.u64(), run.bytes = in.u64();
+  run.max_timestamp_ms = in.i64(), run.last_append_us = in.i64();
+  return run;
+}
+
+void encode(ByteWriter& out, const AppendBatch& batch) {
+  out.u8(kBatchTag), encode(out, batch.to), out.i64(batch.base.value), out.u32(batch.size), out.u32(batch.crc);
+}
+void encode(ByteWriter& out, const Command& command) {
+  out.u8(static_cast<uint8_t>(kCommandTag + command.index()));
+  std::visit([&](const auto& c) { put(out, c); }, command);
+}
+
+Result<FrameEntry> decode_entry(ByteReader& in) {
+  const uint8_t tag = in.u8();
+  FrameEntry entry;
+  if (tag == kBatchTag) {
+    AppendBatch batch{.to = decode_partition(in)};
+    batch.base.value = in.i64(), batch.size = in.u32(), batch.crc = in.u32();
+    entry = batch;
+  } else if (tag < kCommandTag) {
+    return corruption(fmt::format("unknown entry tag {}", tag));
+  } else {
+    TRY_ASSIGN(entry, get_command(tag - kCommandTag, in));
+  }
+  if (!in.ok()) return corruption("a command is cut short");
+  return entry;
+}
+
+}  // namespace ms::log

@@ -1,0 +1,70 @@
+// The commands of the metadata state machine as plain data, and their bytes in a WAL frame.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/types.h"
+#include "log/log.h"
+
+namespace ms::log {
+
+// One record batch. The frame stores where it goes, its offset, size and CRC; the rest is read from the batch itself.
+struct AppendBatch {
+  TopicPartition to;
+  Offset base;  // filled by the state machine; on replay it must come out the same
+  uint32_t size = 0;
+  uint32_t crc = 0;
+  int32_t records = 0;
+  int64_t producer_id = -1;
+  int16_t producer_epoch = -1;
+  int32_t base_sequence = -1;
+  int64_t max_timestamp_ms = -1;
+};
+
+// A run of batches of one partition inside a stream object.
+struct ObjectRun {
+  TopicPartition of;
+  Offset base, next;
+  uint64_t position = 0, bytes = 0;  // in the object
+  int64_t max_timestamp_ms = -1;
+  int64_t last_append_us = 0;
+};
+
+struct CreateTopic { TopicId id; std::string name; int32_t partitions = 0; TopicConfig config; bool internal = false; };
+struct DeleteTopic { TopicId id; };
+struct CreatePartitions { TopicId id; int32_t total = 0; };
+struct AlterConfig { TopicId id; std::map<std::string, std::optional<std::string>> changes; };
+struct InitProducer {};
+struct CommitOffsets { std::string group; std::map<OffsetKey, CommittedOffset> offsets; };
+struct DeleteGroupOffsets { std::string group; };
+struct ReserveObjects { uint32_t count = 0; };  // names to come; what is reserved and never added is removed at start
+struct AddObject { uint64_t object = 0; uint64_t bytes = 0; std::vector<ObjectRun> runs; };
+struct AdvanceLogStart { TopicPartition of; Offset to; };
+struct ForgetObjects { std::vector<uint64_t> objects; };  // their bytes are gone
+
+using Command = std::variant<CreateTopic, DeleteTopic, CreatePartitions, AlterConfig, InitProducer, CommitOffsets,
+                             DeleteGroupOffsets, ReserveObjects, AddObject, AdvanceLogStart, ForgetObjects>;
+using FrameEntry = std::variant<AppendBatch, Command>;
+
+void encode(ByteWriter& out, const AppendBatch& batch);
+void encode(ByteWriter& out, const Command& command);
+// Errors: kCorruption; kUnsupported for a tag of a newer version.
+Result<FrameEntry> decode_entry(ByteReader& in);
+
+void encode(ByteWriter& out, TopicId id);
+void encode(ByteWriter& out, const TopicPartition& p);
+void encode(ByteWriter& out, const TopicConfig& config);
+void encode(ByteWriter& out, const std::map<OffsetKey, CommittedOffset>& offsets);
+void encode(ByteWriter& out, const ObjectRun& run);
+TopicId decode_topic_id(ByteReader& in);
+TopicPartition decode_partition(ByteReader& in);
+TopicConfig decode_config(ByteReader& in);
+std::map<OffsetKey, CommittedOffset> decode_offsets(ByteReader& in);
+ObjectRun decode_run(ByteReader& in);
+
+}  // namespace ms::log

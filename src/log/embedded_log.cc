@@ -1,0 +1,252 @@
+#include "log/embedded_log.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "base/logging.h"
+#include "base/rng.h"
+#include "log/append_check.h"
+#include "log/retention.h"
+#include "log/snapshot.h"
+
+namespace ms::log {
+
+Result<std::unique_ptr<Log>> Log::open(LogOptions options) {
+  TRY_ASSIGN(std::unique_ptr<Log> log, EmbeddedLog::open(std::move(options)));
+  return log;
+}
+
+EmbeddedLog::EmbeddedLog(LogOptions options) : options_(std::move(options)), view_(&wal_view_) {}
+
+Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(LogOptions options) {
+  if (options.fs == nullptr) options.fs = &posix_file_system();
+  if (options.clock == nullptr) options.clock = &system_clock();
+  if (options.wal_segment_bytes < 2 * Wal::kCommandReserveBytes || options.wal_segment_bytes > UINT32_MAX)
+    return invalid(fmt::format("wal_segment_bytes must be from {} to {}", 2 * Wal::kCommandReserveBytes, UINT32_MAX));
+  std::unique_ptr<EmbeddedLog> log(new EmbeddedLog(std::move(options)));
+  TRY(log->recover());
+  return log;
+}
+
+EmbeddedLog::~EmbeddedLog() { (void)close(); }
+
+Result<> EmbeddedLog::close() {
+  {
+    const std::scoped_lock lock(mutex_);
+    closing_ = true;
+  }
+  wake_.notify_all();
+  if (background_.joinable()) background_.join();
+  if (writer_) writer_->close();
+  return {};
+}
+
+// ---- recovery
+
+Result<> EmbeddedLog::recover() {
+  TRY(options_.fs->create_directories(options_.dir));
+  const std::string snapshot_path = options_.dir + "/meta.snapshot";
+  TRY_ASSIGN(auto snapshot, read_snapshot(*options_.fs, snapshot_path));
+  if (!snapshot) snapshot.emplace();
+  MetaState state = std::move(snapshot->state);
+  view_.load(state);
+  TRY_ASSIGN(wal_, Wal::open({options_.fs, options_.dir + "/wal", options_.wal_segment_bytes}, snapshot->first_segment,
+                             [&](const Wal::Recovered& frame) { return replay(frame, snapshot->frame, state); }));
+  wal_view_ = wal_.get();
+  if (wal_->next_frame() <= snapshot->frame)
+    return corruption(fmt::format("{}/wal ends before frame {}, which {} has seen; files are missing", options_.dir, snapshot->frame, snapshot_path));
+  TRY(check_recovered(state));
+  TRY_ASSIGN(store_, open_directory_store(*options_.fs, options_.dir + "/objects"));
+  objects_ = std::make_unique<ObjectReader>(*store_, options_.block_cache_bytes_max);
+  const AppendTime last = state.last_append_time();
+  writer_ = std::make_unique<CommitWriter>(options_, std::move(state), *wal_, view_, last);
+  reconciler_ = std::make_unique<Reconciler>(options_, *store_, *writer_, *wal_, view_, snapshot_path);
+  if (options_.reconcile_interval_ms > 0) {
+    writer_->on_backlog(static_cast<int64_t>(options_.tail_cache_bytes_max / 2), [this] {
+      {
+        const std::scoped_lock lock(mutex_);
+        backlog_ = true;
+      }
+      wake_.notify_all();
+    });
+  }
+  writer_->start();
+  if (const auto removed = reconciler_->remove_orphans(); !removed && removed.error().kind != ErrorKind::kExhausted)
+    return removed;  // on a full disk they go at the next start
+  if (options_.reconcile_interval_ms > 0 || options_.retention_check_interval_ms > 0) background_ = std::thread([this] { background(); });
+  return {};
+}
+
+// Frames up to the snapshot's only say where batches lie; later ones are applied as well.
+Result<> EmbeddedLog::replay(const Wal::Recovered& recovered, uint64_t snapshot_frame, MetaState& state) {
+  const bool is_new = recovered.header.frame > snapshot_frame;
+  const AppendTime at{recovered.header.append_us};
+  return visit_frame(recovered.header, recovered.frame, [&](FrameEntry& entry, const FrameBatch* stored) -> Result<> {
+    if (stored == nullptr) {
+      if (!is_new) return {};
+      const Command& command = std::get<Command>(entry);
+      if (auto applied = state.apply(command, at); !applied) return corruption("a command does not apply: " + applied.error().message);
+      view_.publish(command);
+      return {};
+    }
+    const auto& batch = std::get<AppendBatch>(entry);
+    if (is_new) {
+      const AppendDecision decision = state.append(batch, at);
+      if (decision.error != AppendError::kNone || decision.duplicate || decision.base != batch.base)
+        return corruption(fmt::format("a batch of partition {} should be at offset {}: {}", batch.to.partition.value, decision.base.value, decision.message));
+    }
+    const auto partition = view_.find(batch.to);
+    if (!partition || batch.base < partition->high_watermark()) return {};  // deleted since, or in a stream object
+    if (batch.base != partition->high_watermark())
+      return corruption(fmt::format("offsets {} to {} of partition {} are missing", partition->high_watermark().value, batch.base.value, batch.to.partition.value));
+    partition->push({.base = batch.base.value, .records = batch.records, .size = batch.size, .append_us = at.us,
+                     .max_timestamp_ms = batch.max_timestamp_ms,
+                     .at = {recovered.at.segment, static_cast<uint32_t>(recovered.at.at + stored->at)}});
+    return {};
+  });
+}
+
+Result<> EmbeddedLog::check_recovered(const MetaState& state) const {
+  for (const auto& [id, topic] : state.topics())
+    for (size_t i = 0; i < topic.partitions.size(); ++i) {
+      const auto partition = view_.find({id, PartitionId{static_cast<int32_t>(i)}});
+      if (partition->high_watermark().value != topic.partitions[i].next_offset)
+        return corruption(fmt::format("topic '{}' partition {}: offsets {} to {} are missing", topic.info.name, i,
+                                      partition->high_watermark().value, topic.partitions[i].next_offset));
+    }
+  return {};
+}
+
+// ---- topics
+
+Result<TopicInfo> EmbeddedLog::create_topic(const std::string& name, int32_t partitions, const TopicConfig& config, bool internal) {
+  TRY(check_topic_name(name));
+  TRY(check_topic_config(config));
+  if (partitions < 1) return invalid(fmt::format("a topic needs at least 1 partition, not {}", partitions));
+  const TopicId id{random_uuid()};
+  TRY(writer_->run(CreateTopic{id, name, partitions, config, internal}));
+  return TopicInfo{.id = id, .name = name, .partitions = partitions, .config = config, .internal = internal};
+}
+
+Result<> EmbeddedLog::delete_topic(TopicId id) {
+  TRY(writer_->run(DeleteTopic{id}));
+  return {};
+}
+Result<> EmbeddedLog::create_partitions(TopicId id, int32_t total) {
+  TRY(writer_->run(CreatePartitions{id, total}));
+  return {};
+}
+Result<> EmbeddedLog::alter_config(TopicId id, const std::map<std::string, std::optional<std::string>>& changes) {
+  TopicConfig probe;
+  for (const auto& [key, value] : changes) probe[key] = value.value_or(effective_topic_config({})[key]);
+  TRY(check_topic_config(probe));
+  TRY(writer_->run(AlterConfig{id, changes}));
+  return {};
+}
+
+std::vector<TopicInfo> EmbeddedLog::topics() const {
+  std::vector<TopicInfo> out;
+  for (const TopicViewPtr& topic : view_.topics()) out.push_back(topic->info);
+  return out;
+}
+std::optional<TopicInfo> EmbeddedLog::find_topic(std::string_view name) const {
+  const auto found = view_.find(name);
+  return found ? std::optional(found->info) : std::nullopt;
+}
+std::optional<TopicInfo> EmbeddedLog::find_topic(TopicId id) const {
+  const auto found = view_.find(id);
+  return found ? std::optional(found->info) : std::nullopt;
+}
+TopicConfig EmbeddedLog::effective_config(const TopicInfo& topic) const { return effective_topic_config(topic.config); }
+
+// ---- appends
+
+PendingBatch EmbeddedLog::check(AppendPart part, int64_t now_ms) const {
+  PendingBatch out{.to = part.to, .bytes = std::move(part.batch)};
+  const auto topic = view_.find(part.to.topic);
+  auto partition = topic ? topic->find(part.to.partition) : nullptr;
+  if (!partition) {
+    out.outcome = {.error = AppendError::kUnknownTopicOrPartition, .message = "no such topic or partition"};
+    return out;
+  }
+  AppendCheck checked = check_append(out.bytes.span(), topic->settings, wal_->frame_bytes_max() - 2 * kWalHeaderBytes, now_ms);
+  out.header = checked.header;
+  if (checked.error != AppendError::kNone) {
+    out.outcome = {.error = checked.error, .message = std::move(checked.message), .log_start_offset = partition->log_start()};
+    return out;
+  }
+  out.log_append_time = topic->settings.log_append_time;
+  out.log = std::move(partition);
+  return out;
+}
+
+void EmbeddedLog::append(std::vector<AppendPart> parts, AppendDone done) {
+  const int64_t now_ms = options_.clock->wall_us() / kMicrosPerMilli;
+  std::vector<PendingBatch> batches;
+  batches.reserve(parts.size());
+  for (AppendPart& part : parts) batches.push_back(check(std::move(part), now_ms));
+  writer_->append(std::move(batches), std::move(done));
+}
+
+uint64_t EmbeddedLog::add_listener(VisibleListener listener) { return writer_->add_listener(std::move(listener)); }
+void EmbeddedLog::remove_listener(uint64_t id) { writer_->remove_listener(id); }
+
+Result<int64_t> EmbeddedLog::new_producer_id() {
+  TRY_ASSIGN(const uint64_t id, writer_->run(InitProducer{}));
+  return static_cast<int64_t>(id);
+}
+
+// ---- committed offsets
+
+void EmbeddedLog::commit_offsets(const std::string& group, std::map<OffsetKey, CommittedOffset> offsets,
+                                 std::move_only_function<void(Result<>)> done) {
+  writer_->submit(CommitOffsets{group, std::move(offsets)}, [done = std::move(done)](Result<uint64_t> result) mutable {
+    if (result) done({});
+    else done(Unexpected(std::move(result).error()));
+  });
+}
+std::map<OffsetKey, CommittedOffset> EmbeddedLog::committed_offsets(const std::string& group) const { return view_.group(group); }
+Result<> EmbeddedLog::delete_group_offsets(const std::string& group) {
+  TRY(writer_->run(DeleteGroupOffsets{group}));
+  return {};
+}
+std::vector<std::string> EmbeddedLog::groups_with_offsets() const { return view_.groups(); }
+
+// ---- background
+
+Result<> EmbeddedLog::reconcile() { return reconciler_->run(); }
+Result<> EmbeddedLog::enforce_retention() { return log::enforce_retention(options_, *writer_, view_, *store_); }
+
+void EmbeddedLog::background() {
+  const auto due_in = [](int64_t interval_ms, int64_t since_us, int64_t now_us) {
+    return interval_ms <= 0 ? INT64_MAX : since_us + interval_ms * kMicrosPerMilli - now_us;
+  };
+  const auto warn = [](const char* event, const Result<>& result) {
+    if (!result) log_warn(event, {{"error", result.error().message}});
+  };
+  int64_t reconciled_us = system_clock().steady_us(), checked_us = reconciled_us;
+  std::unique_lock lock(mutex_);
+  while (!closing_) {
+    const int64_t now = system_clock().steady_us();
+    const int64_t reconcile_in = due_in(options_.reconcile_interval_ms, reconciled_us, now);
+    const int64_t check_in = due_in(options_.retention_check_interval_ms, checked_us, now);
+    if (reconcile_in > 0 && check_in > 0 && !backlog_) {
+      wake_.wait_for(lock, std::chrono::microseconds(std::min(reconcile_in, check_in)));
+      continue;
+    }
+    const bool early = std::exchange(backlog_, false);
+    lock.unlock();
+    if (reconcile_in <= 0 || early) {
+      warn("log_reconcile_failed", reconcile());
+      reconciled_us = system_clock().steady_us();
+    }
+    if (check_in <= 0) {
+      warn("log_retention_failed", enforce_retention());
+      checked_us = system_clock().steady_us();
+    }
+    lock.lock();
+  }
+}
+
+}  // namespace ms::log

@@ -1,0 +1,113 @@
+// Reads of the embedded log: tail from memory or WAL, older data from stream objects, lookups by time.
+#include <fmt/format.h>
+
+#include "codec/record_batch.h"
+#include "log/embedded_log.h"
+#include "log/tail_reader.h"
+
+namespace ms::log {
+namespace {
+
+// The first record of the batch with timestamp >= timestamp_ms and offset >= log_start.
+Result<std::optional<OffsetAndTime>> find_in_batch(const ReadBatch& batch, int64_t timestamp_ms, Offset log_start) {
+  std::string scratch;
+  TRY_ASSIGN(RecordReader reader, RecordReader::open(batch.bytes.span(), scratch));
+  RecordView record;
+  for (;;) {
+    switch (reader.next(record)) {
+      case RecordReader::Step::kEnd: return std::nullopt;
+      case RecordReader::Step::kMalformed: return corruption(fmt::format("the records of the batch at offset {} do not parse", batch.base.value));
+      case RecordReader::Step::kRecord:
+        if (record.timestamp_ms >= timestamp_ms && record.offset >= log_start.value) return OffsetAndTime{{record.offset}, record.timestamp_ms};
+    }
+  }
+}
+
+// A client may have written a batch whose records do not parse; a lookup by time passes it by.
+Result<std::optional<OffsetAndTime>> look_in_batch(const ReadBatch& batch, int64_t timestamp_ms, Offset log_start) {
+  if (const auto header = parse_record_batch(batch.bytes.span()); header && header->max_timestamp_ms < timestamp_ms) return std::nullopt;
+  auto found = find_in_batch(batch, timestamp_ms, log_start);
+  if (!found && (found.error().kind == ErrorKind::kCorruption || found.error().kind == ErrorKind::kExhausted)) return std::nullopt;
+  return found;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<PartitionLog>> EmbeddedLog::partition(const TopicPartition& p) const {
+  auto found = view_.find(p);
+  if (!found) return not_found(fmt::format("no partition {} of topic {}", p.partition.value, p.topic.uuid.to_string()));
+  return found;
+}
+
+Result<PartitionState> EmbeddedLog::partition_state(TopicPartition p) const {
+  TRY_ASSIGN(const auto log, partition(p));
+  const Offset high = log->high_watermark();
+  return PartitionState{log->log_start(), high, high, log->bytes()};
+}
+
+Result<ReadResult> EmbeddedLog::read(TopicPartition from_partition, Offset from, size_t max_bytes) {
+  TRY_ASSIGN(const auto log, partition(from_partition));
+  for (int attempt = 0;; ++attempt) {
+    const ReadPlan plan = log->plan_read(from, max_bytes);
+    if (from < plan.log_start || from > plan.high_watermark)
+      return invalid(fmt::format("OFFSET_OUT_OF_RANGE: offset {} is outside {} to {}", from.value, plan.log_start.value, plan.high_watermark.value));
+    auto batches = read_planned(plan, from, max_bytes);
+    // The object may have been removed since the plan was made; the second plan knows.
+    if (!batches && batches.error().kind == ErrorKind::kNotFound && attempt == 0) continue;
+    if (!batches && batches.error().kind == ErrorKind::kNotFound) return internal(batches.error().message);
+    if (!batches) return Unexpected(batches.error());
+    return ReadResult{std::move(*batches), plan.log_start, plan.high_watermark, plan.high_watermark};
+  }
+}
+
+Result<std::vector<ReadBatch>> EmbeddedLog::read_planned(const ReadPlan& plan, Offset from, size_t max_bytes) {
+  if (plan.run) return objects_->read(*plan.run, from, max_bytes);
+  std::vector<ReadBatch> out;
+  out.reserve(plan.tail.size());
+  for (const TailBatch& tail : plan.tail) {
+    TRY_ASSIGN(ReadBatch batch, read_tail(tail));
+    out.push_back(std::move(batch));
+  }
+  return out;
+}
+
+Result<std::optional<OffsetAndTime>> EmbeddedLog::time_in_runs(const PartitionLog& log, int64_t timestamp_ms, Offset& searched) {
+  std::optional<OffsetAndTime> found;
+  const Offset log_start = log.log_start();
+  for (const RunRef& run : log.runs()) {
+    searched = run.run.next;
+    if (run.run.max_timestamp_ms < timestamp_ms) continue;
+    TRY_ASSIGN(const bool done, objects_->scan(run, timestamp_ms, [&](const ReadBatch& batch) -> Result<bool> {
+      TRY_ASSIGN(found, look_in_batch(batch, timestamp_ms, log_start));
+      return found.has_value();
+    }));
+    if (done) break;
+  }
+  return found;
+}
+
+Result<std::optional<OffsetAndTime>> EmbeddedLog::offset_for_time(TopicPartition p, int64_t timestamp_ms) {
+  TRY_ASSIGN(const auto log, partition(p));
+  Offset from = log->log_start();
+  auto in_runs = time_in_runs(*log, timestamp_ms, from);
+  if (!in_runs && in_runs.error().kind == ErrorKind::kNotFound) in_runs = time_in_runs(*log, timestamp_ms, from);
+  if (!in_runs || *in_runs) return in_runs;
+  while (const auto tail = log->tail_for_time(timestamp_ms, from)) {
+    TRY_ASSIGN(const ReadBatch batch, read_tail(*tail));
+    TRY_ASSIGN(auto found, look_in_batch(batch, timestamp_ms, log->log_start()));
+    if (found) return found;
+    from = {batch.last.value + 1};
+  }
+  return std::nullopt;
+}
+
+Result<std::optional<OffsetAndTime>> EmbeddedLog::offset_of_max_timestamp(TopicPartition p) {
+  TRY_ASSIGN(const auto log, partition(p));
+  int64_t largest = INT64_MIN;
+  for (const RunRef& run : log->runs()) largest = std::max(largest, run.run.max_timestamp_ms);
+  if (const auto tail = log->tail_with_max_timestamp()) largest = std::max(largest, tail->entry.max_timestamp_ms);
+  if (largest == INT64_MIN) return std::nullopt;
+  return offset_for_time(p, largest);
+}
+
+}  // namespace ms::log

@@ -1,0 +1,230 @@
+#include "log/log.h"
+
+#include <gtest/gtest.h>
+
+#include "log/testing/log_fixture.h"
+
+namespace ms::log {
+namespace {
+
+using testing::LogFixture;
+
+class LogTest : public LogFixture {};
+
+TEST_F(LogTest, AppendsReadBackWithOffsetsAndTimes) {
+  open();
+  const TopicPartition p = topic("events", 2);
+  EXPECT_EQ(append(p, 3).base_offset.value, 0);
+  clock().advance(5);
+  const AppendOutcome second = append(p, 2);
+  EXPECT_EQ(second.base_offset.value, 3);
+  EXPECT_EQ(second.append_time.us, clock().wall_us());
+  const ReadResult read = log().read(p, {4}, 1 << 20).value();
+  ASSERT_EQ(read.batches.size(), 1u);
+  EXPECT_EQ(read.batches[0].base.value, 3);
+  EXPECT_EQ(read.batches[0].last.value, 4);
+  EXPECT_EQ(read.high_watermark.value, 5);
+  EXPECT_EQ(log().read(p, {5}, 100).value().batches.size(), 0u);
+  EXPECT_TRUE(log().read(p, {6}, 100).error().message.starts_with("OFFSET_OUT_OF_RANGE"));
+  EXPECT_EQ(log().read({p.topic, {2}}, {0}, 100).error().kind, ErrorKind::kNotFound);
+  EXPECT_EQ(contents(p), (std::vector<std::string>{"0.0", "0.1", "0.2", "1.0", "1.1"}));
+}
+
+TEST_F(LogTest, EverythingSurvivesARestart) {
+  open();
+  const TopicPartition p = topic("events", 1, {{"retention.ms", "-1"}});
+  append(p, 3);
+  const int64_t producer = log().new_producer_id().value();
+  commit("g", p, 2);
+  const auto before = contents(p);
+  reopen();
+  EXPECT_EQ(contents(p), before);
+  EXPECT_EQ(log().find_topic("events")->config.at("retention.ms"), "-1");
+  EXPECT_EQ(log().committed_offsets("g").at({p.topic, 0}).offset.value, 2);
+  EXPECT_EQ(log().new_producer_id().value(), producer + 1);
+  EXPECT_EQ(append(p, 1).base_offset.value, 3);
+}
+
+TEST_F(LogTest, ReadsTheSameFromMemoryLogAndObjects) {
+  for (const size_t cache : {size_t{0}, size_t{64} << 20}) {
+    options().tail_cache_bytes_max = cache;
+    restart_empty();
+    const TopicPartition p = topic("events", 1), q = topic("others", 1);
+    for (int i = 0; i < 50; ++i) append(i % 3 == 0 ? q : p, 1 + i % 4), clock().advance(1000);
+    const auto before = contents(p);
+    const auto times = append_times(p);
+    ASSERT_TRUE(log().reconcile());
+    EXPECT_EQ(contents(p), before);
+    append(p, 2);
+    EXPECT_EQ(contents(p).size(), before.size() + 2);
+    reopen();
+    EXPECT_EQ(contents(p).size(), before.size() + 2);
+    auto after = append_times(p);
+    after.pop_back();
+    EXPECT_EQ(after, times);
+    ASSERT_TRUE(log().reconcile());
+    EXPECT_EQ(contents(p).size(), before.size() + 2);
+    }
+}
+
+TEST_F(LogTest, TopicsAndConfigs) {
+  open();
+  const TopicPartition p = topic("a", 1);
+  EXPECT_EQ(log().create_topic("a", 1, {}).error().kind, ErrorKind::kAlreadyExists);
+  EXPECT_EQ(log().create_topic("a/b", 1, {}).error().kind, ErrorKind::kInvalidArgument);
+  EXPECT_EQ(log().create_topic("b", 0, {}).error().kind, ErrorKind::kInvalidArgument);
+  EXPECT_EQ(log().create_topic("b", 1, {{"cleanup.policy", "compact"}}).error().kind, ErrorKind::kInvalidArgument);
+  EXPECT_EQ(log().create_topic("b", 1, {{"no.such", "1"}}).error().kind, ErrorKind::kInvalidArgument);
+  EXPECT_EQ(log().create_topic("b", 200'000, {}).error().kind, ErrorKind::kExhausted);
+  ASSERT_TRUE(log().create_partitions(p.topic, 3));
+  EXPECT_EQ(log().create_partitions(p.topic, 3).error().kind, ErrorKind::kInvalidArgument);
+  EXPECT_EQ(append({p.topic, {2}}, 1).error, AppendError::kNone);
+  ASSERT_TRUE(log().alter_config(p.topic, {{"retention.ms", "5"}, {"retention.bytes", std::nullopt}}));
+  EXPECT_EQ(log().alter_config(p.topic, {{"retention.ms", "x"}}).error().kind, ErrorKind::kInvalidArgument);
+  const TopicConfig effective = log().effective_config(*log().find_topic("a"));
+  EXPECT_EQ(effective.at("retention.ms"), "5");
+  EXPECT_EQ(effective.at("max.message.bytes"), "1048588");
+  commit("g", p, 1);
+  ASSERT_TRUE(log().delete_topic(p.topic));
+  EXPECT_EQ(log().delete_topic(p.topic).error().kind, ErrorKind::kNotFound);
+  EXPECT_TRUE(log().groups_with_offsets().empty());
+  EXPECT_EQ(append(p, 1).error, AppendError::kUnknownTopicOrPartition);
+  EXPECT_NE(topic("a", 1).topic, p.topic);
+}
+
+TEST_F(LogTest, EachPartOfAnAppendIsJudgedByItself) {
+  open();
+  const TopicPartition p = topic("events", 1, {{"max.message.bytes", "400"}});
+  std::string damaged = batch(1);
+  damaged.back() ^= 1;
+  std::vector<AppendPart> parts;
+  for (const std::string& bytes : {batch(1), damaged, batch(50), batch(2)}) parts.push_back({p, Slice::copy(bytes)});
+  parts.push_back({{p.topic, {9}}, Slice::copy(batch(1))});
+  const auto outcomes = append(std::move(parts));
+  ASSERT_EQ(outcomes.size(), 5u);
+  EXPECT_EQ(outcomes[0].error, AppendError::kNone);
+  EXPECT_EQ(outcomes[1].error, AppendError::kCorruptMessage);
+  EXPECT_EQ(outcomes[2].error, AppendError::kMessageTooLarge);
+  EXPECT_EQ(outcomes[3].error, AppendError::kNone);
+  EXPECT_EQ(outcomes[3].base_offset.value, 1);
+  EXPECT_EQ(outcomes[4].error, AppendError::kUnknownTopicOrPartition);
+}
+
+TEST_F(LogTest, IdempotentProducers) {
+  open();
+  const TopicPartition p = topic("events", 1);
+  const auto send = [&](int16_t epoch, int32_t sequence, size_t count = 2) {
+    return append(p, count, {.producer_id = 7, .producer_epoch = epoch, .base_sequence = sequence});
+  };
+  EXPECT_EQ(send(0, 100).base_offset.value, 0);  // no stored state: any first sequence
+  EXPECT_EQ(send(0, 102).base_offset.value, 2);
+  const AppendOutcome again = send(0, 100);
+  EXPECT_EQ(again.error, AppendError::kNone);
+  EXPECT_TRUE(again.duplicate);
+  EXPECT_EQ(again.base_offset.value, 0);
+  EXPECT_EQ(send(0, 105).error, AppendError::kOutOfOrderSequence);
+  EXPECT_EQ(send(1, 5).error, AppendError::kOutOfOrderSequence);  // a new epoch starts at 0
+  for (int32_t i = 0; i < 5; ++i) EXPECT_EQ(send(0, 104 + 2 * i).base_offset.value, 4 + 2 * i);
+  EXPECT_EQ(send(0, 102).error, AppendError::kOutOfOrderSequence);  // six back: no longer known
+  reopen();
+  EXPECT_TRUE(send(0, 112).duplicate);
+  EXPECT_EQ(send(1, 0).base_offset.value, 14);
+  EXPECT_EQ(send(0, 114).error, AppendError::kInvalidProducerEpoch);
+  EXPECT_EQ(append(p, 1, {.producer_id = 8, .producer_epoch = 0, .base_sequence = INT32_MAX}).error, AppendError::kNone);
+  EXPECT_EQ(append(p, 1, {.producer_id = 8, .producer_epoch = 0, .base_sequence = 0}).error, AppendError::kNone);
+  EXPECT_EQ(append(p, 1, {.producer_id = 9}).error, AppendError::kInvalidRecord);
+}
+
+TEST_F(LogTest, LookupsByTime) {
+  open();
+  const TopicPartition p = topic("events", 1);
+  for (const Compression codec : {Compression::kNone, Compression::kZstd, Compression::kLz4}) {
+    append_at(p, {100, 300, 200}, codec);
+    append_at(p, {150, 400}, codec);
+  }
+  const auto check = [&] {
+    EXPECT_EQ(log().offset_for_time(p, 0).value()->offset.value, 0);
+    EXPECT_EQ(log().offset_for_time(p, 101).value()->offset.value, 1);
+    EXPECT_EQ(log().offset_for_time(p, 301).value()->offset.value, 4);
+    EXPECT_EQ(log().offset_for_time(p, 301).value()->timestamp_ms, 400);
+    EXPECT_FALSE(log().offset_for_time(p, 401).value());
+    EXPECT_EQ(log().offset_of_max_timestamp(p).value()->offset.value, 4);
+  };
+  check();
+  ASSERT_TRUE(log().reconcile());
+  check();
+  reopen();
+  check();
+  EXPECT_FALSE(log().offset_of_max_timestamp(topic("empty", 1)).value());
+}
+
+TEST_F(LogTest, LogAppendTime) {
+  open();
+  const TopicPartition p = topic("events", 1, {{"message.timestamp.type", "LogAppendTime"}});
+  clock().advance(5'000'000);
+  const int64_t now_ms = clock().wall_us() / 1000;
+  append_at(p, {1, 2});
+  EXPECT_EQ(log().offset_for_time(p, 4).value()->timestamp_ms, now_ms);
+  reopen();
+  EXPECT_EQ(log().offset_of_max_timestamp(p).value()->timestamp_ms, now_ms);
+}
+
+TEST_F(LogTest, RetentionMovesTheLogStartAndRemovesObjects) {
+  open();
+  const TopicPartition p = topic("events", 1, {{"retention.ms", "1000"}});
+  append(p, 3);
+  ASSERT_TRUE(log().reconcile());
+  clock().advance(800'000);
+  append(p, 2);
+  ASSERT_TRUE(log().reconcile());
+  clock().advance(800'000);
+  ASSERT_TRUE(log().enforce_retention());
+  EXPECT_EQ(log().partition_state(p)->log_start.value, 3);
+  EXPECT_EQ(contents(p).size(), 2u);
+  EXPECT_EQ(objects(), 2u);  // the grace has not passed
+  clock().advance(options().object_grace_ms * 1000);
+  ASSERT_TRUE(log().enforce_retention());
+  EXPECT_EQ(objects(), 1u);
+  reopen();
+  EXPECT_EQ(log().partition_state(p)->log_start.value, 5);
+  EXPECT_TRUE(log().read(p, {4}, 100).error().message.starts_with("OFFSET_OUT_OF_RANGE"));
+  ASSERT_TRUE(log().alter_config(p.topic, {{"retention.ms", "-1"}, {"retention.bytes", "1"}}));
+  append(p, 1);
+  ASSERT_TRUE(log().reconcile());
+  append(p, 1);
+  ASSERT_TRUE(log().reconcile());
+  ASSERT_TRUE(log().enforce_retention());
+  EXPECT_EQ(log().partition_state(p)->log_start.value, 6);
+  EXPECT_EQ(log().partition_state(p)->high_watermark.value, 7);
+}
+
+TEST_F(LogTest, ListenersSeeWhatIsReadable) {
+  open();
+  const TopicPartition p = topic("events", 1);
+  std::vector<TopicPartition> seen;
+  const uint64_t id = log().add_listener([&](std::span<const TopicPartition> touched) {
+    EXPECT_EQ(log().partition_state(p)->high_watermark.value, 1);
+    seen.assign(touched.begin(), touched.end());
+  });
+  append(p, 1);
+  topic("barrier", 1);  // its answer comes after the listener's call
+  EXPECT_EQ(seen, std::vector{p});
+  log().remove_listener(id);
+}
+
+TEST_F(LogTest, SegmentsAreRecycledAndOldFramesNeverPassAsNew) {
+  open();
+  const TopicPartition p = topic("events", 1, {{"max.message.bytes", "100000"}});
+  for (int round = 0; round < 40; ++round) {
+    for (int i = 0; i < 10; ++i) append_bytes(p, 20'000);
+    ASSERT_TRUE(log().reconcile());
+    if (round % 7 == 0) reopen();
+  }
+  EXPECT_LE(fs().list("/log/wal").value().size(), 4u);
+  EXPECT_EQ(contents(p).size(), 400u);
+  reopen();
+  EXPECT_EQ(contents(p).size(), 400u);
+}
+
+}  // namespace
+}  // namespace ms::log

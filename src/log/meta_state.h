@@ -1,0 +1,84 @@
+// The embedded metadata store: a deterministic state machine in memory. apply(command) gives one named outcome; the
+// same commands in the same order give the same state, which is how the write-ahead log is replayed.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "log/commands.h"
+#include "log/producer_state.h"
+
+namespace ms::log {
+
+struct PartitionHead {
+  int64_t log_start = 0;
+  int64_t next_offset = 0;
+  std::map<int64_t, std::pair<uint64_t, ObjectRun>> runs;  // by base offset: object, run
+  ProducerTable producers;
+  int64_t reconciled() const { return runs.empty() ? reconciled_floor : std::max(reconciled_floor, runs.rbegin()->second.second.next.value); }
+  int64_t reconciled_floor = 0;  // where runs ended that retention has removed
+};
+
+struct TopicState {
+  TopicInfo info;
+  std::vector<PartitionHead> partitions;
+};
+
+struct AppendDecision {
+  AppendError error = AppendError::kNone;
+  std::string message;
+  Offset base;
+  AppendTime at;
+  bool duplicate = false;
+};
+
+// One thread at a time. Errors of apply leave the state as it was.
+class MetaState {
+ public:
+  // The value is the new producer id for InitProducer, the first object for ReserveObjects, else 0.
+  Result<uint64_t> apply(const Command& command, AppendTime now);
+  // Decides offset and sequence; on success the batch is part of the state.
+  AppendDecision append(const AppendBatch& batch, AppendTime now);
+
+  const std::map<TopicId, TopicState>& topics() const { return topics_; }
+  const std::map<std::string, std::map<OffsetKey, CommittedOffset>>& groups() const { return groups_; }
+  const std::set<uint64_t>& reserved_objects() const { return reserved_; }
+  const std::map<uint64_t, int64_t>& doomed_objects() const { return doomed_; }  // object -> since when, us
+  AppendTime last_append_time() const { return {last_append_us_}; }
+  int64_t partition_count() const { return partition_count_; }
+  const PartitionHead* find(const TopicPartition& p) const;
+
+  std::string encode() const;
+  static Result<MetaState> decode(std::string_view bytes);
+
+ private:
+  Result<uint64_t> on(const CreateTopic& c, AppendTime now);
+  Result<uint64_t> on(const DeleteTopic& c, AppendTime now);
+  Result<uint64_t> on(const CreatePartitions& c, AppendTime now);
+  Result<uint64_t> on(const AlterConfig& c, AppendTime now);
+  Result<uint64_t> on(const InitProducer& c, AppendTime now);
+  Result<uint64_t> on(const CommitOffsets& c, AppendTime now);
+  Result<uint64_t> on(const DeleteGroupOffsets& c, AppendTime now);
+  Result<uint64_t> on(const ReserveObjects& c, AppendTime now);
+  Result<uint64_t> on(const AddObject& c, AppendTime now);
+  Result<uint64_t> on(const AdvanceLogStart& c, AppendTime now);
+  Result<uint64_t> on(const ForgetObjects& c, AppendTime now);
+  PartitionHead* head(const TopicPartition& p);
+  void drop_run(uint64_t object, AppendTime now);
+
+  std::map<TopicId, TopicState> topics_;
+  std::map<std::string, TopicId> by_name_;
+  std::map<std::string, std::map<OffsetKey, CommittedOffset>> groups_;
+  int64_t last_append_us_ = 0;
+  int64_t next_producer_id_ = 0;
+  uint64_t next_object_ = 1;
+  int64_t partition_count_ = 0;
+  std::set<uint64_t> reserved_;
+  std::map<uint64_t, int64_t> live_runs_;  // object -> runs still wanted
+  std::map<uint64_t, int64_t> doomed_;
+};
+
+}  // namespace ms::log

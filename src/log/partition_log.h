@@ -1,0 +1,87 @@
+// What readers see of one partition: where each visible batch is (memory, write-ahead log, stream object).
+#pragma once
+
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "base/buffer.h"
+#include "log/commands.h"
+#include "log/wal.h"
+
+namespace ms::log {
+
+// One visible batch that is not (only) in a stream object. 64 bytes, because there can be millions.
+struct BatchEntry {
+  int64_t base = 0;
+  int32_t records = 0;
+  uint32_t size = 0;
+  int64_t append_us = 0;
+  int64_t max_timestamp_ms = -1;
+  WalPosition at;  // of the batch's first byte
+  std::shared_ptr<const void> owner;  // null data: not in memory (any more)
+  const uint8_t* data = nullptr;
+
+  int64_t next() const { return base + records; }
+  Slice cached() const { return Slice(owner, data, size); }
+};
+static_assert(sizeof(BatchEntry) == 64);
+
+struct RunRef {
+  uint64_t object = 0;
+  ObjectRun run;
+};
+
+// Where to find a batch once the partition's lock is gone; the segment stays readable while it is held.
+struct TailBatch {
+  BatchEntry entry;
+  std::shared_ptr<WalSegment> segment;  // null when the entry has its bytes
+};
+struct ReadPlan {
+  Offset log_start, high_watermark;
+  std::vector<TailBatch> tail;
+  std::optional<RunRef> run;  // instead of tail: the offset lies in this run
+};
+
+// Thread-safe.
+class PartitionLog {
+ public:
+  // Begins with nothing but what stream objects hold, offsets below `reconciled`; add_run and push bring the rest.
+  PartitionLog(const Wal* const* wal, int64_t log_start, int64_t reconciled)
+      : wal_(wal), log_start_(log_start), next_(reconciled), reconciled_(reconciled) {}
+
+  void push(BatchEntry entry);  // durable now
+  void add_run(const RunRef& run);
+  void advance_log_start(Offset to);
+  void evict(WalPosition end);  // lets go of cached bytes of batches below `end`
+
+  Offset log_start() const;
+  Offset high_watermark() const;
+  int64_t bytes() const;
+  ReadPlan plan_read(Offset from, size_t max_bytes) const;
+  // Unreconciled batches from `from` (or the first one) on, up to about max_bytes and below `end`.
+  std::vector<TailBatch> unreconciled(size_t max_bytes, Offset from, Offset end) const;
+  std::optional<WalPosition> first_unreconciled() const;
+  std::vector<RunRef> runs() const;
+  // Tail batches that can hold a record with a timestamp >= timestamp_ms, the first one in offset order.
+  std::optional<TailBatch> tail_for_time(int64_t timestamp_ms, Offset from) const;
+  std::optional<TailBatch> tail_with_max_timestamp() const;
+
+ private:
+  TailBatch tail_batch(const BatchEntry& entry) const;
+  void trim_tail();
+  size_t first_unreconciled_index() const;
+
+  const Wal* const* wal_;
+  mutable std::mutex mutex_;
+  int64_t log_start_, next_;
+  int64_t reconciled_;           // offsets below are in runs
+  int64_t evicted_ = 0;          // batches whose base is below are not in memory
+  int64_t bytes_ = 0;            // visible bytes from log_start on: runs and unreconciled tail
+  std::deque<BatchEntry> tail_;
+  std::map<int64_t, RunRef> runs_;
+};
+
+}  // namespace ms::log

@@ -1,0 +1,26 @@
+// The topic configurations Kafka's tools know, with Kafka's defaults and bounds. Pure.
+#pragma once
+
+#include <string_view>
+
+#include "log/log.h"
+
+namespace ms::log {
+
+// What the log itself acts on.
+struct TopicSettings {
+  int64_t retention_ms = 0;     // -1: for ever
+  int64_t retention_bytes = 0;  // -1: no bound
+  int64_t max_message_bytes = 0;
+  bool log_append_time = false;
+  int64_t timestamp_before_max_ms = 0;
+  int64_t timestamp_after_max_ms = 0;
+};
+
+Result<> check_topic_name(std::string_view name);
+// Errors: kInvalidArgument naming the key, the value and what is allowed.
+Result<> check_topic_config(const TopicConfig& config);
+TopicSettings topic_settings(const TopicConfig& checked);
+TopicConfig effective_topic_config(const TopicConfig& checked);
+
+}  // namespace ms::log

@@ -1,0 +1,63 @@
+// What everybody but the writer sees: topics, partitions and committed offsets, all of it durable. Thread-safe.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "log/meta_state.h"
+#include "log/partition_log.h"
+#include "log/topic_config.h"
+
+namespace ms::log {
+
+struct TopicView {
+  TopicInfo info;
+  TopicSettings settings;
+  std::vector<std::shared_ptr<PartitionLog>> partitions;
+  std::shared_ptr<PartitionLog> find(PartitionId p) const {
+    return p.value >= 0 && p.value < info.partitions ? partitions[static_cast<size_t>(p.value)] : nullptr;
+  }
+};
+using TopicViewPtr = std::shared_ptr<const TopicView>;
+
+class View {
+ public:
+  explicit View(const Wal* const* wal) : wal_(wal) {}
+
+  void load(const MetaState& state);      // from a snapshot
+  void publish(const Command& command);   // it is durable now
+
+  TopicViewPtr find(TopicId id) const;
+  TopicViewPtr find(std::string_view name) const;
+  std::shared_ptr<PartitionLog> find(const TopicPartition& p) const;
+  std::vector<TopicViewPtr> topics() const;  // sorted by name
+  std::map<OffsetKey, CommittedOffset> group(const std::string& name) const;
+  std::vector<std::string> groups() const;
+
+ private:
+  void on(const CreateTopic& c);
+  void on(const DeleteTopic& c);
+  void on(const CreatePartitions& c);
+  void on(const AlterConfig& c);
+  void on(const CommitOffsets& c);
+  void on(const DeleteGroupOffsets& c);
+  void on(const AddObject& c);
+  void on(const AdvanceLogStart& c);
+  void on(const InitProducer&) {}
+  void on(const ReserveObjects&) {}
+  void on(const ForgetObjects&) {}
+  PartitionLog* partition(const TopicPartition& p) const;
+  std::shared_ptr<PartitionLog> empty_partition() const { return std::make_shared<PartitionLog>(wal_, 0, 0); }
+
+  const Wal* const* wal_;
+  mutable std::shared_mutex mutex_;
+  std::unordered_map<TopicId, TopicViewPtr> topics_;
+  std::map<std::string, TopicId, std::less<>> by_name_;
+  std::map<std::string, std::map<OffsetKey, CommittedOffset>> groups_;
+};
+
+}  // namespace ms::log
