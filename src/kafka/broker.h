@@ -1,0 +1,57 @@
+// What the handlers work with: the log, the coordinator of the groups, fetch sessions, fetches that wait.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <chrono>
+#include <memory>
+#include <mutex>
+
+#include "base/clock.h"
+#include "io/runtime.h"
+#include "kafka/coordinator.h"
+#include "kafka/fetch_sessions.h"
+#include "kafka/fetch_waiters.h"
+#include "kafka/kafka_server.h"
+#include "kafka/worker.h"
+
+namespace ms::kafka {
+
+inline constexpr int32_t kLeaderEpoch = 0;           // constant: this node is the leader of everything for ever
+inline constexpr size_t kWorkerQueueMax = 4096;
+inline constexpr size_t kFetchSessionsMax = 1000;
+
+// How many connections exist, open or with calls in flight. Outlives the broker, so that the last one can say goodbye.
+class AliveCount {
+ public:
+  void add(int n) {
+    const std::lock_guard lock(mutex_);
+    count_ += n;
+    changed_.notify_all();
+  }
+  bool wait_for_none(std::chrono::milliseconds deadline) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, deadline, [&] { return count_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int count_ = 0;
+};
+
+struct Broker {
+  Broker(KafkaServerOptions o, log::Log& l, io::IoRuntime& runtime)
+      : options(std::move(o)), advertised_port(options.advertised_port ? options.advertised_port : options.port), log(l), sessions(kFetchSessionsMax), worker(kWorkerQueueMax), coordinator(options, runtime.thread(0)) {}
+
+  const KafkaServerOptions options;  // advertised_host is filled in
+  std::atomic<int32_t> advertised_port;
+  log::Log& log;
+  FetchSessions sessions;
+  FetchWaiters waiters;
+  Worker worker;
+  Coordinator coordinator;
+  const std::shared_ptr<AliveCount> alive = std::make_shared<AliveCount>();
+};
+
+}  // namespace ms::kafka

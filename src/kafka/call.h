@@ -1,0 +1,78 @@
+// One request on its way: what was asked, and the way to answer it exactly once. A handler answers at once or keeps the
+// Call and answers later, from any thread; answers leave the connection in the order of the requests whatever happens.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "io/tcp_server.h"
+#include "kafka/error_code.h"
+#include "kafka/request.h"
+#include "kafka/wire.h"
+
+namespace ms::kafka {
+
+// Where the answers of one connection go. Thread-safe.
+class CallSink {
+ public:
+  virtual ~CallSink() = default;
+  virtual io::IoThread& thread() = 0;
+  virtual const std::string& client_host() const = 0;
+  virtual void complete(uint64_t slot, std::vector<Slice> frame) = 0;  // an empty frame: no response
+  virtual void abandon(std::string_view reason) = 0;                   // counts the reason and closes the connection
+};
+
+class Call {
+ public:
+  Call(std::shared_ptr<CallSink> sink, uint64_t slot, const ApiSpec& api, ParsedRequest request, io::Frame frame)
+      : sink_(std::move(sink)), slot_(slot), api_(&api), request_(std::move(request)), hold_(std::move(frame.hold)) {}
+  Call(Call&&) = default;
+  Call& operator=(Call&&) = default;
+  ~Call() {  // dropped without an answer: the client must not wait for ever, nor take the next answer for this one
+    if (sink_) sink_->abandon("dropped");
+  }
+
+  const RequestHeader& header() const { return request_.header; }
+  int16_t version() const { return request_.header.version; }
+  const std::string& client_host() const { return sink_->client_host(); }
+  io::IoThread& thread() { return sink_->thread(); }  // the connection's own
+  void post(io::Job job) { sink_->thread().post(std::move(job)); }
+
+  // False: malformed; the call is over and the connection closing.
+  template <class Request>
+  bool decode(Request& into) {
+    Decoder in(request_.body, version(), api_->is_flexible(version()));
+    into.code(in);
+    request_.body = Slice();  // what is needed later is referred to by the request
+    if (in.ok()) return true;
+    drop("malformed");
+    return false;
+  }
+  template <class Response>
+  void reply(Response&& response) {
+    reply_as(response, version());
+  }
+  // For ApiVersions only, whose answer may be of another version than the question.
+  template <class Response>
+  void reply_as(Response& response, int16_t version) {
+    const bool flexible = api_->is_flexible(version);
+    Encoder out(version, flexible);
+    out.value(request_.header.correlation);
+    if (flexible && api_->key != 18) out.no_tags();
+    response.code(out);
+    std::exchange(sink_, nullptr)->complete(slot_, out.take_frame());
+  }
+  void reply_nothing() { std::exchange(sink_, nullptr)->complete(slot_, {}); }
+  // No answer; the connection is closed and the reason counted.
+  void drop(std::string_view reason) { std::exchange(sink_, nullptr)->abandon(reason); }
+
+ private:
+  std::shared_ptr<CallSink> sink_;
+  uint64_t slot_ = 0;
+  const ApiSpec* api_ = nullptr;
+  ParsedRequest request_;
+  io::MemoryHold hold_;
+};
+
+}  // namespace ms::kafka

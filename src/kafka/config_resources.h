@@ -1,0 +1,46 @@
+// Configuration as Kafka's clients see it: resources and their changes.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "kafka/error_code.h"
+#include "kafka/kafka_server.h"
+
+namespace ms::kafka {
+
+inline constexpr int8_t kTopicResource = 2;
+inline constexpr int8_t kBrokerResource = 4;
+
+// What a broker tells of itself; read-only.
+std::map<std::string, std::string> broker_config(const KafkaServerOptions& options);
+
+struct ConfigOutcome {
+  ErrorCode error = ErrorCode::kNone;
+  std::optional<std::string> message;
+};
+
+enum class ConfigOperation : int8_t { kSet = 0, kDelete = 1, kAppend = 2, kSubtract = 3 };
+struct ConfigChange {
+  std::string name;
+  ConfigOperation operation = ConfigOperation::kSet;
+  std::optional<std::string> value;
+};
+
+// Applies the changes to a topic (the only resource that can be changed). May wait for the disk. `replace_all` is the old
+// AlterConfigs: what is not named goes back to its default.
+struct ConfigChanges {
+  int8_t resource_type = 0;
+  std::string resource_name;
+  std::vector<ConfigChange> changes;
+  bool replace_all = false;
+  bool validate_only = false;
+};
+ConfigOutcome change_config(log::Log& log, const ConfigChanges& wanted);
+
+// A comma-separated list with `item` added (once) or taken out.
+std::string with_item(const std::string& list, const std::string& item);
+std::string without_item(const std::string& list, const std::string& item);
+
+}  // namespace ms::kafka

@@ -1,0 +1,89 @@
+#include "kafka/connection.h"
+
+#include "base/metrics.h"
+#include "kafka/handlers.h"
+
+namespace ms::kafka {
+
+namespace {
+// Beyond either, the connection is not read until the client has taken answers.
+constexpr size_t kInFlightMax = 64;
+constexpr size_t kUnsentBytesMax = 16u << 20;
+
+std::string host_of(const std::string& peer) { return "/" + peer.substr(0, peer.rfind(':')); }
+}  // namespace
+
+KafkaConnection::KafkaConnection(Broker& broker, std::shared_ptr<io::Connection> connection)
+    : broker_(broker), alive_(broker.alive), connection_(std::move(connection)), client_host_(host_of(connection_->peer())) {
+  alive_->add(1);
+}
+
+KafkaConnection::~KafkaConnection() { alive_->add(-1); }
+
+void KafkaConnection::on_frame(io::Frame frame) {
+  if (closed_) return;
+  const auto head = peek_header(frame.bytes);
+  if (!head) return abandon("malformed");
+  const ApiEntry* api = find_api(head->api_key);
+  if (!api) return abandon("unknown_api");
+  // ApiVersions answers also a version it does not know; its header then has the oldest form.
+  const bool known = head->version >= api->spec.min_version && head->version <= api->spec.max_version;
+  if (!known && api->spec.key != 18) return abandon("unknown_version");
+  std::optional<ParsedRequest> parsed;
+  if (known) {
+    parsed = parse_request(frame.bytes, api->spec.is_flexible(head->version));
+  } else {
+    parsed = ParsedRequest{*head, {}};
+  }
+  if (!parsed) return abandon("malformed");
+  api->requests->add();
+  const uint64_t slot = first_slot_ + answers_.size();
+  answers_.emplace_back();
+  api->handler(broker_, Call(shared_from_this(), slot, api->spec, std::move(*parsed), std::move(frame)));
+  throttle();
+}
+
+void KafkaConnection::complete(uint64_t slot, std::vector<Slice> frame) {
+  if (thread().is_current()) return deliver(slot, std::move(frame));
+  thread().post([self = shared_from_this(), slot, frame = std::move(frame)]() mutable { self->deliver(slot, std::move(frame)); });
+}
+
+void KafkaConnection::deliver(uint64_t slot, std::vector<Slice> frame) {
+  if (closed_) return;
+  Answer& answer = answers_[slot - first_slot_];
+  answer.ready = true;
+  answer.frame = std::move(frame);
+  while (!answers_.empty() && answers_.front().ready) {
+    if (!answers_.front().frame.empty()) connection_->send(std::move(answers_.front().frame));
+    answers_.pop_front();
+    ++first_slot_;
+  }
+  throttle();
+}
+
+void KafkaConnection::abandon(std::string_view reason) {
+  if (!thread().is_current()) {
+    thread().post([self = shared_from_this(), reason = std::string(reason)] { self->abandon(reason); });
+    return;
+  }
+  if (std::exchange(closed_, true)) return;
+  counter("millstream_kafka_requests_refused_total", "reason=\"" + std::string(reason) + "\"").add();
+  answers_.clear();
+  connection_->close();
+}
+
+void KafkaConnection::throttle() {
+  const bool busy = answers_.size() >= kInFlightMax || connection_->unsent_bytes() > kUnsentBytesMax;
+  if (busy == paused_) return;
+  paused_ = busy;
+  busy ? connection_->pause_reading() : connection_->resume_reading();
+}
+
+void KafkaConnection::on_sent() { throttle(); }
+
+void KafkaConnection::on_closed() {
+  closed_ = true;
+  answers_.clear();
+}
+
+}  // namespace ms::kafka

@@ -1,0 +1,46 @@
+// One client connection: frames in, calls out to the handlers, answers back in the order of the requests.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+
+#include "io/tcp_server.h"
+#include "kafka/broker.h"
+#include "kafka/call.h"
+
+namespace ms::kafka {
+
+class KafkaConnection final : public io::FrameHandler, public CallSink, public std::enable_shared_from_this<KafkaConnection> {
+ public:
+  KafkaConnection(Broker& broker, std::shared_ptr<io::Connection> connection);
+  ~KafkaConnection() override;
+
+  void on_frame(io::Frame frame) override;
+  void on_sent() override;
+  void on_closed() override;
+
+  io::IoThread& thread() override { return connection_->thread(); }
+  const std::string& client_host() const override { return client_host_; }
+  void complete(uint64_t slot, std::vector<Slice> frame) override;
+  void abandon(std::string_view reason) override;
+
+ private:
+  struct Answer {
+    bool ready = false;
+    std::vector<Slice> frame;
+  };
+  void deliver(uint64_t slot, std::vector<Slice> frame);
+  void throttle();
+
+  Broker& broker_;
+  const std::shared_ptr<AliveCount> alive_;
+  const std::shared_ptr<io::Connection> connection_;
+  const std::string client_host_;
+  std::deque<Answer> answers_;  // of the requests in flight, the oldest first
+  uint64_t first_slot_ = 0;     // of answers_.front()
+  bool paused_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace ms::kafka

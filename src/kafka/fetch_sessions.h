@@ -1,0 +1,77 @@
+// Incremental fetch sessions (KIP-227): the partitions a consumer fetches again and again, and what it was last told.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/rng.h"
+#include "base/types.h"
+#include "kafka/error_code.h"
+#include "kafka/messages/fetch.h"
+
+namespace ms::kafka {
+
+inline constexpr size_t kSessionPartitionsMax = 100'000;
+
+// One partition of a fetch, in request order.
+struct FetchItem {
+  std::string topic;  // empty when asked by id
+  TopicId id;         // nil when the name is unknown
+  int32_t partition = 0;
+  int64_t offset = 0;
+  int32_t max_bytes = 0;
+  int32_t leader_epoch = -1;
+  // What the last answer of the session said; none yet: -1.
+  int64_t told_high_watermark = -1;
+  int64_t told_log_start = -1;
+  bool told_error = false;
+};
+
+struct FetchSession {
+  int32_t id = 0;
+  int32_t next_epoch = 1;
+  bool by_id = false;  // asked in versions 13+
+  bool in_use = false;
+  std::vector<FetchItem> items;
+  std::list<int32_t>::iterator place;
+};
+
+// What a request means.
+struct FetchContext {
+  ErrorCode error = ErrorCode::kNone;
+  std::shared_ptr<FetchSession> session;  // none: a fetch by itself
+  bool incremental = false;               // answer only what changed
+  std::vector<FetchItem> items;           // of a fetch by itself; a session has its own
+  std::vector<FetchItem>& list() { return session ? session->items : items; }
+};
+
+// Thread-safe; at most `sessions_max`, the longest unused one goes first. A session that begin() returned is used by that
+// request alone until end().
+class FetchSessions {
+ public:
+  explicit FetchSessions(size_t sessions_max) : sessions_max_(sessions_max), rng_(random_seed()) {}
+  FetchContext begin(const FetchRequest& request, int16_t version);
+  void end(const std::shared_ptr<FetchSession>& session);
+  size_t size() const;
+
+ private:
+  std::shared_ptr<FetchSession> create(FetchContext& context, bool by_id);
+  void close(int32_t id);
+
+  const size_t sessions_max_;
+  mutable std::mutex mutex_;
+  Rng rng_;
+  std::list<int32_t> by_use_;  // the longest unused first
+  std::unordered_map<int32_t, std::shared_ptr<FetchSession>> sessions_;
+};
+
+// The items of a request, and what an incremental request changes in a session's.
+std::vector<FetchItem> items_of(const FetchRequest& request);
+void merge_into(std::vector<FetchItem>& items, const FetchRequest& request);
+
+}  // namespace ms::kafka

@@ -1,0 +1,70 @@
+#include "kafka/fetch_sessions.h"
+
+#include <gtest/gtest.h>
+
+namespace ms::kafka {
+namespace {
+
+FetchRequest request(int32_t session, int32_t epoch, std::vector<int32_t> partitions, std::vector<int32_t> forgotten = {}) {
+  FetchRequest r;
+  r.session_id = session;
+  r.session_epoch = epoch;
+  if (!partitions.empty()) {
+    auto& topic = r.topics.emplace_back();
+    topic.topic = "t";
+    for (const int32_t p : partitions) topic.partitions.push_back({.partition = p, .fetch_offset = p * 10 + epoch});
+  }
+  if (!forgotten.empty()) r.forgotten_topics_data.push_back({.topic = "t", .topic_id = {}, .partitions = forgotten});
+  return r;
+}
+
+TEST(FetchSessions, IncrementalRequestsChangeWhatTheyName) {
+  FetchSessions sessions(10);
+  const auto first = sessions.begin(request(0, 0, {0, 1, 2}), 12);
+  ASSERT_TRUE(first.session);
+  EXPECT_FALSE(first.incremental);
+  const int32_t id = first.session->id;
+  sessions.end(first.session);
+  auto second = sessions.begin(request(id, 1, {1, 3}, {2}), 12);
+  ASSERT_TRUE(second.session);
+  EXPECT_TRUE(second.incremental);
+  ASSERT_EQ(second.list().size(), 3u);
+  EXPECT_EQ(second.list()[0].offset, 0);
+  EXPECT_EQ(second.list()[1].offset, 11);
+  EXPECT_EQ(second.list()[2].partition, 3);
+  sessions.end(second.session);
+  EXPECT_EQ(sessions.begin(request(id, 1, {}), 12).error, ErrorCode::kInvalidFetchSessionEpoch);
+  EXPECT_EQ(sessions.begin(request(id + 1, 2, {}), 12).error, ErrorCode::kFetchSessionIdNotFound);
+  EXPECT_EQ(sessions.begin(request(id, 2, {}), 13).error, ErrorCode::kFetchSessionIdNotFound);  // names there, ids here
+}
+
+TEST(FetchSessions, FinalEpochClosesAndFetchesByItself) {
+  FetchSessions sessions(10);
+  const auto first = sessions.begin(request(0, 0, {0}), 12);
+  const int32_t id = first.session->id;
+  sessions.end(first.session);
+  const auto last = sessions.begin(request(id, -1, {0}), 12);
+  EXPECT_FALSE(last.session);
+  EXPECT_EQ(last.items.size(), 1u);
+  EXPECT_EQ(sessions.size(), 0u);
+}
+
+TEST(FetchSessions, OneRequestAtATimeAndABoundedNumber) {
+  FetchSessions sessions(2);
+  const auto a = sessions.begin(request(0, 0, {0}), 12);
+  EXPECT_EQ(sessions.begin(request(a.session->id, 1, {}), 12).error, ErrorCode::kInvalidFetchSessionEpoch);
+  sessions.end(a.session);
+  sessions.begin(request(0, 0, {0}), 12);
+  sessions.begin(request(0, 0, {0}), 12);
+  EXPECT_EQ(sessions.size(), 2u);
+  EXPECT_EQ(sessions.begin(request(a.session->id, 1, {}), 12).error, ErrorCode::kFetchSessionIdNotFound);
+}
+
+TEST(FetchSessions, NoSessionForNothingOrForOldClients) {
+  FetchSessions sessions(10);
+  EXPECT_FALSE(sessions.begin(request(0, 0, {}), 12).session);
+  EXPECT_FALSE(sessions.begin(request(0, 0, {1}), 6).session);
+}
+
+}  // namespace
+}  // namespace ms::kafka

@@ -1,0 +1,55 @@
+#include "kafka/handlers.h"
+
+#include <algorithm>
+#include <string>
+
+#include "kafka/messages/all.h"
+
+namespace ms::kafka {
+
+namespace {
+
+template <class Request>
+ApiEntry entry(Handler handler) {
+  return {Request::kApi, handler, &counter("millstream_kafka_requests_total", "api=\"" + std::string(Request::kApi.name) + "\"")};
+}
+
+}  // namespace
+
+std::span<const ApiEntry> api_table() {
+  static const std::vector<ApiEntry> table = {
+      entry<ProduceRequest>(handle_produce),
+      entry<FetchRequest>(handle_fetch),
+      entry<ListOffsetsRequest>(handle_list_offsets),
+      entry<MetadataRequest>(handle_metadata),
+      entry<OffsetCommitRequest>(handle_offset_commit),
+      entry<OffsetFetchRequest>(handle_offset_fetch),
+      entry<FindCoordinatorRequest>(handle_find_coordinator),
+      entry<JoinGroupRequest>(handle_join_group),
+      entry<HeartbeatRequest>(handle_heartbeat),
+      entry<LeaveGroupRequest>(handle_leave_group),
+      entry<SyncGroupRequest>(handle_sync_group),
+      entry<DescribeGroupsRequest>(handle_describe_groups),
+      entry<ListGroupsRequest>(handle_list_groups),
+      entry<ApiVersionsRequest>(handle_api_versions),
+      entry<CreateTopicsRequest>(handle_create_topics),
+      entry<DeleteTopicsRequest>(handle_delete_topics),
+      entry<InitProducerIdRequest>(handle_init_producer_id),
+      entry<OffsetForLeaderEpochRequest>(handle_offset_for_leader_epoch),
+      entry<DescribeConfigsRequest>(handle_describe_configs),
+      entry<AlterConfigsRequest>(handle_alter_configs),
+      entry<CreatePartitionsRequest>(handle_create_partitions),
+      entry<DeleteGroupsRequest>(handle_delete_groups),
+      entry<IncrementalAlterConfigsRequest>(handle_incremental_alter_configs),
+      entry<DescribeClusterRequest>(handle_describe_cluster),
+  };
+  return table;
+}
+
+const ApiEntry* find_api(int16_t key) {
+  const auto table = api_table();
+  const auto at = std::lower_bound(table.begin(), table.end(), key, [](const ApiEntry& e, int16_t k) { return e.spec.key < k; });
+  return at != table.end() && at->spec.key == key ? &*at : nullptr;
+}
+
+}  // namespace ms::kafka

@@ -1,0 +1,48 @@
+// The APIs we speak: one handler each, in handlers/NN_name.cc.
+#pragma once
+
+#include <span>
+
+#include "base/metrics.h"
+#include "kafka/broker.h"
+#include "kafka/call.h"
+
+namespace ms::kafka {
+
+using Handler = void (*)(Broker&, Call);
+
+struct ApiEntry {
+  ApiSpec spec;
+  Handler handler;
+  Metric* requests;
+};
+
+std::span<const ApiEntry> api_table();  // by ascending key
+const ApiEntry* find_api(int16_t key);  // nullptr: not advertised
+
+void handle_produce(Broker& broker, Call call);
+void handle_fetch(Broker& broker, Call call);
+void handle_list_offsets(Broker& broker, Call call);
+void handle_metadata(Broker& broker, Call call);
+void handle_offset_commit(Broker& broker, Call call);
+void handle_offset_fetch(Broker& broker, Call call);
+void handle_find_coordinator(Broker& broker, Call call);
+void handle_join_group(Broker& broker, Call call);
+void handle_heartbeat(Broker& broker, Call call);
+void handle_leave_group(Broker& broker, Call call);
+void handle_sync_group(Broker& broker, Call call);
+void handle_describe_groups(Broker& broker, Call call);
+void handle_list_groups(Broker& broker, Call call);
+void handle_api_versions(Broker& broker, Call call);
+void handle_create_topics(Broker& broker, Call call);
+void handle_delete_topics(Broker& broker, Call call);
+void handle_init_producer_id(Broker& broker, Call call);
+void handle_offset_for_leader_epoch(Broker& broker, Call call);
+void handle_describe_configs(Broker& broker, Call call);
+void handle_alter_configs(Broker& broker, Call call);
+void handle_create_partitions(Broker& broker, Call call);
+void handle_delete_groups(Broker& broker, Call call);
+void handle_incremental_alter_configs(Broker& broker, Call call);
+void handle_describe_cluster(Broker& broker, Call call);
+
+}  // namespace ms::kafka

@@ -1,0 +1,138 @@
+// Produce (0), versions 3-13; 0-2 are advertised and refused.
+//
+// - librdkafka decides by the advertised minimum whether a broker knows compression, so versions 0-2 are advertised as
+//   Kafka 4 does (KAFKA-18659); they carry the old message formats and get UNSUPPORTED_VERSION per partition.
+// - acks=1 means the same as acks=all: the answer waits for the durable write. acks=0 gets no answer at all; when such a
+//   request fails, the connection is closed, which is the only way to tell the client.
+// - Deviation: no transactions yet; a transactional id gets TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which producers treat
+//   as final. timeout_ms is ignored: the log answers every append.
+// - A full disk and a full append queue are KAFKA_STORAGE_ERROR with a message: clients retry it.
+#include "codec/record_batch.h"
+#include "kafka/handlers.h"
+#include "kafka/messages/produce.h"
+#include "kafka/topics.h"
+
+namespace ms::kafka {
+
+namespace {
+
+using Answer = ProduceResponse::Response::PartitionResponse;
+
+ErrorCode to_code(log::AppendError error, bool by_id) {
+  switch (error) {
+    case log::AppendError::kNone: return ErrorCode::kNone;
+    case log::AppendError::kUnknownTopicOrPartition: return by_id ? ErrorCode::kUnknownTopicId : ErrorCode::kUnknownTopicOrPartition;
+    case log::AppendError::kCorruptMessage: return ErrorCode::kCorruptMessage;
+    case log::AppendError::kMessageTooLarge: return ErrorCode::kMessageTooLarge;
+    case log::AppendError::kInvalidRecord: return ErrorCode::kInvalidRecord;
+    case log::AppendError::kInvalidTimestamp: return ErrorCode::kInvalidTimestamp;
+    case log::AppendError::kOutOfOrderSequence: return ErrorCode::kOutOfOrderSequenceNumber;
+    case log::AppendError::kUnknownProducerId: return ErrorCode::kUnknownProducerId;
+    case log::AppendError::kInvalidProducerEpoch: return ErrorCode::kInvalidProducerEpoch;
+    case log::AppendError::kNoSpace:
+    case log::AppendError::kOverloaded:
+    case log::AppendError::kStorage: return ErrorCode::kKafkaStorageError;
+  }
+  return ErrorCode::kUnknownServerError;
+}
+
+void set_error(Answer& answer, ErrorCode error, std::string message = {}) {
+  answer.error_code = code(error);
+  answer.base_offset = -1;
+  if (!message.empty()) answer.error_message = std::move(message);
+}
+
+// One request on its way through the log: where each append's outcome goes.
+struct Produce {
+  ProduceResponse response;
+  struct Place {
+    size_t topic, partition;
+    bool log_append_time;
+  };
+  std::vector<Place> places;  // parallel to the appends
+  std::vector<log::AppendPart> parts;
+  bool by_id = false;
+  int16_t acks = -1;
+};
+
+// Why a batch is not even offered to the log; kNone when it is.
+ErrorCode refuse(const Records& records) {
+  if (records.null || records.parts.empty()) return ErrorCode::kInvalidRecord;
+  const Slice& bytes = records.parts.front();
+  const auto size = record_batch_size(bytes.span());
+  if (!size || *size > bytes.size()) return ErrorCode::kCorruptMessage;
+  return *size == bytes.size() ? ErrorCode::kNone : ErrorCode::kInvalidRecord;  // exactly one batch per partition
+}
+
+void plan(Broker& broker, const ProduceRequest& request, int16_t version, Produce& produce) {
+  for (const auto& data : request.topic_data) {
+    auto& topic = produce.response.responses.emplace_back();
+    topic.name = data.name;
+    topic.topic_id = data.topic_id;
+    const auto info = produce.by_id ? broker.log.find_topic(data.topic_id) : broker.log.find_topic(data.name);
+    const bool log_append_time = info && stamps_append_time(*info);
+    for (const auto& partition : data.partition_data) {
+      auto& answer = topic.partition_responses.emplace_back();
+      answer.index = partition.index;
+      answer.base_offset = -1;
+      ErrorCode error = refuse(partition.records);
+      if (version < 3) error = ErrorCode::kUnsupportedVersion;
+      if (request.transactional_id) error = ErrorCode::kTransactionalIdAuthorizationFailed;
+      if (request.acks < -1 || request.acks > 1) error = ErrorCode::kInvalidRequiredAcks;
+      if (error == ErrorCode::kNone && !info) error = to_code(log::AppendError::kUnknownTopicOrPartition, produce.by_id);
+      if (error == ErrorCode::kNone && (partition.index < 0 || partition.index >= info->partitions)) error = ErrorCode::kUnknownTopicOrPartition;
+      if (error != ErrorCode::kNone) {
+        set_error(answer, error);
+        continue;
+      }
+      produce.places.push_back({produce.response.responses.size() - 1, topic.partition_responses.size() - 1, log_append_time});
+      produce.parts.push_back({{info->id, {partition.index}}, partition.records.parts.front()});
+    }
+  }
+}
+
+bool any_error(const ProduceResponse& response) {
+  for (const auto& topic : response.responses)
+    for (const auto& p : topic.partition_responses)
+      if (p.error_code != 0) return true;
+  return false;
+}
+
+void finish(Call call, Produce& produce, std::vector<log::AppendOutcome> outcomes) {
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    const auto& [topic, partition, log_append_time] = produce.places[i];
+    Answer& answer = produce.response.responses[topic].partition_responses[partition];
+    log::AppendOutcome& outcome = outcomes[i];
+    if (outcome.error != log::AppendError::kNone) {
+      set_error(answer, to_code(outcome.error, produce.by_id), std::move(outcome.message));
+      continue;
+    }
+    answer.base_offset = outcome.base_offset.value;
+    answer.log_start_offset = outcome.log_start_offset.value;
+    if (log_append_time) answer.log_append_time_ms = outcome.append_time.us / kMicrosPerMilli;
+  }
+  if (produce.acks != 0) return call.reply(produce.response);
+  if (any_error(produce.response)) return call.drop("produce_acks_0");
+  call.reply_nothing();
+}
+
+}  // namespace
+
+void handle_produce(Broker& broker, Call call) {
+  ProduceRequest request;
+  if (!call.decode(request)) return;
+  auto produce = std::make_unique<Produce>();
+  produce->by_id = call.version() >= 13;
+  produce->acks = request.acks;
+  plan(broker, request, call.version(), *produce);
+  if (produce->parts.empty()) return finish(std::move(call), *produce, {});
+  auto parts = std::move(produce->parts);
+  broker.log.append(std::move(parts), [call = std::move(call), produce = std::move(produce)](std::vector<log::AppendOutcome> outcomes) mutable {
+    io::IoThread& thread = call.thread();
+    thread.post([call = std::move(call), produce = std::move(produce), outcomes = std::move(outcomes)]() mutable {
+      finish(std::move(call), *produce, std::move(outcomes));
+    });
+  });
+}
+
+}  // namespace ms::kafka

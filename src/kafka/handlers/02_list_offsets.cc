@@ -1,0 +1,80 @@
+// ListOffsets (2), versions 1-10.
+//
+// - -1: the end (read_committed: the last stable offset), -2: the beginning, -3: the record with the largest timestamp,
+//   -4 (earliest local): the beginning, -5 (latest tiered): unknown, -1. Other times: the first record at or after it.
+// - Lookups by time may read from disk, so they run on the worker. timeout_ms is ignored.
+#include "kafka/handlers.h"
+#include "kafka/messages/list_offsets.h"
+
+namespace ms::kafka {
+
+namespace {
+
+constexpr int64_t kLatest = -1, kEarliest = -2, kMaxTimestamp = -3, kEarliestLocal = -4, kLatestTiered = -5;
+
+using Asked = ListOffsetsRequest::Topic::Partition;
+using Answer = ListOffsetsResponse::Topic::Partition;
+
+bool needs_disk(const ListOffsetsRequest& request) {
+  for (const auto& topic : request.topics)
+    for (const auto& p : topic.partitions)
+      if (p.timestamp >= 0 || p.timestamp == kMaxTimestamp) return true;
+  return false;
+}
+
+ErrorCode to_code(const Error& error) {
+  return error.kind == ErrorKind::kNotFound ? ErrorCode::kUnknownTopicOrPartition : ErrorCode::kKafkaStorageError;
+}
+
+ErrorCode look_up(log::Log& log, TopicPartition p, const Asked& asked, bool read_committed, Answer& answer) {
+  if (asked.current_leader_epoch > kLeaderEpoch) return ErrorCode::kUnknownLeaderEpoch;
+  answer.leader_epoch = kLeaderEpoch;
+  if (asked.timestamp >= 0 || asked.timestamp == kMaxTimestamp) {
+    auto found = asked.timestamp >= 0 ? log.offset_for_time(p, asked.timestamp) : log.offset_of_max_timestamp(p);
+    if (!found) return to_code(found.error());
+    if (!*found) return answer.leader_epoch = -1, ErrorCode::kNone;
+    answer.offset = (*found)->offset.value;
+    answer.timestamp = (*found)->timestamp_ms;
+    return ErrorCode::kNone;
+  }
+  const auto state = log.partition_state(p);
+  if (!state) return to_code(state.error());
+  switch (asked.timestamp) {
+    case kLatest: answer.offset = read_committed ? state->last_stable.value : state->high_watermark.value; break;
+    case kEarliest:
+    case kEarliestLocal: answer.offset = state->log_start.value; break;
+    case kLatestTiered: answer.leader_epoch = -1; break;
+    default: return ErrorCode::kInvalidRequest;
+  }
+  return ErrorCode::kNone;
+}
+
+ListOffsetsResponse answer_all(log::Log& log, const ListOffsetsRequest& request) {
+  ListOffsetsResponse response;
+  for (const auto& topic : request.topics) {
+    auto& out = response.topics.emplace_back();
+    out.name = topic.name;
+    const auto info = log.find_topic(topic.name);
+    for (const auto& p : topic.partitions) {
+      Answer& answer = out.partitions.emplace_back();
+      answer.partition_index = p.partition_index;
+      const ErrorCode error = info ? look_up(log, {info->id, {p.partition_index}}, p, request.isolation_level == 1, answer)
+                                   : ErrorCode::kUnknownTopicOrPartition;
+      answer.error_code = code(error);
+    }
+  }
+  return response;
+}
+
+}  // namespace
+
+void handle_list_offsets(Broker& broker, Call call) {
+  ListOffsetsRequest request;
+  if (!call.decode(request)) return;
+  if (!needs_disk(request)) return call.reply(answer_all(broker.log, request));
+  broker.worker.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+    call.reply(answer_all(broker.log, request));
+  });
+}
+
+}  // namespace ms::kafka

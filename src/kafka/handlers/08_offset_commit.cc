@@ -1,0 +1,76 @@
+// OffsetCommit (8), versions 2-10.
+//
+// - Membership is checked by the coordinator; offsets are durable (one group commit of the log) before the answer.
+// - Metadata strings up to 4096 bytes (offset.metadata.max.bytes) round-trip.
+// - Deviation: retention_time_ms is ignored; committed offsets do not expire.
+#include "kafka/handlers.h"
+#include "kafka/messages/offset_commit.h"
+
+namespace ms::kafka {
+
+namespace {
+
+constexpr size_t kMetadataBytesMax = 4096;
+
+struct Commit {
+  OffsetCommitRequest request;
+  OffsetCommitResponse response;
+  std::map<log::OffsetKey, log::CommittedOffset> offsets;
+};
+
+void set_all(OffsetCommitResponse& response, ErrorCode error) {
+  for (auto& topic : response.topics)
+    for (auto& p : topic.partitions)
+      if (p.error_code == 0) p.error_code = code(error);
+}
+
+void plan(Broker& broker, Commit& commit, bool by_id) {
+  const int64_t now_ms = system_clock().wall_us() / kMicrosPerMilli;
+  for (const auto& topic : commit.request.topics) {
+    auto& out = commit.response.topics.emplace_back();
+    out.name = topic.name;
+    out.topic_id = topic.topic_id;
+    const auto info = by_id ? broker.log.find_topic(topic.topic_id) : broker.log.find_topic(topic.name);
+    for (const auto& p : topic.partitions) {
+      auto& answer = out.partitions.emplace_back();
+      answer.partition_index = p.partition_index;
+      const std::string metadata = p.committed_metadata.value_or("");
+      if (!info) {
+        answer.error_code = code(by_id ? ErrorCode::kUnknownTopicId : ErrorCode::kUnknownTopicOrPartition);
+      } else if (p.partition_index < 0 || p.partition_index >= info->partitions) {
+        answer.error_code = code(ErrorCode::kUnknownTopicOrPartition);
+      } else if (metadata.size() > kMetadataBytesMax) {
+        answer.error_code = code(ErrorCode::kOffsetMetadataTooLarge);
+      } else {
+        commit.offsets[{info->id, p.partition_index}] = {{p.committed_offset}, p.committed_leader_epoch, metadata, now_ms};
+      }
+    }
+  }
+}
+
+void write(Broker& broker, Call call, std::unique_ptr<Commit> commit) {
+  const auto& r = commit->request;
+  const ErrorCode allowed = r.group_id.empty() ? ErrorCode::kInvalidGroupId
+                                               : broker.coordinator.may_commit(r.group_id, r.member_id, r.group_instance_id, r.generation_id_or_member_epoch);
+  if (allowed != ErrorCode::kNone) set_all(commit->response, allowed);
+  if (allowed != ErrorCode::kNone || commit->offsets.empty()) return call.reply(commit->response);
+  auto offsets = std::move(commit->offsets);
+  const std::string group = r.group_id;
+  broker.log.commit_offsets(group, std::move(offsets), [call = std::move(call), commit = std::move(commit)](Result<> result) mutable {
+    if (!result) set_all(commit->response, ErrorCode::kKafkaStorageError);
+    call.reply(commit->response);
+  });
+}
+
+}  // namespace
+
+void handle_offset_commit(Broker& broker, Call call) {
+  auto commit = std::make_unique<Commit>();
+  if (!call.decode(commit->request)) return;
+  plan(broker, *commit, call.version() >= 10);
+  broker.coordinator.run([&broker, call = std::move(call), commit = std::move(commit)]() mutable {
+    write(broker, std::move(call), std::move(commit));
+  });
+}
+
+}  // namespace ms::kafka

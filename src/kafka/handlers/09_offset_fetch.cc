@@ -1,0 +1,93 @@
+// OffsetFetch (9), versions 1-10.
+//
+// - Several groups from version 8 on; null topics mean everything the group has committed. No offset is -1 without an error.
+// - require_stable changes nothing: there are no transactions whose offsets could be pending.
+// - Offsets of deleted topics are not listed.
+#include "kafka/handlers.h"
+#include "kafka/messages/offset_fetch.h"
+
+namespace ms::kafka {
+
+namespace {
+
+using Offsets = std::map<log::OffsetKey, log::CommittedOffset>;
+
+template <class Partition>
+void fill(Partition& out, const Offsets& offsets, TopicId topic, int32_t partition) {
+  out.partition_index = partition;
+  out.committed_offset = -1;
+  out.committed_leader_epoch = -1;
+  out.metadata = "";
+  const auto at = offsets.find({topic, partition});
+  if (at == offsets.end()) return;
+  out.committed_offset = at->second.offset.value;
+  out.committed_leader_epoch = at->second.leader_epoch;
+  out.metadata = at->second.metadata;
+}
+
+// Everything the group has, topic by topic.
+template <class Topic>
+void fill_all(log::Log& log, const Offsets& offsets, std::vector<Topic>& topics) {
+  std::optional<log::TopicInfo> info;
+  TopicId last;
+  for (const auto& [key, offset] : offsets) {
+    if (topics.empty() || key.first != last) {
+      last = key.first;
+      info = log.find_topic(last);
+      if (!info) continue;
+      auto& topic = topics.emplace_back();
+      topic.name = info->name;
+      if constexpr (requires { topic.topic_id; }) topic.topic_id = info->id;
+    }
+    if (info) fill(topics.back().partitions.emplace_back(), offsets, key.first, key.second);
+  }
+}
+
+template <class Asked, class Topic>
+void fill_some(log::Log& log, const Offsets& offsets, const std::vector<Asked>& asked, bool by_id, std::vector<Topic>& topics) {
+  for (const auto& a : asked) {
+    auto& topic = topics.emplace_back();
+    topic.name = a.name;
+    std::optional<log::TopicInfo> info;
+    if constexpr (requires { a.topic_id; }) {
+      topic.topic_id = a.topic_id;
+      if (by_id) info = log.find_topic(a.topic_id);
+    }
+    if (!by_id) info = log.find_topic(a.name);
+    for (const int32_t p : a.partition_indexes) {
+      auto& out = topic.partitions.emplace_back();
+      fill(out, offsets, info ? info->id : TopicId{}, p);
+      if (by_id && !info) out.error_code = code(ErrorCode::kUnknownTopicId);
+    }
+  }
+}
+
+}  // namespace
+
+void handle_offset_fetch(Broker& broker, Call call) {
+  OffsetFetchRequest request;
+  if (!call.decode(request)) return;
+  OffsetFetchResponse response;
+  if (call.version() < 8) {
+    const Offsets offsets = broker.log.committed_offsets(request.group_id);
+    if (request.topics) {
+      fill_some(broker.log, offsets, *request.topics, false, response.topics);
+    } else {
+      fill_all(broker.log, offsets, response.topics);
+    }
+    return call.reply(response);
+  }
+  for (const auto& group : request.groups) {
+    auto& out = response.groups.emplace_back();
+    out.group_id = group.group_id;
+    const Offsets offsets = broker.log.committed_offsets(group.group_id);
+    if (group.topics) {
+      fill_some(broker.log, offsets, *group.topics, call.version() >= 10, out.topics);
+    } else {
+      fill_all(broker.log, offsets, out.topics);
+    }
+  }
+  call.reply(response);
+}
+
+}  // namespace ms::kafka

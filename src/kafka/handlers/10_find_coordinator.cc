@@ -1,0 +1,36 @@
+// FindCoordinator (10), versions 0-6.
+//
+// - This node coordinates every group. Key types other than group (0) get INVALID_REQUEST: no transactions, no share groups.
+#include "kafka/handlers.h"
+#include "kafka/messages/find_coordinator.h"
+
+namespace ms::kafka {
+
+namespace {
+
+template <class Place>
+void fill(const Broker& broker, bool known_type, Place& place) {
+  place.node_id = known_type ? broker.options.node_id : -1;
+  place.host = known_type ? broker.options.advertised_host : "";
+  place.port = known_type ? broker.advertised_port.load() : -1;
+  place.error_code = code(known_type ? ErrorCode::kNone : ErrorCode::kInvalidRequest);
+  if (!known_type) place.error_message = "only consumer groups have a coordinator here (key type 0)";
+}
+
+}  // namespace
+
+void handle_find_coordinator(Broker& broker, Call call) {
+  FindCoordinatorRequest request;
+  if (!call.decode(request)) return;
+  const bool known_type = request.key_type == 0;
+  FindCoordinatorResponse response;
+  fill(broker, known_type, response);
+  for (const std::string& key : request.coordinator_keys) {
+    auto& coordinator = response.coordinators.emplace_back();
+    coordinator.key = key;
+    fill(broker, known_type, coordinator);
+  }
+  call.reply(response);
+}
+
+}  // namespace ms::kafka

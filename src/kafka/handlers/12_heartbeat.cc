@@ -1,0 +1,17 @@
+// Heartbeat (12), versions 0-4.
+#include "kafka/handlers.h"
+#include "kafka/messages/heartbeat.h"
+
+namespace ms::kafka {
+
+void handle_heartbeat(Broker& broker, Call call) {
+  HeartbeatRequest request;
+  if (!call.decode(request)) return;
+  broker.coordinator.run([&broker, call = std::move(call), r = std::move(request)]() mutable {
+    HeartbeatResponse response;
+    response.error_code = code(broker.coordinator.heartbeat(r.group_id, r.member_id, r.group_instance_id, r.generation_id));
+    call.reply(response);
+  });
+}
+
+}  // namespace ms::kafka

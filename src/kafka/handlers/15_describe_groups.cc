@@ -1,0 +1,62 @@
+// DescribeGroups (15), versions 0-6.
+//
+// - A group that has only committed offsets is Empty; an unknown one is Dead (from version 6 on GROUP_ID_NOT_FOUND).
+#include "kafka/handlers.h"
+#include "kafka/messages/describe_groups.h"
+#include "kafka/topics.h"
+
+namespace ms::kafka {
+
+namespace {
+
+void add_members(const GroupState& state, DescribeGroupsResponse::Group& group) {
+  const bool stable = state.phase() == GroupPhase::kStable;
+  group.protocol_data = stable ? state.protocol_name() : "";
+  for (const auto& [id, m] : state.members()) {
+    auto& member = group.members.emplace_back();
+    member.member_id = id;
+    member.group_instance_id = m.instance_id;
+    member.client_id = m.client_id;
+    member.client_host = m.client_host;
+    if (!stable) continue;
+    for (const auto& p : m.protocols)
+      if (p.name == state.protocol_name()) member.member_metadata = Slice::copy(p.metadata);
+    member.member_assignment = Slice::copy(m.assignment);
+  }
+}
+
+void describe(Broker& broker, int16_t version, DescribeGroupsResponse::Group& group) {
+  if (const GroupState* state = broker.coordinator.find(group.group_id)) {
+    group.group_state = to_string(state->phase());
+    group.protocol_type = state->protocol_type();
+    return add_members(*state, group);
+  }
+  if (!broker.log.committed_offsets(group.group_id).empty()) {
+    group.group_state = "Empty";
+    group.protocol_type = "consumer";
+    return;
+  }
+  group.group_state = "Dead";
+  if (version < 6) return;
+  group.error_code = code(ErrorCode::kGroupIdNotFound);
+  group.error_message = "there is no group '" + group.group_id + "'";
+}
+
+}  // namespace
+
+void handle_describe_groups(Broker& broker, Call call) {
+  DescribeGroupsRequest request;
+  if (!call.decode(request)) return;
+  broker.coordinator.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+    DescribeGroupsResponse response;
+    for (const std::string& id : request.groups) {
+      auto& group = response.groups.emplace_back();
+      group.group_id = id;
+      describe(broker, call.version(), group);
+      if (request.include_authorized_operations) group.authorized_operations = kGroupOperations;
+    }
+    call.reply(response);
+  });
+}
+
+}  // namespace ms::kafka

@@ -1,0 +1,77 @@
+// DescribeConfigs (32), versions 1-4.
+//
+// - Topics (2): every configuration with its effective value and where it comes from. Brokers (4): the few read-only
+//   settings a client may ask for. Other resources are INVALID_REQUEST. No documentation texts, no sensitive values.
+#include <algorithm>
+#include <charconv>
+
+#include "kafka/config_resources.h"
+#include "kafka/handlers.h"
+#include "kafka/messages/describe_configs.h"
+
+namespace ms::kafka {
+
+namespace {
+
+using Asked = DescribeConfigsRequest::Resource;
+using Answer = DescribeConfigsResponse::Result;
+
+enum Source : int8_t { kTopicSet = 1, kStaticBroker = 4, kDefault = 5 };
+enum Type : int8_t { kBoolean = 1, kString = 2, kLong = 5, kList = 7 };
+
+Type type_of(std::string_view name, std::string_view value) {
+  int64_t number;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error == std::errc() && end == value.data() + value.size()) return kLong;
+  if (value == "true" || value == "false") return kBoolean;
+  return name == "cleanup.policy" ? kList : kString;
+}
+
+void add(const Asked& asked, bool synonyms, std::string_view name, const std::string& value, Source source, Answer& answer) {
+  const auto& keys = asked.configuration_keys;
+  if (keys && std::ranges::find(*keys, name) == keys->end()) return;
+  auto& config = answer.configs.emplace_back();
+  config.name = name;
+  config.value = value;
+  config.read_only = source == kStaticBroker;
+  config.config_source = source;
+  if (synonyms) config.synonyms.push_back({config.name, value, source});
+  config.config_type = type_of(name, value);
+}
+
+void describe(const Broker& broker, const Asked& asked, bool synonyms, Answer& answer) {
+  const auto refuse = [&](ErrorCode error, std::string message) {
+    answer.error_code = code(error);
+    answer.error_message = std::move(message);
+  };
+  if (asked.resource_type == kTopicResource) {
+    const auto info = broker.log.find_topic(asked.resource_name);
+    if (!info) return refuse(ErrorCode::kUnknownTopicOrPartition, "there is no topic '" + asked.resource_name + "'");
+    for (const auto& [name, value] : broker.log.effective_config(*info))
+      add(asked, synonyms, name, value, info->config.contains(name) ? kTopicSet : kDefault, answer);
+  } else if (asked.resource_type == kBrokerResource) {
+    if (!asked.resource_name.empty() && asked.resource_name != std::to_string(broker.options.node_id))
+      return refuse(ErrorCode::kInvalidRequest, "there is no broker '" + asked.resource_name + "'");
+    if (asked.resource_name.empty()) return;  // cluster-wide dynamic settings: none
+    for (const auto& [name, value] : broker_config(broker.options)) add(asked, synonyms, name, value, kStaticBroker, answer);
+  } else {
+    refuse(ErrorCode::kInvalidRequest, "resource type " + std::to_string(asked.resource_type) + " has no configuration here");
+  }
+}
+
+}  // namespace
+
+void handle_describe_configs(Broker& broker, Call call) {
+  DescribeConfigsRequest request;
+  if (!call.decode(request)) return;
+  DescribeConfigsResponse response;
+  for (const auto& asked : request.resources) {
+    auto& answer = response.results.emplace_back();
+    answer.resource_type = asked.resource_type;
+    answer.resource_name = asked.resource_name;
+    describe(broker, asked, request.include_synonyms, answer);
+  }
+  call.reply(response);
+}
+
+}  // namespace ms::kafka

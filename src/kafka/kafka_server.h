@@ -1,0 +1,47 @@
+// The Kafka protocol over TCP in front of the log. The one door of kafka/.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "io/runtime.h"
+#include "log/log.h"
+
+namespace ms::kafka {
+
+struct KafkaServerOptions {
+  std::string host = "127.0.0.1";  // an IP address
+  uint16_t port = 0;               // 0: a free one
+  std::string advertised_host;     // what Metadata tells clients; empty: host
+  uint16_t advertised_port = 0;    // 0: the port that is listened on
+  int32_t node_id = 1;
+  std::string cluster_id = "millstream";
+  bool auto_create_topics = true;
+  int32_t default_partitions = 1;
+  size_t connections_max = 10'000;
+  size_t request_bytes_max = 100u << 20;          // Kafka's socket.request.max.bytes
+  size_t request_memory_bytes_max = 512u << 20;   // over all requests being read or worked on
+  int64_t group_initial_rebalance_delay_ms = 500;
+  int64_t group_session_timeout_min_ms = 6'000;
+  int64_t group_session_timeout_max_ms = 1'800'000;
+};
+
+class KafkaServer {
+ public:
+  // Listens and serves. Errors: kConflict (port in use), kInvalidArgument (host). The log and the runtime must outlive it,
+  // and the runtime must outlive the log's last callback: stop this, close the log, then stop the runtime.
+  static Result<std::unique_ptr<KafkaServer>> start(KafkaServerOptions options, log::Log& log, io::IoRuntime& runtime);
+  ~KafkaServer();  // stops
+  uint16_t port() const;
+  // Closes every connection and waits, within seconds, until no request is being worked on. Not on an IoThread. Idempotent.
+  void stop();
+
+ private:
+  struct Impl;
+  explicit KafkaServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ms::kafka

@@ -1,0 +1,27 @@
+// What handlers need to know of topics: legal names, configuration, creation.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "kafka/error_code.h"
+#include "log/log.h"
+
+namespace ms::kafka {
+
+// Kafka's rule: 1 to 249 of [a-zA-Z0-9._-], and neither "." nor "..".
+bool legal_topic_name(std::string_view name);
+
+// message.timestamp.type=LogAppendTime
+bool stamps_append_time(const log::TopicInfo& topic);
+
+// The error a client must see for a failed topic command.
+ErrorCode topic_error(const Error& error);
+
+// Bit fields of the operations anybody may do, as Kafka answers without an authorizer.
+inline constexpr int32_t kTopicOperations = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
+inline constexpr int32_t kClusterOperations = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
+inline constexpr int32_t kGroupOperations = 1 << 3 | 1 << 6 | 1 << 8;
+
+}  // namespace ms::kafka
