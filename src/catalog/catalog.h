@@ -55,6 +55,9 @@ struct CatalogSnapshot {
   // The newest version of every view and the older ones that a service still reads; sorted by name, then version.
   std::vector<std::shared_ptr<const ViewEntry>> views;
   std::vector<std::shared_ptr<const ServiceEntry>> services;            // the newest versions, sorted by name
+  // Older versions that nothing reads any more: kept, because a version once given is never given again.
+  std::vector<std::shared_ptr<const ViewEntry>> retired_views;
+  std::vector<std::shared_ptr<const ServiceEntry>> retired_services;
 
   std::shared_ptr<const SourceEntry> find_source(std::string_view name) const;
   std::shared_ptr<const feature::EntityDefinition> find_entity(std::string_view name) const;
@@ -96,8 +99,8 @@ class Catalog {
 
   FileSystem& fs_;
   std::string dir_;
-  mutable std::mutex mutex_;  // guards snapshot_; held by apply() throughout
-  std::mutex apply_mutex_;
+  std::mutex apply_mutex_;    // one apply() at a time
+  mutable std::mutex mutex_;  // guards snapshot_
   std::shared_ptr<const CatalogSnapshot> snapshot_;
 };
 

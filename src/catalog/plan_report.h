@@ -34,6 +34,7 @@ struct PlanItem {
   std::string kind;           // "source", "entity", "view", "service"
   std::string name;
   Change change = Change::kNew;
+  bool only_words = false;    // unchanged, but its owner differs: stored, nothing is built
   uint32_t version = 0;       // views and services: the version that would be current
   std::vector<std::string> notes;  // "owner changes from a to b", "reads topic arrivals"
   // Views only.

@@ -1,0 +1,313 @@
+#include "catalog/planner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/nearest.h"
+#include "base/sha256.h"
+#include "catalog/window_text.h"
+
+namespace ms::catalog {
+namespace {
+
+using namespace feature;
+
+template <class T>
+std::vector<std::string> names_of(const std::map<std::string, T>& map) {
+  std::vector<std::string> out;
+  for (const auto& [name, value] : map) out.push_back(name);
+  return out;
+}
+
+bool same(const SourceDefinition& a, const SourceDefinition& b) {
+  return a.topic == b.topic && a.fields == b.fields && a.time_field == b.time_field && a.time_unit == b.time_unit && a.derived == b.derived &&
+         a.max_ahead_us == b.max_ahead_us && a.owner == b.owner;
+}
+
+// Bytes that one feature keeps for an entity with an event a minute; features that share tiles need less.
+uint64_t state_estimate(const FeatureSpec& spec) {
+  const auto per_tile = [&]() -> uint64_t {
+    switch (spec.aggregate) {
+      case AggregateKind::kCount: case AggregateKind::kCountIf: return 4;
+      case AggregateKind::kSum: case AggregateKind::kAvg: return 12;
+      case AggregateKind::kStddev: return 24;
+      case AggregateKind::kCountDistinct: return 16 * static_cast<uint64_t>(std::min<int64_t>(spec.distinct_cap, 60));
+      default: return 16;
+    }
+  }();
+  const Window& w = spec.window;
+  const int64_t tiles = w.kind == WindowKind::kLifetime ? 1 : w.kind == WindowKind::kSlidingExact ? std::max<int64_t>(w.length_us / kMicrosPerMinute, 1)
+                      : w.kind == WindowKind::kTumbling ? 2 : w.length_us / w.hop_us + 1;
+  return static_cast<uint64_t>(tiles) * (per_tile + 4);
+}
+
+class Planner {
+ public:
+  Planner(const CatalogSnapshot& now, const ParsedDefinitions& parsed, const TopicLookup& topics) : now_(now), parsed_(parsed), topics_(topics) {}
+
+  Planned run() {
+    report_.refusals = parsed_.refusals;
+    for (const auto& s : now_.sources) sources_[s->definition.name] = s;
+    for (const auto& e : now_.entities) entities_[e->name] = e;
+    for (const auto& v : now_.views) {
+      auto& newest = views_[v->definition.name];
+      if (!newest || newest->version < v->version) newest = v;
+    }
+    for (const auto& s : now_.services) services_[s->definition.name] = s;
+    for (const auto& p : parsed_.sources) source(p);
+    for (const auto& p : parsed_.entities) entity(p);
+    for (const auto& p : parsed_.views) view(p);
+    other_views();
+    auto next = assemble();
+    for (const auto& p : parsed_.services) service(p, *next);
+    finish(*next);
+    return {std::move(report_), std::move(next)};
+  }
+
+ private:
+  void refuse(const Place& at, size_t inside, std::string message) {
+    const size_t column = at.column + (at.exact && inside > 0 ? inside - 1 : 0);
+    const auto same_as = [&](const Refusal& r) { return r.file == at.file && r.line == at.line && r.column == column; };
+    if (std::none_of(report_.refusals.begin(), report_.refusals.end(), same_as)) report_.refusals.push_back({at.file, at.line, column, std::move(message)});
+  }
+
+  template <class T>
+  static const Parsed<T>* parsed_as(const std::vector<Parsed<T>>& list, const std::string& name) {
+    for (const Parsed<T>& p : list)
+      if (p.definition.name == name) return &p;
+    return nullptr;
+  }
+
+  void source(const Parsed<SourceDefinition>& p) {
+    auto entry = std::make_shared<SourceEntry>(SourceEntry{p.definition, {}});
+    const auto before = sources_.find(p.definition.name);
+    PlanItem item{.kind = "source", .name = p.definition.name};
+    if (!bind_topic(p, before == sources_.end() ? nullptr : before->second.get(), *entry, item)) return;
+    item.change = before == sources_.end() ? Change::kNew
+                  : same(before->second->definition, p.definition) && before->second->topic == entry->topic ? Change::kUnchanged : Change::kChanged;
+    if (item.change == Change::kChanged && before->second->topic != entry->topic) item.notes.push_back("reads another topic: every view of it is built anew");
+    // Its derived fields are checked even when no view uses them yet.
+    DefinitionPlace place;
+    const auto program = ViewProgram::compile(p.definition, {"", {p.definition.time_field}}, {}, &place);
+    if (!program && place.part.starts_with("source.")) refuse(p.place(place.part.substr(7)), place.column, program.error().message);
+    sources_[p.definition.name] = std::move(entry);
+    report_.items.push_back(std::move(item));
+  }
+
+  bool bind_topic(const Parsed<SourceDefinition>& p, const SourceEntry* before, SourceEntry& entry, PlanItem& item) {
+    item.notes.push_back(fmt::format("reads topic {}", p.definition.topic));
+    if (!topics_) {
+      if (before && before->definition.topic == p.definition.topic) entry.topic = before->topic;
+      return true;
+    }
+    const auto id = topics_(p.definition.topic);
+    if (!id) refuse(p.place("topic"), 0, fmt::format("there is no topic '{0}'; create it first: millstream topic create {0}", p.definition.topic));
+    else entry.topic = *id;
+    return true;
+  }
+
+  void entity(const Parsed<EntityDefinition>& p) {
+    const auto before = entities_.find(p.definition.name);
+    const Change change = before == entities_.end() ? Change::kNew : before->second->key == p.definition.key ? Change::kUnchanged : Change::kChanged;
+    std::string key;
+    for (const std::string& k : p.definition.key) key += (key.empty() ? "" : ", ") + k;
+    report_.items.push_back({.kind = "entity", .name = p.definition.name, .change = change, .notes = {"key " + key}});
+    entities_[p.definition.name] = std::make_shared<EntityDefinition>(p.definition);
+  }
+
+  void view(const Parsed<ViewDefinition>& p) {
+    const ViewDefinition& d = p.definition;
+    const auto source = sources_.find(d.source);
+    const auto entity = entities_.find(d.entity);
+    if (source == sources_.end() && !d.source.empty()) refuse(p.place("from"), 0, fmt::format("there is no source '{}'{}", d.source, did_you_mean(d.source, names_of(sources_))));
+    if (entity == entities_.end() && !d.entity.empty()) refuse(p.place("entity"), 0, fmt::format("there is no entity '{}'{}", d.entity, did_you_mean(d.entity, names_of(entities_))));
+    if (source == sources_.end() || entity == entities_.end()) return;
+    DefinitionPlace place;
+    auto program = ViewProgram::compile(source->second->definition, *entity->second, d, &place);
+    if (!program) return refuse_view(p, place, program.error().message);
+    settle(d, *source->second, *entity->second, std::move(*program));
+  }
+
+  // A compile error belongs to the view, or to the source or entity that it uses, if that is in the files too.
+  void refuse_view(const Parsed<ViewDefinition>& p, const DefinitionPlace& place, const std::string& message) {
+    const std::string what = fmt::format("view '{}': {}", p.definition.name, message);
+    if (place.part.starts_with("source.")) {
+      if (const auto* s = parsed_as(parsed_.sources, p.definition.source)) return refuse(s->place(place.part.substr(7)), place.column, message);
+      return refuse(p.place("from"), 0, what);
+    }
+    if (place.part.starts_with("entity")) return refuse(p.place("entity"), 0, what);
+    refuse(p.place(place.part), place.column, what);
+  }
+
+  // Decides the version of a compiled view and reports it.
+  void settle(const ViewDefinition& d, const SourceEntry& source, const EntityDefinition& entity, std::shared_ptr<const ViewProgram> program) {
+    auto entry = std::make_shared<ViewEntry>(ViewEntry{d, 1, source, entity, std::move(program), {}});
+    for (size_t i = 0; i < d.features.size(); ++i) entry->feature_hashes.push_back(feature_hash(*entry->program, i, source.topic));
+    const auto before = views_.find(d.name);
+    PlanItem item{.kind = "view", .name = d.name};
+    if (before != views_.end()) {
+      const ViewEntry& old = *before->second;
+      const bool equal = old.feature_hashes == entry->feature_hashes && std::equal(d.features.begin(), d.features.end(), old.definition.features.begin(), old.definition.features.end(), [](const auto& a, const auto& b) { return a.name == b.name; });
+      entry->version = equal ? old.version : highest_version(d.name) + 1;
+      item.change = equal ? Change::kUnchanged : Change::kChanged;
+      item.only_words = old.definition.owner != d.owner;
+      if (item.only_words) item.notes.push_back(fmt::format("owner changes from '{}' to '{}'", old.definition.owner, d.owner));
+    }
+    item.version = entry->version;
+    describe_view(*entry, before == views_.end() ? nullptr : before->second.get(), item);
+    report_.items.push_back(std::move(item));
+    views_[d.name] = std::move(entry);
+  }
+
+  uint32_t highest_version(const std::string& name) const {
+    uint32_t out = 0;
+    for (const auto* list : {&now_.views, &now_.retired_views})
+      for (const auto& v : *list)
+        if (v->definition.name == name) out = std::max(out, v->version);
+    return out;
+  }
+
+  static void describe_view(const ViewEntry& entry, const ViewEntry* old, PlanItem& item) {
+    std::string key;
+    for (const Field& f : entry.program->key_fields()) key += fmt::format("{}{} {}", key.empty() ? "" : ", ", f.name, to_string(f.type));
+    item.notes.insert(item.notes.begin(), fmt::format("from {} (topic {}), by {} ({})", entry.source.definition.name, entry.source.definition.topic, entry.entity.name, key));
+    item.retention_us = entry.program->longest_reach_us();
+    for (size_t i = 0; i < entry.feature_hashes.size(); ++i) {
+      const std::string& hash = entry.feature_hashes[i];
+      const bool known = old && std::find(old->feature_hashes.begin(), old->feature_hashes.end(), hash) != old->feature_hashes.end();
+      const bool named = old && std::any_of(old->definition.features.begin(), old->definition.features.end(), [&](const auto& f) { return f.name == entry.definition.features[i].name; });
+      FeaturePlan f{.name = entry.definition.features[i].name, .type = std::string(to_string(entry.program->features()[i].type)),
+                    .window = describe(entry.definition.features[i].window), .hash = hash,
+                    .change = known ? Change::kUnchanged : named ? Change::kChanged : Change::kNew, .state_bytes = state_estimate(entry.program->specs()[i])};
+      item.state_bytes_per_entity += f.state_bytes;
+      item.features.push_back(std::move(f));
+    }
+  }
+
+  // Views that the files do not name, whose source or entity the files change.
+  void other_views() {
+    for (auto& [name, entry] : std::map(views_)) {
+      if (parsed_as(parsed_.views, name)) continue;
+      const auto* source = parsed_as(parsed_.sources, entry->definition.source);
+      const auto* entity = parsed_as(parsed_.entities, entry->definition.entity);
+      if (!source && !entity) continue;
+      DefinitionPlace place;
+      auto program = ViewProgram::compile(sources_[entry->definition.source]->definition, *entities_[entry->definition.entity], entry->definition, &place);
+      if (program) {
+        settle(entry->definition, *sources_[entry->definition.source], *entities_[entry->definition.entity], std::move(*program));
+        continue;
+      }
+      const bool in_source = source && (place.part.starts_with("source.") || !entity);
+      const Place& at = in_source ? source->place(place.part.starts_with("source.") ? place.part.substr(7) : "") : entity ? entity->place("") : source->place("");
+      refuse(at, in_source ? place.column : 0, fmt::format("view '{}', applied earlier, would not compile any more: {}", name, program.error().message));
+    }
+  }
+
+  std::shared_ptr<CatalogSnapshot> assemble() {
+    auto next = std::make_shared<CatalogSnapshot>();
+    next->revision = now_.revision;
+    for (const auto& [name, s] : sources_) next->sources.push_back(s);
+    for (const auto& [name, e] : entities_) next->entities.push_back(e);
+    for (const auto& [name, v] : views_) next->views.push_back(v);
+    return next;
+  }
+
+  void service(const Parsed<ServiceDefinition>& p, const CatalogSnapshot& next) {
+    auto entry = std::make_shared<ServiceEntry>();
+    entry->definition = p.definition, entry->version = 1;
+    size_t line = 0;
+    if (const auto expanded = expand_service(*entry, next, line); !expanded) {
+      const auto& text = p.definition.features[line];
+      const bool broken = parsed_as(parsed_.views, text.substr(0, text.find('.'))) != nullptr && !report_.refusals.empty();
+      if (!broken) refuse(p.place(fmt::format("features[{}]", line)), 0, fmt::format("service '{}': {}", p.definition.name, expanded.error().message));
+      return;
+    }
+    PlanItem item{.kind = "service", .name = p.definition.name};
+    if (const auto before = services_.find(p.definition.name); before != services_.end()) {
+      const bool equal = identity(*entry) == identity(*before->second);
+      entry->version = before->second->version + (equal ? 0 : 1);
+      item.change = equal ? Change::kUnchanged : Change::kChanged;
+      if (!equal) retired_services_.push_back(before->second);
+    }
+    item.version = entry->version;
+    for (const ServiceColumn& c : entry->columns) item.columns.push_back(c.name);
+    report_.items.push_back(std::move(item));
+    services_[p.definition.name] = std::move(entry);
+  }
+
+  // What a service version is: its column names with the identities of their computations, in order.
+  static std::vector<std::pair<std::string, std::string>> identity(const ServiceEntry& s) {
+    std::vector<std::pair<std::string, std::string>> out;
+    for (const ServiceColumn& c : s.columns) out.emplace_back(c.name, s.views[c.view]->feature_hashes[c.feature]);
+    return out;
+  }
+
+  void finish(CatalogSnapshot& next) {
+    for (const auto& [name, s] : services_) next.services.push_back(s);
+    next.retired_services = now_.retired_services;
+    next.retired_services.insert(next.retired_services.end(), retired_services_.begin(), retired_services_.end());
+    // A service that was not applied again keeps the view versions it was made with.
+    const auto live = [&](const ViewEntry& v) { return next.find_view(v.definition.name, v.version) != nullptr; };
+    std::vector<std::shared_ptr<const ViewEntry>> older(now_.views);
+    older.insert(older.end(), now_.retired_views.begin(), now_.retired_views.end());
+    for (const auto& v : older) {
+      if (live(*v)) continue;
+      const bool read = std::any_of(next.services.begin(), next.services.end(), [&](const auto& s) {
+        return std::any_of(s->views.begin(), s->views.end(), [&](const auto& w) { return w->definition.name == v->definition.name && w->version == v->version; });
+      });
+      (read ? next.views : next.retired_views).push_back(v);
+    }
+    std::sort(next.views.begin(), next.views.end(), [](const auto& a, const auto& b) { return std::tie(a->definition.name, a->version) < std::tie(b->definition.name, b->version); });
+    if (report_.changes()) ++next.revision;
+  }
+
+  const CatalogSnapshot& now_;
+  const ParsedDefinitions& parsed_;
+  const TopicLookup& topics_;
+  PlanReport report_;
+  std::map<std::string, std::shared_ptr<const SourceEntry>> sources_;
+  std::map<std::string, std::shared_ptr<const EntityDefinition>> entities_;
+  std::map<std::string, std::shared_ptr<const ViewEntry>> views_;  // newest versions
+  std::map<std::string, std::shared_ptr<const ServiceEntry>> services_;
+  std::vector<std::shared_ptr<const ServiceEntry>> retired_services_;
+};
+
+}  // namespace
+
+std::string feature_hash(const ViewProgram& program, size_t i, TopicId topic) {
+  return sha256_hex(fmt::format(R"({{"feature":{},"topic":"{}"}})", program.canonical_feature(i), topic.uuid.to_string()));
+}
+
+Result<> expand_service(ServiceEntry& service, const CatalogSnapshot& snapshot, size_t& line) {
+  std::vector<std::string> view_names;
+  for (const auto& v : snapshot.views) view_names.push_back(v->definition.name);
+  std::map<std::string, std::string> taken;  // column -> view
+  for (line = 0; line < service.definition.features.size(); ++line) {
+    TRY_ASSIGN(const ServiceLine parsed, parse_service_line(service.definition.features[line]));
+    const auto view = snapshot.find_view(parsed.view);
+    if (!view) return invalid(fmt::format("there is no view '{}'{}", parsed.view, did_you_mean(parsed.view, view_names)));
+    auto at = std::find_if(service.views.begin(), service.views.end(), [&](const auto& v) { return v->definition.name == parsed.view; });
+    if (at == service.views.end()) at = service.views.insert(at, view);
+    const auto slot = static_cast<uint32_t>(at - service.views.begin());
+    size_t found = 0;
+    std::vector<std::string> names;
+    for (uint32_t f = 0; f < view->definition.features.size(); ++f) {
+      const std::string& name = view->definition.features[f].name;
+      names.push_back(name);
+      if (parsed.feature != "*" && parsed.feature != name) continue;
+      ++found;
+      std::string column = parsed.as.empty() ? name : parsed.as;
+      if (const size_t star = column.find('*'); star != std::string::npos) column.replace(star, 1, name);
+      if (const auto [first, fresh] = taken.try_emplace(column, parsed.view); !fresh)
+        return invalid(fmt::format("two features are named '{}', of views '{}' and '{}'; give one another name: '{}.{} as {}_{}'", column, first->second, parsed.view, parsed.view, parsed.feature, parsed.view, parsed.feature));
+      service.columns.push_back({column, slot, f});
+    }
+    if (found == 0) return invalid(fmt::format("view '{}' has no feature '{}'{}", parsed.view, parsed.feature, did_you_mean(parsed.feature, names)));
+  }
+  return {};
+}
+
+Planned plan_definitions(const CatalogSnapshot& now, const ParsedDefinitions& parsed, const TopicLookup& topics) { return Planner(now, parsed, topics).run(); }
+
+}  // namespace ms::catalog
