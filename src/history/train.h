@@ -21,7 +21,7 @@
 #include "log/log.h"
 
 namespace ms::catalog {
-class Catalog;
+struct ServiceEntry;
 }
 
 namespace ms::history {
@@ -53,6 +53,8 @@ struct TrainService {
   std::vector<TrainView> views;
   std::vector<TrainColumn> columns;
 };
+TrainService training_service(const catalog::ServiceEntry& service);
+
 struct TrainRequest {
   std::string spine;        // FILE.parquet or FILE.csv
   std::string out;          // FILE.parquet; written as OUT.tmp and renamed when complete

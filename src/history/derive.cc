@@ -1,0 +1,351 @@
+#include "history/derive.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+#include "base/check.h"
+#include "engine/row_split.h"
+#include "feature/view_state.h"
+#include "history/parallel.h"
+
+namespace ms::history {
+
+using feature::FeatureRow;
+using feature::FeatureValue;
+using feature::ViewState;
+
+// Answers of one group, slot by slot in the order of its questions; per chosen feature one array of each.
+struct Answers::Group {
+  size_t rows = 0;
+  std::vector<std::unique_ptr<uint64_t[]>> bits;
+  std::vector<std::unique_ptr<uint8_t[]>> flags;
+  std::vector<std::unique_ptr<int64_t[]>> event_times;
+  std::vector<std::vector<std::string_view>> texts;  // only string features have slots
+  std::unique_ptr<uint8_t[]> found;
+  StringArena arena;
+  uint64_t gaps = 0, events = 0;
+
+  Group(size_t row_count, const DeriveRequest& request) : rows(row_count), texts(request.features.size()) {
+    found = std::make_unique_for_overwrite<uint8_t[]>(rows);
+    for (size_t f = 0; f < request.features.size(); ++f) {
+      bits.push_back(std::make_unique_for_overwrite<uint64_t[]>(rows));
+      flags.push_back(std::make_unique_for_overwrite<uint8_t[]>(rows));
+      if (request.event_times) event_times.push_back(std::make_unique_for_overwrite<int64_t[]>(rows));
+      if (request.program->features()[request.features[f]].type == TypeKind::kString) texts[f].resize(rows);
+    }
+  }
+
+  void put(size_t slot, const FeatureRow& row, const std::vector<uint32_t>& features) {
+    found[slot] = row.found;
+    for (size_t f = 0; f < features.size(); ++f) {
+      const FeatureValue& value = row.values[features[f]];
+      bits[f][slot] = value.is_null ? 0 : static_cast<uint64_t>(value.i);
+      flags[f][slot] = static_cast<uint8_t>(static_cast<uint8_t>(value.status) | (value.is_null ? kNull : 0));
+      if (!event_times.empty()) event_times[f][slot] = value.event_time_us;
+      if (!texts[f].empty()) texts[f][slot] = value.is_null ? std::string_view() : arena.add(value.text);
+    }
+  }
+  void put_gap(size_t slot, size_t features) {
+    ++gaps;
+    found[slot] = 0;
+    for (size_t f = 0; f < features; ++f) {
+      bits[f][slot] = 0;
+      flags[f][slot] = kNull | kGap;
+      if (!event_times.empty()) event_times[f][slot] = feature::kNoEventTime;
+      if (!texts[f].empty()) texts[f][slot] = {};
+    }
+  }
+};
+
+namespace {
+
+constexpr uint64_t kMaintainEvery = 8'192;  // applied rows
+constexpr size_t kMaintainEntities = 1'024;
+constexpr size_t kProgressEvery = 4'096;
+
+// A group's state, and the upkeep that goes with filling it.
+class GroupState {
+ public:
+  explicit GroupState(std::shared_ptr<const feature::ViewProgram> program) : program_(std::move(program)) { reset(); }
+
+  void reset() { state_ = ViewState::make(program_); }
+  void apply(const EventChunk& chunk, std::span<const uint32_t> which, Instant now) {
+    state_->apply(chunk.rows, which, now);
+    applied_ += which.size();
+    if (applied_ < next_upkeep_) return;
+    state_->maintain(now, kMaintainEntities);
+    next_upkeep_ = applied_ + kMaintainEvery;
+  }
+  ViewState& state() { return *state_; }
+  uint64_t applied() const { return applied_; }
+
+ private:
+  std::shared_ptr<const feature::ViewProgram> program_;
+  std::unique_ptr<ViewState> state_;
+  uint64_t applied_ = 0, next_upkeep_ = kMaintainEvery;
+};
+
+// as_known: what a question at t must have seen are the events with et < t; the rest of what is known changes nothing.
+// Events that lie in time order are taken as they lie, without a copy.
+class TimeFeed {
+ public:
+  TimeFeed(const ViewEvents& events, uint32_t group) : events_(events), group_(group) {
+    if (!in_order()) sort();
+  }
+  void advance(GroupState& state, int64_t below, Instant now) {
+    if (sorted_.empty()) advance_in_order(state, below, now);
+    else advance_sorted(state, below, now);
+  }
+
+ private:
+  struct Ref {
+    int64_t et;
+    uint32_t chunk, row;
+    auto operator<=>(const Ref&) const = default;
+  };
+
+  bool in_order() const {
+    int64_t last = std::numeric_limits<int64_t>::min();
+    for (const auto& chunk : events_.chunks) {
+      const auto rows = chunk->grouping.group(group_);
+      if (rows.empty()) continue;
+      const auto& et = chunk->rows.event_times_us;
+      if (et[rows.front()] < last) return false;
+      if (!chunk->in_time_order && !std::ranges::is_sorted(rows, {}, [&](uint32_t r) { return et[r]; })) return false;
+      last = et[rows.back()];
+    }
+    return true;
+  }
+  void sort() {
+    for (uint32_t c = 0; c < events_.chunks.size(); ++c)
+      for (const uint32_t row : events_.chunks[c]->grouping.group(group_))
+        sorted_.push_back({events_.chunks[c]->rows.event_times_us[row], c, row});
+    std::ranges::sort(sorted_);
+  }
+  void advance_in_order(GroupState& state, int64_t below, Instant now) {
+    for (; chunk_ < events_.chunks.size(); ++chunk_, at_ = 0) {
+      const EventChunk& chunk = *events_.chunks[chunk_];
+      const auto rows = chunk.grouping.group(group_);
+      const int64_t* et = chunk.rows.event_times_us.data();
+      const size_t from = at_;
+      while (at_ < rows.size() && et[rows[at_]] < below) ++at_;
+      if (at_ > from) state.apply(chunk, rows.subspan(from, at_ - from), now);
+      if (at_ < rows.size()) return;
+    }
+  }
+  void advance_sorted(GroupState& state, int64_t below, Instant now) {
+    while (at_ < sorted_.size() && sorted_[at_].et < below) {
+      const uint32_t chunk = sorted_[at_].chunk;
+      which_.clear();
+      for (; at_ < sorted_.size() && sorted_[at_].chunk == chunk && sorted_[at_].et < below; ++at_)
+        which_.push_back(sorted_[at_].row);
+      state.apply(*events_.chunks[chunk], which_, now);
+    }
+  }
+
+  const ViewEvents& events_;
+  const uint32_t group_;
+  size_t chunk_ = 0, at_ = 0;
+  std::vector<Ref> sorted_;  // only when the events do not lie in time order
+  std::vector<uint32_t> which_;
+};
+
+// as_served: what a question may see is what its shard had applied, partition by partition.
+class CutFeed {
+ public:
+  CutFeed(const ViewEvents& events, uint32_t group) : events_(events), group_(group) { reset(); }
+
+  // True when `cut` is not behind what has been fed; otherwise the state must start again.
+  bool reaches(const engine::Cut& cut) const {
+    for (const auto& [partition, lane] : lanes_)
+      if (offset_of(cut, partition) < lane.fed) return false;
+    return true;
+  }
+  void reset() {
+    lanes_.clear();
+    for (size_t c = 0; c < events_.chunks.size(); ++c) lanes_[events_.chunks[c]->rows.partition].chunks.push_back(c);
+  }
+  void advance(GroupState& state, const engine::Cut& cut, Instant now) {
+    for (auto& [partition, lane] : lanes_) {
+      lane.fed = offset_of(cut, partition);
+      for (; lane.chunk < lane.chunks.size(); ++lane.chunk, lane.at = 0) {
+        const EventChunk& chunk = *events_.chunks[lane.chunks[lane.chunk]];
+        const auto rows = chunk.grouping.group(group_);
+        const size_t from = lane.at;
+        while (lane.at < rows.size() && chunk.rows.offsets[rows[lane.at]] < lane.fed) ++lane.at;
+        if (lane.at > from) state.apply(chunk, rows.subspan(from, lane.at - from), now);
+        if (lane.at < rows.size()) break;
+      }
+    }
+  }
+
+ private:
+  struct Lane {
+    std::vector<size_t> chunks;
+    size_t chunk = 0, at = 0;
+    int64_t fed = 0;
+  };
+  int64_t offset_of(const engine::Cut& cut, int32_t partition) const {
+    const auto it = cut.applied.find({events_.topic, PartitionId{partition}});
+    return it == cut.applied.end() ? 0 : it->second.value;
+  }
+
+  const ViewEvents& events_;
+  const uint32_t group_;
+  std::map<int32_t, Lane> lanes_;
+};
+
+}  // namespace
+
+class Deriver {
+ public:
+  Deriver(const DeriveRequest& request, const ViewEvents& events, const Questions& questions)
+      : request_(request), events_(events), questions_(questions) {}
+
+  Result<Answers> run() {
+    const size_t chunks = (questions_.rows + kChunkRows - 1) / kChunkRows;
+    answers_.chunks_.resize(chunks);
+    answers_.groups_.resize(request_.groups);
+    answers_.base_.resize(request_.groups);
+    TRY(parallel_for(request_.threads, chunks, request_.stop, [&](size_t c, unsigned) -> Result<> {
+      const size_t first = c * kChunkRows, rows = std::min(kChunkRows, questions_.rows - first);
+      answers_.chunks_[c] = Grouping::make(rows, request_.groups, [&](size_t i) { return key_of(first + i).shard_hash; });
+      return {};
+    }));
+    TRY(parallel_for(request_.threads, request_.groups, request_.stop,
+                     [&](size_t g, unsigned) { return answer(static_cast<uint32_t>(g)); }));
+    return std::move(answers_);
+  }
+
+ private:
+  const QuestionKey& key_of(size_t row) const { return questions_.keys[questions_.key_of[row]]; }
+
+  Result<> answer(uint32_t g) {
+    std::vector<uint32_t> rows;  // question of each slot
+    for (size_t c = 0; c < answers_.chunks_.size(); ++c) {
+      answers_.base_[g].push_back(rows.size());
+      for (const uint32_t row : answers_.chunks_[c].group(g)) rows.push_back(static_cast<uint32_t>(c * kChunkRows) + row);
+    }
+    auto group = std::make_shared<Answers::Group>(rows.size(), request_);
+    answers_.groups_[g] = group;
+    if (rows.empty()) return {};
+    const auto time_of = [&](uint32_t slot) { return questions_.times_us[rows[slot]]; };
+    std::vector<uint32_t> slots(rows.size());
+    for (uint32_t i = 0; i < slots.size(); ++i) slots[i] = i;
+    if (!std::ranges::is_sorted(slots, {}, time_of))
+      std::ranges::sort(slots, {}, [&](uint32_t slot) { return std::pair(time_of(slot), slot); });
+    return request_.timeline ? answer_as_served(g, rows, slots, *group) : answer_as_known(g, rows, slots, *group);
+  }
+
+  Result<> answer_as_known(uint32_t g, const std::vector<uint32_t>& rows, const std::vector<uint32_t>& slots, Answers::Group& out) {
+    GroupState state(request_.program);
+    TimeFeed feed(events_, g);
+    FeatureRow row;
+    for (size_t i = 0; i < slots.size(); ++i) {
+      const uint32_t slot = slots[i];
+      const Instant t{questions_.times_us[rows[slot]]};
+      feed.advance(state, t.us + (request_.after_event ? 1 : 0), t);
+      const QuestionKey& key = key_of(rows[slot]);
+      state.state().evaluate_forward(key.bytes, key.table_hash, t, request_.after_event, row);
+      out.put(slot, row, request_.features);
+      TRY(tick(i));
+    }
+    out.events = state.applied();
+    return finish(slots.size());
+  }
+
+  Result<> answer_as_served(uint32_t g, const std::vector<uint32_t>& rows, const std::vector<uint32_t>& slots, Answers::Group& out) {
+    GroupState state(request_.program);
+    CutFeed feed(events_, g);
+    FeatureRow row;
+    for (size_t i = 0; i < slots.size(); ++i) {
+      const uint32_t slot = slots[i];
+      const Instant t{questions_.times_us[rows[slot]]};
+      TRY_ASSIGN(const uint32_t shards, request_.timeline->shards_at(t));
+      CHECK(shards <= request_.groups);
+      TRY_ASSIGN(const auto cut, request_.timeline->cut_at(engine::shard_of(g, shards), t));
+      if (!cut) {
+        out.put_gap(slot, request_.features.size());
+        continue;
+      }
+      if (!feed.reaches(*cut)) state.reset(), feed.reset();
+      feed.advance(state, *cut, t);
+      const QuestionKey& key = key_of(rows[slot]);
+      state.state().evaluate(key.bytes, key.table_hash, t, request_.after_event, row);
+      out.put(slot, row, request_.features);
+      TRY(tick(i));
+    }
+    out.events = state.applied();
+    return finish(slots.size());
+  }
+
+  Result<> tick(size_t i) {
+    if (i % kProgressEvery != kProgressEvery - 1) return {};
+    if (request_.report) request_.report(kProgressEvery);
+    if (request_.stop.stop_requested()) return fail(ErrorKind::kCancelled, "cancelled");
+    return {};
+  }
+  Result<> finish(size_t answered) {
+    if (request_.report) request_.report(answered % kProgressEvery);
+    return {};
+  }
+
+  const DeriveRequest& request_;
+  const ViewEvents& events_;
+  const Questions& questions_;
+  Answers answers_;
+};
+
+Result<Answers> derive(const DeriveRequest& request, const ViewEvents& events, const Questions& questions) {
+  CHECK((request.groups & (request.groups - 1)) == 0);
+  if (questions.rows > std::numeric_limits<uint32_t>::max()) return invalid("more than 4294967295 questions");
+  return Deriver(request, events, questions).run();
+}
+
+namespace {
+
+// Puts what the groups hold for one chunk back into the order of the questions.
+template <class Array, class Out>
+void gather(const Grouping& grouping, uint32_t g, uint64_t base, const Array& from, Out* out) {
+  const auto rows = grouping.group(g);
+  for (size_t i = 0; i < rows.size(); ++i) out[rows[i]] = from[base + i];
+}
+
+}  // namespace
+
+void Answers::values(size_t chunk, size_t feature, uint64_t* bits, uint8_t* flags) const {
+  for (uint32_t g = 0; g < groups_.size(); ++g) {
+    gather(chunks_[chunk], g, base_[g][chunk], group(g).bits[feature], bits);
+    gather(chunks_[chunk], g, base_[g][chunk], group(g).flags[feature], flags);
+  }
+}
+
+void Answers::texts(size_t chunk, size_t feature, std::string_view* texts, uint8_t* flags) const {
+  for (uint32_t g = 0; g < groups_.size(); ++g) {
+    gather(chunks_[chunk], g, base_[g][chunk], group(g).texts[feature], texts);
+    gather(chunks_[chunk], g, base_[g][chunk], group(g).flags[feature], flags);
+  }
+}
+
+void Answers::event_times(size_t chunk, size_t feature, int64_t* us) const {
+  for (uint32_t g = 0; g < groups_.size(); ++g) gather(chunks_[chunk], g, base_[g][chunk], group(g).event_times[feature], us);
+}
+
+void Answers::found(size_t chunk, uint8_t* found) const {
+  for (uint32_t g = 0; g < groups_.size(); ++g) gather(chunks_[chunk], g, base_[g][chunk], group(g).found, found);
+}
+
+uint64_t Answers::gaps() const {
+  uint64_t n = 0;
+  for (const auto& group : groups_) n += group->gaps;
+  return n;
+}
+
+uint64_t Answers::events() const {
+  uint64_t n = 0;
+  for (const auto& group : groups_) n += group->events;
+  return n;
+}
+
+}  // namespace ms::history

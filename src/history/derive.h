@@ -1,0 +1,74 @@
+// Answers derived again from history: for every question (key, time) of one view, what evaluate() says over the records
+// that the question may see. Training sets and verification both come through here.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "codec/column_batch.h"
+#include "engine/timeline.h"
+#include "feature/value.h"
+#include "feature/view_program.h"
+#include "history/events.h"
+#include "history/partition.h"
+
+namespace ms::history {
+
+struct QuestionKey {
+  std::string_view bytes;  // canonical; owned by whoever made the questions
+  uint64_t shard_hash = 0, table_hash = 0;
+};
+// Question i: keys[key_of[i]] at times_us[i].
+struct Questions {
+  std::vector<QuestionKey> keys;
+  std::vector<uint32_t> key_of;
+  const int64_t* times_us = nullptr;
+  size_t rows = 0;
+};
+
+// The chosen features' answers, kept by group in the order of the questions, and read back chunk by chunk.
+class Answers {
+ public:
+  static constexpr uint8_t kNull = 0x80;   // no value, whatever the status
+  static constexpr uint8_t kGap = 0x40;    // as_served: nothing is known about the question's instant
+  static constexpr uint8_t kStatus = 0x0F;
+
+  // Of kChunkRows questions from chunk * kChunkRows on, feature number `feature` of the chosen: the value's 64 bits
+  // (0 when null; texts apart), and the flags above with the status in the low bits.
+  void values(size_t chunk, size_t feature, uint64_t* bits, uint8_t* flags) const;
+  void texts(size_t chunk, size_t feature, std::string_view* texts, uint8_t* flags) const;
+  void event_times(size_t chunk, size_t feature, int64_t* us) const;  // only when asked for; kNoEventTime: none
+  void found(size_t chunk, uint8_t* found) const;
+  uint64_t gaps() const;
+  uint64_t events() const;  // rows applied
+
+ private:
+  friend class Deriver;
+  struct Group;
+  std::vector<std::shared_ptr<Group>> groups_;
+  std::vector<Grouping> chunks_;           // questions by group, one per chunk
+  std::vector<std::vector<uint64_t>> base_;  // base_[group][chunk]: slot of the chunk's first question
+  const Group& group(size_t g) const { return *groups_[g]; }
+};
+
+struct DeriveRequest {
+  std::shared_ptr<const feature::ViewProgram> program;
+  std::vector<uint32_t> features;  // which of the view's features, in the order wanted
+  bool after_event = false;
+  bool event_times = false;
+  // Set for as_served; null: as_known, every event given counts.
+  const engine::TimelineReader* timeline = nullptr;
+  uint32_t groups = 1;  // of the events' groupings; a power of two, at least the number of shards
+  unsigned threads = 1;
+  std::stop_token stop;
+  std::function<void(uint64_t)> report;  // so many more questions are answered; called by any thread
+};
+
+Result<Answers> derive(const DeriveRequest& request, const ViewEvents& events, const Questions& questions);
+
+}  // namespace ms::history

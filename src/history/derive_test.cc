@@ -1,0 +1,267 @@
+#include "history/derive.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <numeric>
+
+#include "feature/view_state.h"
+#include "history/history_fixture.h"
+
+namespace ms::history {
+namespace {
+
+struct Event {
+  int64_t et;
+  int32_t partition;
+  int key;
+  std::optional<int64_t> delay;
+};
+const TopicId kTopic{*Uuid::parse("00000000-0000-4000-8000-000000000001")};
+
+std::string key_of(int k) {
+  std::string key;
+  feature::append_key_part(key, std::string_view("K" + std::to_string(k)));
+  return key;
+}
+
+// Chunks of at most three rows, one partition each, as a reader would make them.
+ViewEvents prepare(const feature::ViewProgram& program, const std::vector<Event>& events, uint32_t groups) {
+  ViewEvents out{.topic = kTopic, .chunks = {}};
+  std::map<int32_t, std::vector<std::pair<int64_t, Event>>> by_partition;
+  for (const Event& e : events) {
+    auto& rows = by_partition[e.partition];
+    rows.emplace_back(static_cast<int64_t>(rows.size()), e);
+  }
+  static std::array<std::string, 8> names = {"K0", "K1", "K2", "K3", "K4", "K5", "K6", "K7"};
+  static std::array<std::string, 3> carriers = {"AA", "BB", "a carrier with a longer name"};
+  for (const auto& [partition, rows] : by_partition) {
+    for (size_t from = 0; from < rows.size(); from += 3) {
+      const size_t count = std::min<size_t>(3, rows.size() - from);
+      ColumnBatch batch;
+      batch.rows = count;
+      batch.partition = PartitionId{partition};
+      for (const feature::Field& field : program.input_fields()) batch.columns.emplace_back().reset(field.type, count);
+      batch.columns.emplace_back().reset(TypeKind::kTimestamp, count);
+      for (size_t i = 0; i < count; ++i) {
+        const auto& [offset, e] = rows[from + i];
+        for (size_t f = 0; f < program.input_fields().size(); ++f) {
+          Column& column = batch.columns[f];
+          const std::string& name = program.input_fields()[f].name;
+          if (name == "delay" && !e.delay) continue;
+          column.set_valid(i);
+          if (name == "delay") column.ints[i] = *e.delay;
+          else column.strings[i] = name == "origin" ? names[static_cast<size_t>(e.key)] : carriers[static_cast<size_t>(e.et % 3)];
+        }
+        batch.columns.back().set_valid(i);
+        batch.columns.back().ints[i] = e.et;
+        batch.offsets.push_back({offset});
+        batch.append_times.push_back({e.et});
+      }
+      auto chunk = std::make_unique<EventChunk>();
+      program.prepare(batch, std::vector<uint8_t>(count, 1), chunk->rows);
+      chunk->rows.partition = partition;
+      chunk->in_time_order = std::ranges::is_sorted(chunk->rows.event_times_us);
+      chunk->grouping = Grouping::make(chunk->rows.rows, groups, [&](size_t i) { return chunk->rows.shard_hashes[i]; });
+      out.chunks.push_back(std::move(chunk));
+    }
+  }
+  return out;
+}
+
+struct Asked {
+  int key;
+  int64_t t;
+};
+struct AskedKeys {
+  std::vector<std::string> bytes;
+  std::vector<int64_t> times;
+  Questions questions;
+};
+std::unique_ptr<AskedKeys> ask(const std::vector<Asked>& asked) {
+  auto out = std::make_unique<AskedKeys>();
+  for (const Asked& a : asked) out->bytes.push_back(key_of(a.key)), out->times.push_back(a.t);
+  for (const std::string& key : out->bytes) {
+    out->questions.key_of.push_back(static_cast<uint32_t>(out->questions.keys.size()));
+    out->questions.keys.push_back({key, feature::shard_hash(key), feature::table_hash(key)});
+  }
+  out->questions.times_us = out->times.data();
+  out->questions.rows = asked.size();
+  return out;
+}
+
+// The answers to one question, as a line that shows every bit.
+std::string line_of(const feature::FeatureRow& row) {
+  std::string out = row.found ? "found" : "-";
+  for (const auto& v : row.values)
+    out += " " + std::string(to_string(v.status)) + (v.is_null ? "/null" : "/" + std::to_string(v.i) + std::string(v.text)) + "@" +
+           std::to_string(v.event_time_us);
+  return out;
+}
+std::vector<std::string> lines_of(const Answers& answers, const feature::ViewProgram& program, size_t rows) {
+  std::vector<uint8_t> found(rows), flags(rows);
+  answers.found(0, found.data());
+  std::vector<std::string> out;
+  for (size_t r = 0; r < rows; ++r) out.push_back(found[r] ? "found" : "-");
+  for (size_t f = 0; f < program.features().size(); ++f) {
+    std::vector<uint64_t> bits(rows);
+    std::vector<std::string_view> texts(rows);
+    std::vector<int64_t> us(rows);
+    answers.values(0, f, bits.data(), flags.data());
+    if (program.features()[f].type == TypeKind::kString) answers.texts(0, f, texts.data(), flags.data());
+    answers.event_times(0, f, us.data());
+    for (size_t r = 0; r < rows; ++r)
+      out[r] += flags[r] & Answers::kGap
+                    ? " GAP"
+                    : " " + std::string(to_string(static_cast<feature::Status>(flags[r] & Answers::kStatus))) +
+                          (flags[r] & Answers::kNull ? "/null" : "/" + std::to_string(static_cast<int64_t>(bits[r])) + std::string(texts[r])) +
+                          "@" + std::to_string(us[r]);
+  }
+  return out;
+}
+
+// A fresh state per question, filled in one go: nothing of derive() in it.
+std::string direct(const std::shared_ptr<const feature::ViewProgram>& program, const ViewEvents& events, const Asked& asked, bool after,
+                   const std::function<bool(const EventChunk&, size_t)>& known) {
+  const auto state = feature::ViewState::make(program);
+  for (const auto& chunk : events.chunks) {
+    std::vector<uint32_t> which;
+    for (uint32_t i = 0; i < chunk->rows.rows; ++i)
+      if (known(*chunk, i)) which.push_back(i);
+    state->apply(chunk->rows, which, Instant{asked.t});
+  }
+  feature::FeatureRow row;
+  const std::string key = key_of(asked.key);
+  state->evaluate(key, feature::table_hash(key), Instant{asked.t}, after, row);
+  // String features answer in `text` alone.
+  for (size_t f = 0; f < row.values.size(); ++f)
+    if (program->features()[f].type == TypeKind::kString) row.values[f].i = 0;
+  return line_of(row);
+}
+
+rc::Gen<std::vector<Event>> events_gen() {
+  return rc::gen::container<std::vector<Event>>(rc::gen::build<Event>(
+      rc::gen::set(&Event::et, rc::gen::map(rc::gen::inRange<int64_t>(0, 400), [](int64_t m) { return m * kMicrosPerMinute / 2; })),
+      rc::gen::set(&Event::partition, rc::gen::inRange(0, 3)), rc::gen::set(&Event::key, rc::gen::inRange(0, 4)),
+      rc::gen::set(&Event::delay, rc::gen::map(rc::gen::inRange<int64_t>(-51, 200), [](int64_t d) { return d < -50 ? std::nullopt : std::optional(d); }))));
+}
+rc::Gen<std::vector<Asked>> asked_gen() {
+  return rc::gen::container<std::vector<Asked>>(rc::gen::build<Asked>(
+      rc::gen::set(&Asked::key, rc::gen::inRange(0, 5)),
+      rc::gen::set(&Asked::t, rc::gen::map(rc::gen::inRange<int64_t>(0, 500), [](int64_t m) { return m * kMicrosPerMinute / 2; }))));
+}
+
+DeriveRequest request_of(const TrainService& service, uint32_t groups, bool after) {
+  DeriveRequest request{.program = service.views[0].program, .after_event = after, .event_times = true, .groups = groups, .threads = 2};
+  for (uint32_t f = 0; f < service.columns.size(); ++f) request.features.push_back(f);
+  return request;
+}
+
+RC_GTEST_PROP(Derive, AsKnownIsEvaluateOverEverything, ()) {
+  const TrainService service = flights_service();
+  auto events = *events_gen();
+  if (*rc::gen::arbitrary<bool>()) {
+    for (Event& e : events) e.partition = 0;
+    std::ranges::sort(events, {}, &Event::et);
+  }
+  const auto asked = *asked_gen();
+  const bool after = *rc::gen::arbitrary<bool>();
+  const uint32_t groups = *rc::gen::element(1u, 2u, 16u);
+  const ViewEvents prepared = prepare(*service.views[0].program, events, groups);
+  const auto keys = ask(asked);
+  const auto answers = derive(request_of(service, groups, after), prepared, keys->questions);
+  RC_ASSERT(answers.has_value());
+  if (asked.empty()) return;
+  const auto lines = lines_of(*answers, *service.views[0].program, asked.size());
+  for (size_t i = 0; i < asked.size(); ++i)
+    RC_ASSERT(lines[i] == direct(service.views[0].program, prepared, asked[i], after, [](const EventChunk&, size_t) { return true; }));
+}
+
+// A timeline written down by hand: per shard, publishes at some instants.
+class WrittenTimeline final : public engine::TimelineReader {
+ public:
+  Result<uint32_t> shards_at(Instant) const override { return shards; }
+  Result<std::optional<engine::Cut>> cut_at(uint32_t shard, Instant t) const override {
+    for (const auto& gap : gaps_)
+      if (gap.begin <= t && t < gap.end) return std::nullopt;
+    const auto& publishes = cuts.at(shard);
+    const auto after = publishes.upper_bound(t.us);
+    if (after == publishes.begin()) return engine::Cut{};
+    return std::prev(after)->second;
+  }
+  const std::vector<engine::TimelineGap>& gaps() const override { return gaps_; }
+  std::optional<Instant> joined_at(const std::string&, uint32_t) const override { return Instant{0}; }
+  Instant synced_until() const override { return Instant{INT64_MAX}; }
+
+  uint32_t shards = 1;
+  std::map<uint32_t, std::map<int64_t, engine::Cut>> cuts;
+  std::vector<engine::TimelineGap> gaps_;
+};
+
+RC_GTEST_PROP(Derive, AsServedSeesWhatTheShardHadApplied, ()) {
+  const TrainService service = flights_service();
+  const auto events = *events_gen();
+  const auto asked = *asked_gen();
+  WrittenTimeline timeline;
+  timeline.shards = *rc::gen::element(1u, 2u, 4u);
+  const auto instants = rc::gen::map(rc::gen::inRange<int64_t>(0, 500), [](int64_t m) { return m * kMicrosPerMinute / 2; });
+  const bool retreats = *rc::gen::arbitrary<bool>();  // after a crash a shard may begin again behind where it was
+  for (uint32_t shard = 0; shard < timeline.shards; ++shard) {
+    auto& publishes = timeline.cuts[shard];
+    std::array<int64_t, 3> applied{};
+    for (const int64_t instant : *rc::gen::container<std::set<int64_t>>(instants)) {
+      engine::Cut cut;
+      for (int32_t p = 0; p < 3; ++p) {
+        int64_t& at = applied[static_cast<size_t>(p)];
+        at = std::max<int64_t>(0, at + *rc::gen::inRange<int64_t>(retreats ? -4 : 0, 8));
+        cut.applied[{kTopic, PartitionId{p}}] = Offset{at};
+      }
+      publishes[instant] = cut;
+    }
+  }
+  if (*rc::gen::arbitrary<bool>()) timeline.gaps_.push_back({Instant{30 * kMicrosPerMinute}, Instant{90 * kMicrosPerMinute}});
+  const ViewEvents prepared = prepare(*service.views[0].program, events, 16);
+  const auto keys = ask(asked);
+  DeriveRequest request = request_of(service, 16, false);
+  request.timeline = &timeline;
+  const auto answers = derive(request, prepared, keys->questions);
+  RC_ASSERT(answers.has_value());
+  if (asked.empty()) return;
+  const auto lines = lines_of(*answers, *service.views[0].program, asked.size());
+  uint64_t gaps = 0;
+  for (size_t i = 0; i < asked.size(); ++i) {
+    const uint32_t shard = static_cast<uint32_t>(feature::shard_hash(key_of(asked[i].key)) & (timeline.shards - 1));
+    const auto cut = *timeline.cut_at(shard, Instant{asked[i].t});
+    if (!cut) {
+      RC_ASSERT(lines[i].starts_with("- GAP"));
+      ++gaps;
+      continue;
+    }
+    RC_ASSERT(lines[i] == direct(service.views[0].program, prepared, asked[i], false, [&](const EventChunk& chunk, size_t row) {
+                const auto it = cut->applied.find({kTopic, PartitionId{chunk.rows.partition}});
+                return it != cut->applied.end() && chunk.rows.offsets[row] < it->second.value;
+              }));
+  }
+  RC_ASSERT(answers->gaps() == gaps);
+}
+
+TEST(Derive, StopsWhenAsked) {
+  const TrainService service = flights_service();
+  const ViewEvents prepared = prepare(*service.views[0].program, {{0, 0, 0, 1}}, 1);
+  const auto keys = ask({{0, 60}});
+  DeriveRequest request = request_of(service, 1, false);
+  std::stop_source stop;
+  stop.request_stop();
+  request.stop = stop.get_token();
+  const auto answers = derive(request, prepared, keys->questions);
+  ASSERT_FALSE(answers);
+  EXPECT_EQ(answers.error().kind, ErrorKind::kCancelled);
+}
+
+}  // namespace
+}  // namespace ms::history

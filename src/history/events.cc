@@ -1,0 +1,195 @@
+#include "history/events.h"
+
+#include <algorithm>
+#include <set>
+
+#include "engine/topic_reader.h"
+#include "history/parallel.h"
+
+namespace ms::history {
+namespace {
+
+void finish(EventChunk& chunk, uint32_t groups) {
+  const feature::PreparedRows& rows = chunk.rows;
+  chunk.in_time_order = std::ranges::is_sorted(rows.event_times_us);
+  chunk.grouping = Grouping::make(rows.rows, groups, [&](size_t i) { return rows.shard_hashes[i]; });
+}
+
+// ---- files
+
+// Decodes rows [from, from + count) of the table as a decoder of events would.
+void decode(const Table& table, const feature::SourceDefinition& source, const std::vector<feature::Field>& fields,
+            const std::vector<size_t>& columns, uint64_t from, size_t count, ColumnBatch& batch, std::vector<uint8_t>& keep) {
+  batch.rows = count;
+  batch.columns.resize(fields.size() + 1);
+  for (size_t f = 0; f < fields.size(); ++f) table.fill(columns[f], fields[f].type, from, count, batch.columns[f]);
+  Column& time = batch.columns.back();
+  table.fill_time(columns.back(), source.time_unit, from, count, time);
+  batch.offsets.resize(count);
+  batch.append_times.resize(count);
+  keep.assign(count, 1);
+  for (size_t i = 0; i < count; ++i) {
+    batch.offsets[i].value = static_cast<int64_t>(from + i);
+    batch.append_times[i].us = time.ints[i];  // a file knows no append time: nothing is ahead of its own time
+    if (!time.valid(i)) keep[i] = 0;
+  }
+}
+
+Result<std::vector<size_t>> locate(const Table& table, const feature::SourceDefinition& source, const feature::ViewProgram& program) {
+  std::vector<size_t> columns;
+  for (const feature::Field& field : program.input_fields()) {
+    TRY_ASSIGN(const size_t column, table.find(field.name));
+    if (field.type == TypeKind::kTimestamp) TRY(table.check_time(column, source.time_unit));
+    else TRY(table.check(column, field.type));
+    columns.push_back(column);
+  }
+  TRY_ASSIGN(const size_t time, table.find(source.time_field));
+  TRY(table.check_time(time, source.time_unit));
+  columns.push_back(time);
+  return columns;
+}
+
+// ---- the log
+
+// The reader lends its rows until the next call; a chunk of the history owns them.
+void append_column(const Column& from, size_t from_rows, Column& to, size_t to_rows, StringArena& arena) {
+  to.type = from.type;
+  const size_t rows = to_rows + from_rows;
+  to.validity.resize((rows + 63) / 64);
+  for (size_t i = 0; i < from_rows; ++i) from.valid(i) ? to.set_valid(to_rows + i) : to.set_null(to_rows + i);
+  switch (from.type) {
+    case TypeKind::kBool: to.bools.insert(to.bools.end(), from.bools.begin(), from.bools.begin() + from_rows); break;
+    case TypeKind::kInt64:
+    case TypeKind::kTimestamp: to.ints.insert(to.ints.end(), from.ints.begin(), from.ints.begin() + from_rows); break;
+    case TypeKind::kFloat64: to.floats.insert(to.floats.end(), from.floats.begin(), from.floats.begin() + from_rows); break;
+    case TypeKind::kString:
+      for (size_t i = 0; i < from_rows; ++i) to.strings.push_back(arena.add(from.strings[i]));
+      break;
+  }
+}
+
+template <class T>
+void append_all(std::vector<T>& to, const std::vector<T>& from, size_t rows) {
+  to.insert(to.end(), from.begin(), from.begin() + rows);
+}
+
+void append_rows(const feature::PreparedRows& from, feature::PreparedRows& to) {
+  for (size_t i = 0; i < from.rows; ++i) to.keys.push_back(to.arena.add(from.keys[i]));
+  append_all(to.shard_hashes, from.shard_hashes, from.rows);
+  append_all(to.table_hashes, from.table_hashes, from.rows);
+  append_all(to.event_times_us, from.event_times_us, from.rows);
+  append_all(to.append_times_us, from.append_times_us, from.rows);
+  append_all(to.offsets, from.offsets, from.rows);
+  to.arguments.resize(from.arguments.size());
+  for (size_t a = 0; a < from.arguments.size(); ++a) append_column(from.arguments[a], from.rows, to.arguments[a], to.rows, to.arena);
+  to.filters.resize(from.filters.size());
+  for (size_t f = 0; f < from.filters.size(); ++f) append_all(to.filters[f], from.filters[f], from.rows);
+  to.partition = from.partition;
+  to.filtered += from.filtered;
+  to.null_keys += from.null_keys;
+  to.rows += from.rows;
+}
+
+struct PartitionHistory {
+  std::vector<std::vector<std::unique_ptr<EventChunk>>> views;
+  uint64_t records = 0, undecodable = 0;
+};
+
+Result<PartitionHistory> read_partition(const EventRequest& request, TopicPartition partition, Offset until, log::Log& log) {
+  PartitionHistory out;
+  out.views.resize(request.programs.size());
+  const auto reader = engine::TopicReader::make({{.source = request.source, .programs = request.programs}});
+  const auto sink = [&](engine::TopicReader::Chunk& chunk) -> Result<> {
+    out.records += chunk.records;
+    out.undecodable += chunk.dead.size();
+    for (size_t v = 0; v < out.views.size(); ++v) {
+      const feature::PreparedRows& rows = *chunk.rows[v];
+      if (rows.rows == 0) continue;
+      auto& chunks = out.views[v];
+      if (chunks.empty() || chunks.back()->rows.rows + rows.rows > kChunkRows) chunks.push_back(std::make_unique<EventChunk>());
+      append_rows(rows, chunks.back()->rows);
+      chunks.back()->rows.partition = partition.partition.value;
+    }
+    return {};
+  };
+  TRY_ASSIGN(const log::PartitionState state, log.partition_state(partition));
+  for (Offset at = state.log_start; at < until;) {
+    if (request.stop.stop_requested()) return fail(ErrorKind::kCancelled, "cancelled");
+    TRY_ASSIGN(const log::ReadResult read, log.read(partition, at, 8u << 20));
+    if (read.batches.empty()) break;
+    TRY(reader->read(partition.partition, read.batches, at, until, kBatchRowsMax, sink));
+    at.value = read.batches.back().last.value + 1;
+  }
+  for (auto& chunks : out.views)
+    for (auto& chunk : chunks) finish(*chunk, request.groups);
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> event_columns(const EventRequest& request) {
+  std::vector<std::string> names{request.source.time_field};
+  for (const auto& program : request.programs)
+    for (const feature::Field& field : program->input_fields())
+      if (std::ranges::find(names, field.name) == names.end()) names.push_back(field.name);
+  return names;
+}
+
+Result<SourceHistory> read_events(const EventRequest& request, std::shared_ptr<const Table> table) {
+  SourceHistory out;
+  out.table = table;
+  out.records = table->rows();
+  out.views.resize(request.programs.size());
+  const size_t chunks = (table->rows() + kChunkRows - 1) / kChunkRows;
+  std::vector<std::vector<size_t>> columns;
+  for (const auto& program : request.programs) {
+    TRY_ASSIGN(auto located, locate(*table, request.source, *program));
+    columns.push_back(std::move(located));
+  }
+  for (ViewEvents& view : out.views) view.chunks.resize(chunks);
+  std::vector<uint64_t> undecodable(chunks);
+  TRY(parallel_for(request.threads, chunks, request.stop, [&](size_t c, unsigned) -> Result<> {
+    ColumnBatch batch;
+    std::vector<uint8_t> keep;
+    const uint64_t first = c * kChunkRows, last = std::min<uint64_t>(first + kChunkRows, table->rows());
+    for (size_t v = 0; v < request.programs.size(); ++v) {
+      auto chunk = std::make_unique<EventChunk>();
+      for (uint64_t from = first; from < last; from += kBatchRowsMax) {
+        const size_t count = std::min<uint64_t>(kBatchRowsMax, last - from);
+        decode(*table, request.source, request.programs[v]->input_fields(), columns[v], from, count, batch, keep);
+        request.programs[v]->prepare(batch, keep, chunk->rows);
+        if (v == 0) undecodable[c] += static_cast<uint64_t>(std::ranges::count(keep, 0));
+      }
+      undecodable[c] += chunk->rows.failed.size();  // an expression had no value: a dead letter of this view
+      finish(*chunk, request.groups);
+      out.views[v].chunks[c] = std::move(chunk);
+    }
+    return {};
+  }));
+  for (const uint64_t n : undecodable) out.undecodable += n;
+  return out;
+}
+
+Result<SourceHistory> read_events(const EventRequest& request, TopicId topic, const engine::OffsetVector& until, log::Log& log) {
+  std::vector<std::pair<TopicPartition, Offset>> partitions;
+  for (const auto& [partition, end] : until)
+    if (partition.topic == topic) partitions.emplace_back(partition, end);
+  std::vector<PartitionHistory> parts(partitions.size());
+  TRY(parallel_for(request.threads, partitions.size(), request.stop, [&](size_t i, unsigned) -> Result<> {
+    TRY_ASSIGN(parts[i], read_partition(request, partitions[i].first, partitions[i].second, log));
+    return {};
+  }));
+  SourceHistory out;
+  out.views.resize(request.programs.size());
+  for (PartitionHistory& part : parts) {
+    out.records += part.records;
+    out.undecodable += part.undecodable;
+    for (size_t v = 0; v < out.views.size(); ++v) {
+      out.views[v].topic = topic;
+      std::ranges::move(part.views[v], std::back_inserter(out.views[v].chunks));
+    }
+  }
+  return out;
+}
+
+}  // namespace ms::history

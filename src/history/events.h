@@ -1,0 +1,53 @@
+// The history of a source, prepared for the states of some views: from the log or from a file, through the same decoder
+// contract and the same ViewProgram::prepare() as the live engine.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/timeline.h"
+#include "feature/definition.h"
+#include "feature/view_program.h"
+#include "history/partition.h"
+#include "history/table.h"
+#include "log/log.h"
+
+namespace ms::history {
+
+// Up to kChunkRows rows of one topic partition, in offset order.
+struct EventChunk {
+  feature::PreparedRows rows;
+  Grouping grouping;
+  bool in_time_order = true;  // event times never go back
+};
+// One view's share of its source's history; chunks of one partition stand in offset order.
+struct ViewEvents {
+  TopicId topic;  // nil for a file
+  std::vector<std::unique_ptr<EventChunk>> chunks;
+};
+struct SourceHistory {
+  std::vector<ViewEvents> views;  // in the order of `programs`
+  uint64_t records = 0;           // read
+  uint64_t undecodable = 0;       // of them left out as dead letters
+  std::shared_ptr<const Table> table;  // a file: texts of the rows are views into it
+};
+
+struct EventRequest {
+  feature::SourceDefinition source;
+  std::vector<std::shared_ptr<const feature::ViewProgram>> programs;
+  uint32_t groups = 1;
+  unsigned threads = 1;
+  std::stop_token stop;
+};
+
+// Rows of a file: the row number is the offset, in partition 0. The table must have what event_columns() names.
+Result<std::vector<std::string>> event_columns(const EventRequest& request);
+Result<SourceHistory> read_events(const EventRequest& request, std::shared_ptr<const Table> table);
+// Records of the topic below `until` (partitions it does not name are left out).
+Result<SourceHistory> read_events(const EventRequest& request, TopicId topic, const engine::OffsetVector& until, log::Log& log);
+
+}  // namespace ms::history

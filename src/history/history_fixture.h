@@ -1,0 +1,75 @@
+// What the tests of this folder share: a directory of its own, a view over flights, files as text.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "base/check.h"
+#include "base/rng.h"
+#include "feature/definition.h"
+#include "feature/view_program.h"
+#include "history/train.h"
+
+namespace ms::history {
+
+class Directory {
+ public:
+  Directory() : path_(std::filesystem::temp_directory_path() / ("history_test_" + random_uuid().to_string())) {
+    std::filesystem::create_directories(path_);
+  }
+  ~Directory() { std::filesystem::remove_all(path_); }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+  std::string write(const std::string& name, std::string_view text) const {
+    std::ofstream(path_ / name, std::ios::binary) << text;
+    return *this / name;
+  }
+  size_t files() const {
+    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline const feature::SourceDefinition kFlights{
+    .name = "flights", .topic = "flights",
+    .fields = {{"origin", TypeKind::kString}, {"delay", TypeKind::kInt64}, {"carrier", TypeKind::kString}},
+    .time_field = "date", .time_unit = feature::TimeUnit::kMicros};
+inline const feature::EntityDefinition kOrigin{"origin", {"origin"}};
+
+// One feature per aggregate and kind of window, over minutes and hours.
+inline feature::ViewDefinition flights_view() {
+  using feature::AggregateKind;
+  using feature::WindowKind;
+  const feature::Window exact{WindowKind::kSlidingExact, kMicrosPerHour, 0};
+  const feature::Window sawtooth{WindowKind::kSliding, kMicrosPerHour, 5 * kMicrosPerMinute};
+  const feature::Window tumbling{WindowKind::kTumbling, 30 * kMicrosPerMinute, 0};
+  const feature::Window lifetime{WindowKind::kLifetime, 0, 0};
+  return {.name = "delays", .entity = "origin", .source = "flights",
+          .features = {{.name = "n_count_1h", .aggregate = AggregateKind::kCount, .window = exact},
+                       {.name = "delay_sum_1h", .aggregate = AggregateKind::kSum, .of = "delay", .window = sawtooth},
+                       {.name = "delay_avg_30m", .aggregate = AggregateKind::kAvg, .of = "delay", .window = tumbling},
+                       {.name = "delay_stddev_1h", .aggregate = AggregateKind::kStddev, .of = "delay", .window = exact},
+                       {.name = "delay_max_1h", .aggregate = AggregateKind::kMax, .of = "delay", .window = exact},
+                       {.name = "carrier_last", .aggregate = AggregateKind::kLast, .of = "carrier", .window = lifetime},
+                       {.name = "late_count_if_1h", .aggregate = AggregateKind::kCountIf, .of = "delay > 15", .window = sawtooth}}};
+}
+
+inline TrainService flights_service() {
+  auto program = feature::ViewProgram::compile(kFlights, kOrigin, flights_view());
+  CHECK(program);
+  TrainService service{.name = "eta", .version = 3};
+  service.views.push_back({.name = "delays", .version = 2, .source = kFlights, .program = *program});
+  for (uint32_t f = 0; f < (*program)->features().size(); ++f) {
+    service.columns.push_back({(*program)->features()[f].name, 0, f});
+    service.views[0].feature_hashes.push_back("hash" + std::to_string(f));
+  }
+  return service;
+}
+
+}  // namespace ms::history

@@ -1,0 +1,300 @@
+#include "history/train.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <limits>
+#include <set>
+#include <thread>
+
+#include "catalog/catalog.h"
+#include "history/derive.h"
+#include "history/events.h"
+#include "history/manifest.h"
+#include "history/reporter.h"
+#include "history/spine.h"
+#include "history/table.h"
+#include "history/training_file.h"
+
+namespace ms::history {
+namespace {
+
+constexpr uint32_t kServedGroups = 256;  // no engine has more shards
+constexpr uint64_t kRowsPerGroup = 32'768;
+
+unsigned thread_count(unsigned asked) { return asked != 0 ? asked : std::max(1u, std::thread::hardware_concurrency()); }
+
+// Enough groups that every thread is busy to the end and that a group's state stays near its core.
+uint32_t group_count(TrainMode mode, unsigned threads, uint64_t rows) {
+  if (mode == TrainMode::kAsServed) return kServedGroups;
+  return std::bit_ceil(static_cast<uint32_t>(std::clamp<uint64_t>(rows / kRowsPerGroup, threads * 8ull, 4'096)));
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code ignored;
+  return std::filesystem::equivalent(a, b, ignored);
+}
+
+// Views made at different times may hold different versions of one source; those are read apart.
+bool same_source(const TrainView& a, const TrainView& b) {
+  const feature::SourceDefinition &x = a.source, &y = b.source;
+  return x.name == y.name && a.topic == b.topic && x.fields == y.fields && x.time_field == y.time_field &&
+         x.time_unit == y.time_unit && x.derived == y.derived && x.max_ahead_us == y.max_ahead_us;
+}
+
+// One training set from start to end.
+class Training {
+ public:
+  Training(const TrainService& service, const TrainRequest& request, const TrainInputs& inputs, const ProgressSink& progress,
+           std::stop_token stop)
+      : service_(service), request_(request), inputs_(inputs), stop_(std::move(stop)), threads_(thread_count(request.threads)),
+        reporter_(progress, *inputs.clock) {}
+
+  Result<TrainReport> run() {
+    const int64_t began = inputs_.clock->steady_us();
+    TRY(check_request());
+    TRY(read_spine());
+    TRY(check_instants());
+    TRY(choose_pin());
+    TRY(replay());
+    TRY(write());
+    manifest_.report.seconds = static_cast<double>(inputs_.clock->steady_us() - began) / 1e6;
+    return manifest_.report;
+  }
+
+ private:
+  Result<> check_request() const {
+    TRY(check_compression(request_.compression));
+    if (same_file(request_.spine, request_.out)) return invalid("the spine and the output are one file: " + request_.out);
+    for (const auto& [source, file] : request_.event_files) {
+      if (std::ranges::none_of(service_.views, [&](const TrainView& v) { return v.source.name == source; }))
+        return invalid("service '" + service_.name + "' has no source '" + source + "'");
+      if (request_.mode == TrainMode::kAsServed)
+        return invalid("as_served needs the log of source '" + source + "', not a file: only the log says what was known when");
+    }
+    if (request_.mode == TrainMode::kAsServed && (request_.pin || !request_.pin_manifest.empty()))
+      return invalid("as_served takes no pin: the apply timeline says what each row could see");
+    if (request_.mode == TrainMode::kAsServed && inputs_.timeline == nullptr)
+      return invalid("as_served needs the apply timeline of a directory");
+    std::set<std::string> names;
+    for (const TrainColumn& column : service_.columns)
+      if (!names.insert(column.name).second) return invalid("two features are called '" + column.name + "'");
+    return {};
+  }
+
+  Result<> read_spine() {
+    reporter_.begin("reading", 0);
+    TRY_ASSIGN(spine_, Table::read(request_.spine, std::nullopt, threads_));
+    for (const AnswerColumn& column : output_columns())
+      if (spine_->find(column.name)) return invalid(request_.spine + ": its column '" + column.name + "' is also the name of a feature");
+    TRY_ASSIGN(const size_t time, choose_time_column(*spine_, request_.time_column));
+    manifest_.time_column = spine_->names()[time];
+    TRY_ASSIGN(times_, read_times(*spine_, time, threads_, stop_));
+    for (const TrainView& view : service_.views) {
+      TRY_ASSIGN(auto keys, read_keys(*spine_, view.program->key_fields(), threads_, stop_));
+      keys_.push_back(std::move(keys));
+    }
+    TRY_ASSIGN(manifest_.spine, identify(*inputs_.fs, request_.spine, spine_->rows()));
+    manifest_.report.rows = spine_->rows();
+    manifest_.report.features = service_.columns.size();
+    return {};
+  }
+
+  // as_served answers only where the timeline knows what was applied.
+  Result<> check_instants() const {
+    if (request_.mode != TrainMode::kAsServed || times_.empty()) return {};
+    const auto at = [&](auto it) {
+      return request_.spine + ": row " + std::to_string(it - times_.begin() + 1) + " (" + format_time(*it) + "): ";
+    };
+    for (const TrainView& view : service_.views) {
+      const auto joined = inputs_.timeline->joined_at(view.name, view.version);
+      if (!joined)
+        return fail(ErrorKind::kUnavailable, "view " + view.name + "@" + std::to_string(view.version) + " has not served yet");
+      const auto early = std::ranges::find_if(times_, [&](int64_t t) { return t < joined->us; });
+      if (early != times_.end())
+        return invalid(at(early) + "view " + view.name + "@" + std::to_string(view.version) + " serves only since " +
+                       format_time(joined->us) + "; use mode as_known for older rows");
+    }
+    const Instant until = inputs_.timeline->synced_until();
+    const auto late = std::ranges::find_if(times_, [&](int64_t t) { return t > until.us; });
+    if (late != times_.end())
+      return fail(ErrorKind::kUnavailable, at(late) + "the apply timeline reaches to " + format_time(until.us) + " only");
+    return {};
+  }
+
+  Result<> choose_pin() {
+    if (!request_.pin_manifest.empty()) {
+      TRY_ASSIGN(const std::string json, read_file(*inputs_.fs, request_.pin_manifest));
+      TRY_ASSIGN(pin_, read_pin(json, request_.pin_manifest));
+    } else if (request_.pin) {
+      pin_ = *request_.pin;
+    }
+    const bool pinned = request_.pin || !request_.pin_manifest.empty();
+    for (const TrainView& view : service_.views) {
+      if (request_.event_files.contains(view.source.name)) continue;
+      if (inputs_.log == nullptr)
+        return invalid("source '" + view.source.name + "' needs its log or a file (--events " + view.source.name + "=FILE)");
+      const auto topic = inputs_.log->find_topic(view.topic);
+      if (!topic) return not_found("topic '" + view.source.topic + "' of source '" + view.source.name + "' is not in the log");
+      for (int32_t p = 0; p < topic->partitions; ++p) TRY(pin_partition({topic->id, PartitionId{p}}, topic->name, pinned));
+    }
+    return {};
+  }
+  Result<> pin_partition(TopicPartition partition, const std::string& topic, bool pinned) {
+    TRY_ASSIGN(const log::PartitionState state, inputs_.log->partition_state(partition));
+    if (!pinned) {
+      pin_[partition] = state.last_stable;
+      return {};
+    }
+    const auto it = pin_.find(partition);
+    if (it != pin_.end() && it->second > state.last_stable)
+      return invalid("the pin asks for offset " + std::to_string(it->second.value) + " of " + topic + "-" +
+                     std::to_string(partition.partition.value) + ", which ends at " + std::to_string(state.last_stable.value));
+    return {};
+  }
+
+  // One source after the other: its events are read once for all the views that use them.
+  Result<> replay() {
+    answers_.resize(service_.views.size());
+    for (size_t v = 0; v < service_.views.size(); ++v)
+      if (!answers_[v]) TRY(replay_source(service_.views[v]));
+    return {};
+  }
+
+  Result<> replay_source(const TrainView& first) {
+    std::vector<size_t> views;
+    EventRequest request{.source = first.source, .threads = threads_, .stop = stop_};
+    for (size_t v = 0; v < service_.views.size(); ++v) {
+      if (!same_source(service_.views[v], first)) continue;
+      views.push_back(v);
+      request.programs.push_back(service_.views[v].program);
+    }
+    reporter_.begin("reading", 0);
+    ManifestSource& source = manifest_.sources.emplace_back();
+    source.name = first.source.name;
+    TRY_ASSIGN(SourceHistory history, read_source(first, request, source));
+    manifest_.report.undecodable += history.undecodable;
+    for (size_t i = 0; i < views.size(); ++i) {
+      TRY(derive_view(views[i], history.views[i], request.groups));
+      history.views[i] = {};
+    }
+    return {};
+  }
+
+  Result<SourceHistory> read_source(const TrainView& view, EventRequest& request, ManifestSource& source) {
+    if (const auto file = request_.event_files.find(view.source.name); file != request_.event_files.end()) {
+      std::shared_ptr<const Table> table = spine_;
+      if (!same_file(file->second, request_.spine)) {
+        TRY_ASSIGN(const auto columns, event_columns(request));
+        TRY_ASSIGN(table, Table::read(file->second, columns, threads_));
+      }
+      TRY_ASSIGN(source.file, identify(*inputs_.fs, file->second, table->rows()));
+      request.groups = group_count(request_.mode, threads_, table->rows() + spine_->rows());
+      return read_events(request, table);
+    }
+    source.topic = view.topic;
+    uint64_t records = spine_->rows();
+    for (const auto& [partition, until] : pin_) {
+      if (partition.topic != view.topic) continue;
+      source.offsets[partition] = until;
+      records += static_cast<uint64_t>(until.value);
+    }
+    request.groups = group_count(request_.mode, threads_, records);
+    return read_events(request, view.topic, source.offsets, *inputs_.log);
+  }
+
+  Result<> derive_view(size_t v, const ViewEvents& events, uint32_t groups) {
+    DeriveRequest request{.program = service_.views[v].program,
+                          .features = features_of(v),
+                          .after_event = request_.after_event,
+                          .event_times = request_.event_times,
+                          .timeline = request_.mode == TrainMode::kAsServed ? inputs_.timeline : nullptr,
+                          .groups = groups,
+                          .threads = threads_,
+                          .stop = stop_,
+                          .report = [this](uint64_t rows) { reporter_.add(rows); }};
+    reporter_.begin("replaying", spine_->rows());
+    TRY_ASSIGN(Answers answers, derive(request, events, keys_[v].questions(times_)));
+    reporter_.end();
+    manifest_.report.events += answers.events();
+    manifest_.report.gap_rows = std::max(manifest_.report.gap_rows, answers.gaps());
+    answers_[v] = std::make_unique<Answers>(std::move(answers));
+    return {};
+  }
+
+  std::vector<uint32_t> features_of(size_t view) const {
+    std::vector<uint32_t> out;
+    for (const TrainColumn& column : service_.columns)
+      if (column.view == view && std::ranges::find(out, column.feature) == out.end()) out.push_back(column.feature);
+    return out;
+  }
+
+  std::vector<AnswerColumn> output_columns() const {
+    std::vector<AnswerColumn> out;
+    for (const TrainColumn& column : service_.columns) {
+      const auto chosen = features_of(column.view);
+      AnswerColumn value{.name = column.name,
+                         .type = service_.views[column.view].program->features()[column.feature].type,
+                         .answers = answers_.empty() ? nullptr : answers_[column.view].get(),
+                         .feature = static_cast<size_t>(std::ranges::find(chosen, column.feature) - chosen.begin())};
+      out.push_back(value);
+      if (request_.statuses) {
+        value.name = column.name + "__status", value.what = AnswerColumn::What::kStatus;
+        out.push_back(value);
+      }
+      if (request_.event_times) {
+        value.name = column.name + "__event_time", value.what = AnswerColumn::What::kEventTime;
+        out.push_back(value);
+      }
+    }
+    return out;
+  }
+
+  Result<> write() {
+    reporter_.begin("writing", spine_->rows());
+    const std::string manifest_path = request_.manifest.empty() ? request_.out + ".manifest.json" : request_.manifest;
+    const std::string manifest = to_json(manifest_, service_, request_);
+    const TrainingFileOptions options{.path = request_.out, .compression = request_.compression, .threads = threads_, .stop = stop_,
+                                      .report = [this](uint64_t rows) { reporter_.add(rows); },
+                                      .metadata = {{"millstream.manifest", manifest}}};
+    TRY(write_training_file(options, *spine_, output_columns(), *inputs_.fs));
+    TRY(write_file_atomically(*inputs_.fs, manifest_path, manifest));
+    reporter_.end();
+    manifest_.report.out = request_.out;
+    manifest_.report.manifest = manifest_path;
+    return {};
+  }
+
+  const TrainService& service_;
+  const TrainRequest& request_;
+  const TrainInputs& inputs_;
+  const std::stop_token stop_;
+  const unsigned threads_;
+  Reporter reporter_;
+
+  std::shared_ptr<const Table> spine_;
+  std::vector<int64_t> times_;
+  std::vector<SpineKeys> keys_;  // one per view
+  engine::OffsetVector pin_;
+  std::vector<std::unique_ptr<Answers>> answers_;  // one per view
+  Manifest manifest_;
+};
+
+}  // namespace
+
+std::string_view to_string(TrainMode mode) { return mode == TrainMode::kAsKnown ? "as_known" : "as_served"; }
+
+TrainService training_service(const catalog::ServiceEntry& service) {
+  TrainService out{.name = service.definition.name, .version = service.version};
+  for (const auto& view : service.views)
+    out.views.push_back({.name = view->definition.name, .version = view->version, .source = view->source.definition,
+                         .topic = view->source.topic, .program = view->program, .feature_hashes = view->feature_hashes});
+  for (const auto& column : service.columns) out.columns.push_back({.name = column.name, .view = column.view, .feature = column.feature});
+  return out;
+}
+
+Result<TrainReport> train(const TrainService& service, const TrainRequest& request, const TrainInputs& inputs,
+                          const ProgressSink& progress, std::stop_token stop) {
+  return Training(service, request, inputs, progress, std::move(stop)).run();
+}
+
+}  // namespace ms::history

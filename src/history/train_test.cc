@@ -1,0 +1,198 @@
+#include "history/train.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/clock.h"
+#include "history/history_fixture.h"
+#include "history/manifest.h"
+#include "history/table.h"
+
+namespace ms::history {
+namespace {
+
+// Out of order on purpose, with a null delay, a null key and a time that cannot be read.
+constexpr std::string_view kEvents =
+    "date,origin,delay,carrier\n"
+    "2001-01-01 00:10:00,ORD,10,AA\n"
+    "2001-01-01 00:05:00,ORD,30,BB\n"
+    "2001-01-01 00:20:00,JFK,5,AA\n"
+    "2001-01-01 00:30:00,ORD,,CC\n"
+    "2001-01-01 00:40:00,,7,AA\n"
+    "2001-01-01 01:08:00,ORD,20,DD\n";
+// Not sorted; a tie with an event; a key nobody has heard of.
+constexpr std::string_view kSpine =
+    "note,origin,event_time\n"
+    "last,ORD,2001-01-01 01:20:00\n"
+    "tie,ORD,2001-01-01 00:10:00\n"
+    "other,JFK,2001-01-01 00:21:00\n"
+    "nobody,XXX,2001-01-01 00:21:00\n"
+    "hour,ORD,2001-01-01 01:08:00\n";
+
+struct Job {
+  Directory dir;
+  TrainService service = flights_service();
+  TrainRequest request;
+  ManualClock clock{0};
+  std::stop_source stop;
+  ProgressSink progress;
+
+  explicit Job(std::string_view spine = kSpine, std::string_view events = kEvents) {
+    request.spine = dir.write("spine.csv", spine);
+    request.out = dir / "out.parquet";
+    request.event_files["flights"] = dir.write("events.csv", events);
+    request.threads = 2;
+  }
+  Result<TrainReport> operator()() {
+    return train(service, request, {.fs = &posix_file_system(), .clock = &clock}, progress, stop.get_token());
+  }
+  std::shared_ptr<const Table> output() {
+    auto table = Table::read(request.out, std::nullopt, 1);
+    EXPECT_TRUE(table) << table.error().message;
+    return *table;
+  }
+  Column column(const std::string& name, TypeKind type) {
+    const auto table = output();
+    Column out;
+    const auto at = table->find(name);
+    EXPECT_TRUE(at) << at.error().message;
+    table->fill(*at, type, 0, table->rows(), out);
+    keep = table;
+    return out;
+  }
+  std::shared_ptr<const Table> keep;  // texts are views into it
+};
+
+std::vector<std::string> texts(const Column& column) { return {column.strings.begin(), column.strings.end()}; }
+
+TEST(Train, AnswersEveryRowInTheSpinesOrder) {
+  Job run;
+  run.request.statuses = run.request.event_times = true;
+  const auto report = run();
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->rows, 5u);
+  EXPECT_EQ(report->features, 7u);
+  EXPECT_EQ(texts(run.column("note", TypeKind::kString)), (std::vector<std::string>{"last", "tie", "other", "nobody", "hour"}));
+  // (t - 1 h, t): of ORD at 01:20 the events of 00:30 and 01:08; at 00:10 that of 00:05 but not its own; at 01:08 three.
+  EXPECT_EQ(run.column("n_count_1h", TypeKind::kInt64).ints, (std::vector<int64_t>{2, 1, 1, 0, 2}));
+  const Column max = run.column("delay_max_1h", TypeKind::kInt64);
+  EXPECT_EQ(max.ints, (std::vector<int64_t>{20, 30, 5, 0, 10}));
+  EXPECT_FALSE(max.valid(3));
+  EXPECT_EQ(texts(run.column("carrier_last", TypeKind::kString)), (std::vector<std::string>{"DD", "BB", "AA", "", "CC"}));
+  const Column stddev = run.column("delay_stddev_1h", TypeKind::kFloat64);
+  EXPECT_FALSE(stddev.valid(0));
+  EXPECT_EQ(texts(run.column("delay_max_1h__status", TypeKind::kString))[3], "EMPTY_WINDOW");
+  EXPECT_EQ(texts(run.column("delay_max_1h__status", TypeKind::kString))[0], "PRESENT");
+  const Column times = run.column("n_count_1h__event_time", TypeKind::kTimestamp);
+  EXPECT_EQ(format_time(times.ints[0]), "2001-01-01T01:08:00.000000Z");
+  EXPECT_FALSE(times.valid(3));
+}
+
+TEST(Train, CountsTheEventItselfWhenAsked) {
+  Job run;
+  run.request.after_event = true;
+  ASSERT_TRUE(run());
+  EXPECT_EQ(run.column("n_count_1h", TypeKind::kInt64).ints, (std::vector<int64_t>{2, 2, 1, 0, 3}));
+}
+
+TEST(Train, WritesWhatItWasMadeFrom) {
+  Job run;
+  const auto report = run();
+  ASSERT_TRUE(report) << report.error().message;
+  const auto manifest = read_file(posix_file_system(), report->manifest);
+  ASSERT_TRUE(manifest);
+  for (const char* part : {"\"format\": \"millstream training set\"", "\"service_version\": 3", "\"hash\": \"hash6\"", "\"mode\": \"as_known\"",
+                           "\"time_column\": \"event_time\"", "\"rows\": 5", "\"crc32c\"", "\"language_version\""})
+    EXPECT_NE(manifest->find(part), std::string::npos) << part << " in " << *manifest;
+  EXPECT_EQ(run.dir.files(), 4u);  // spine, events, output, manifest
+  const auto pin = read_pin(*manifest, "m");
+  ASSERT_TRUE(pin);
+  EXPECT_TRUE(pin->empty());
+  EXPECT_FALSE(read_pin("{}", "m"));
+}
+
+TEST(Train, RefusesWithTheRow) {
+  Job null_time("origin,event_time\nORD,2001-01-01 00:00:00\nORD,\n");
+  auto report = null_time();
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().kind, ErrorKind::kInvalidArgument);
+  EXPECT_NE(report.error().message.find("row 2: the time 'event_time' is null"), std::string::npos) << report.error().message;
+  EXPECT_EQ(null_time.dir.files(), 2u);
+
+  Job no_key("orign,event_time\nORD,2001-01-01 00:00:00\n");
+  report = no_key();
+  ASSERT_FALSE(report);
+  EXPECT_NE(report.error().message.find("there is no column 'origin'; did you mean 'orign'?"), std::string::npos) << report.error().message;
+
+  Job taken("origin,event_time,n_count_1h\nORD,2001-01-01 00:00:00,1\n");
+  report = taken();
+  ASSERT_FALSE(report);
+  EXPECT_NE(report.error().message.find("also the name of a feature"), std::string::npos) << report.error().message;
+
+  Job mistyped(kSpine, "date,origin,delay,carrier\n2001-01-01 00:10:00,ORD,x,AA\n");
+  report = mistyped();
+  ASSERT_FALSE(report);
+  EXPECT_NE(report.error().message.find("column 'delay' is string, wanted int64"), std::string::npos) << report.error().message;
+}
+
+TEST(Train, RefusesModesThatTheInputsCannotAnswer) {
+  Job served;
+  served.request.mode = TrainMode::kAsServed;
+  EXPECT_EQ(served().error().kind, ErrorKind::kInvalidArgument);
+  Job logless;
+  logless.request.event_files.clear();
+  EXPECT_NE(logless().error().message.find("--events flights=FILE"), std::string::npos);
+  Job stranger;
+  stranger.request.event_files["trains"] = "x.csv";
+  EXPECT_NE(stranger().error().message.find("has no source 'trains'"), std::string::npos);
+  Job packed;
+  packed.request.compression = "gzip9";
+  EXPECT_EQ(packed().error().kind, ErrorKind::kInvalidArgument);
+}
+
+TEST(Train, ACancelledRunLeavesNothingAndKeepsAnOlderFile) {
+  // In each phase the progress itself pulls the cord.
+  for (const std::string_view phase : {"reading", "replaying", "writing"}) {
+    Job run;
+    run.dir.write("out.parquet", "an older one");
+    run.progress = [&](const TrainProgress& p) {
+      if (p.phase == phase) run.stop.request_stop();
+    };
+    const auto report = run();
+    ASSERT_FALSE(report) << phase;
+    EXPECT_EQ(report.error().kind, ErrorKind::kCancelled) << phase;
+    EXPECT_EQ(run.dir.files(), 3u) << phase;
+    EXPECT_EQ(*read_file(posix_file_system(), run.request.out), "an older one") << phase;
+  }
+}
+
+TEST(Train, AnswersAnEmptySpine) {
+  Job run("origin,event_time\n");
+  run.request.time_column = "event_time";
+  const auto report = run();
+  // A CSV without rows has columns without a type.
+  ASSERT_FALSE(report.has_value() && run.output()->rows() != 0);
+}
+
+TEST(Train, ManyRowsAcrossChunksAgreeWithOneThread) {
+  std::string events = "date,origin,delay,carrier\n", spine = "origin,event_time\n";
+  Rng rng(7);
+  const int64_t start = *parse_time("2001-01-01");
+  for (int i = 0; i < 150'000; ++i) {
+    const std::string origin = "K" + std::to_string(rng.below(40));
+    const std::string when = format_time(start + (i + static_cast<int64_t>(rng.below(20))) * kMicrosPerSecond).substr(0, 19);
+    events += when + "," + origin + "," + std::to_string(rng.below(100)) + ",C" + std::to_string(rng.below(3)) + "\n";
+    spine += origin + "," + when + "\n";
+  }
+  Job one(spine, events), two(spine, events);
+  one.request.threads = 1;
+  ASSERT_TRUE(one());
+  ASSERT_TRUE(two());
+  EXPECT_TRUE(one.column("n_count_1h", TypeKind::kInt64).ints == two.column("n_count_1h", TypeKind::kInt64).ints);
+  EXPECT_TRUE(one.column("delay_stddev_1h", TypeKind::kFloat64).floats == two.column("delay_stddev_1h", TypeKind::kFloat64).floats);
+  EXPECT_TRUE(texts(one.column("carrier_last", TypeKind::kString)) == texts(two.column("carrier_last", TypeKind::kString)));
+}
+
+}  // namespace
+}  // namespace ms::history

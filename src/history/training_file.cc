@@ -1,0 +1,261 @@
+#include "history/training_file.h"
+
+#include <arrow/api.h>
+#include <arrow/io/api.h>
+#include <arrow/ipc/api.h>
+#include <arrow/util/base64.h>
+#include <parquet/arrow/writer.h>
+#include <parquet/properties.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "base/check.h"
+#include "history/parallel.h"
+
+namespace ms::history {
+namespace {
+
+constexpr size_t kBlockChunks = 4;                        // chunks per row group
+constexpr size_t kBlockRows = kBlockChunks * kChunkRows;
+constexpr size_t kSampleRows = 16'384;                    // looked at to decide for or against a dictionary
+
+Unexpected from_arrow(const std::string& path, const arrow::Status& status) {
+  const bool full = status.message().find("No space left") != std::string::npos;
+  return fail(full ? ErrorKind::kExhausted : ErrorKind::kInternal, path + ": " + status.message());
+}
+#define ARROW_OK(path, expression)                                             \
+  do {                                                                         \
+    if (const arrow::Status arrow_status_ = (expression); !arrow_status_.ok()) \
+      return from_arrow(path, arrow_status_);                                  \
+  } while (false)
+#define ARROW_TAKE(path, declaration, expression)                              \
+  auto MS_CONCAT(arrow_result_, __LINE__) = (expression);                      \
+  if (!MS_CONCAT(arrow_result_, __LINE__).ok())                                \
+    return from_arrow(path, MS_CONCAT(arrow_result_, __LINE__).status());      \
+  declaration = std::move(*MS_CONCAT(arrow_result_, __LINE__))
+
+Result<parquet::Compression::type> compression_of(const std::string& name) {
+  if (name == "none") return parquet::Compression::UNCOMPRESSED;
+  if (name == "snappy") return parquet::Compression::SNAPPY;
+  if (name == "lz4") return parquet::Compression::LZ4;
+  if (name == "zstd") return parquet::Compression::ZSTD;
+  return invalid("compression '" + name + "' is not one of none, snappy, lz4, zstd");
+}
+
+std::shared_ptr<arrow::DataType> arrow_type(TypeKind type) {
+  switch (type) {
+    case TypeKind::kBool: return arrow::boolean();
+    case TypeKind::kInt64: return arrow::int64();
+    case TypeKind::kFloat64: return arrow::float64();
+    case TypeKind::kString: return arrow::utf8();
+    case TypeKind::kTimestamp: return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+  }
+  return nullptr;
+}
+
+std::shared_ptr<arrow::Field> answer_field(const AnswerColumn& column) {
+  switch (column.what) {
+    case AnswerColumn::What::kValue: return arrow::field(column.name, arrow_type(column.type));
+    case AnswerColumn::What::kStatus: return arrow::field(column.name, arrow::dictionary(arrow::int32(), arrow::utf8()));
+    case AnswerColumn::What::kEventTime: return arrow::field(column.name, arrow_type(TypeKind::kTimestamp));
+  }
+  return nullptr;
+}
+
+using Bits = std::shared_ptr<arrow::Buffer>;
+
+// A bitmap of the rows whose flags have none of `mask`; the number of the others comes back in `nulls`.
+arrow::Result<Bits> bitmap_of(const uint8_t* flags, size_t rows, uint8_t mask, int64_t& nulls) {
+  ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateBitmap(static_cast<int64_t>(rows)));
+  uint8_t* out = buffer->mutable_data();
+  size_t set = 0;
+  for (size_t i = 0; i < rows; i += 8) {
+    uint8_t byte = 0;
+    for (size_t j = i; j < std::min(i + 8, rows); ++j) byte |= static_cast<uint8_t>((flags[j] & mask ? 0u : 1u) << (j - i));
+    out[i / 8] = byte;
+    set += static_cast<size_t>(std::popcount(byte));
+  }
+  nulls = static_cast<int64_t>(rows - set);
+  return Bits(std::move(buffer));
+}
+
+// Rows [first, first + rows) of one answer column as an Arrow array; `first` is a multiple of kChunkRows.
+class ArrayMaker {
+ public:
+  ArrayMaker(const AnswerColumn& column, size_t first, size_t rows) : column_(column), first_(first), rows_(rows), flags_(rows) {}
+
+  arrow::Result<std::shared_ptr<arrow::Array>> make() {
+    switch (column_.what) {
+      case AnswerColumn::What::kStatus: return statuses();
+      case AnswerColumn::What::kEventTime: return event_times();
+      case AnswerColumn::What::kValue: break;
+    }
+    if (column_.type == TypeKind::kString) return texts();
+    ARROW_ASSIGN_OR_RAISE(auto values, arrow::AllocateBuffer(static_cast<int64_t>(rows_ * 8)));
+    auto* bits = reinterpret_cast<uint64_t*>(values->mutable_data());
+    each_chunk([&](size_t chunk, size_t at) { column_.answers->values(chunk, column_.feature, bits + at, flags_.data() + at); });
+    if (column_.type == TypeKind::kBool) return bools(bits);
+    return with_validity(arrow_type(column_.type), std::move(values));
+  }
+
+ private:
+  template <class Use>
+  void each_chunk(const Use& use) {
+    for (size_t at = 0; at < rows_; at += kChunkRows) use((first_ + at) / kChunkRows, at);
+  }
+  arrow::Result<std::shared_ptr<arrow::Array>> with_validity(std::shared_ptr<arrow::DataType> type, Bits values) {
+    int64_t nulls = 0;
+    ARROW_ASSIGN_OR_RAISE(auto validity, bitmap_of(flags_.data(), rows_, Answers::kNull, nulls));
+    if (nulls == 0) validity = nullptr;
+    return arrow::MakeArray(arrow::ArrayData::Make(std::move(type), static_cast<int64_t>(rows_), {validity, std::move(values)}, nulls));
+  }
+  arrow::Result<std::shared_ptr<arrow::Array>> bools(const uint64_t* bits) {
+    std::vector<uint8_t> zero(rows_);
+    for (size_t i = 0; i < rows_; ++i) zero[i] = bits[i] == 0;
+    int64_t unused = 0;
+    ARROW_ASSIGN_OR_RAISE(auto values, bitmap_of(zero.data(), rows_, 1, unused));
+    return with_validity(arrow::boolean(), std::move(values));
+  }
+  arrow::Result<std::shared_ptr<arrow::Array>> texts() {
+    std::vector<std::string_view> texts(rows_);
+    each_chunk([&](size_t chunk, size_t at) { column_.answers->texts(chunk, column_.feature, texts.data() + at, flags_.data() + at); });
+    arrow::StringBuilder builder;
+    ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(rows_)));
+    for (size_t i = 0; i < rows_; ++i)
+      ARROW_RETURN_NOT_OK(flags_[i] & Answers::kNull ? builder.AppendNull() : builder.Append(texts[i]));
+    return builder.Finish();
+  }
+  arrow::Result<std::shared_ptr<arrow::Array>> event_times() {
+    ARROW_ASSIGN_OR_RAISE(auto values, arrow::AllocateBuffer(static_cast<int64_t>(rows_ * 8)));
+    auto* us = reinterpret_cast<int64_t*>(values->mutable_data());
+    each_chunk([&](size_t chunk, size_t at) { column_.answers->event_times(chunk, column_.feature, us + at); });
+    for (size_t i = 0; i < rows_; ++i) flags_[i] = us[i] == feature::kNoEventTime ? Answers::kNull : 0;
+    return with_validity(arrow_type(TypeKind::kTimestamp), std::move(values));
+  }
+  // The status as its name; GAP, which is not a status of values, where the instant lies in a gap.
+  arrow::Result<std::shared_ptr<arrow::Array>> statuses() {
+    constexpr int32_t kGapCode = static_cast<int32_t>(feature::Status::kError) + 1;
+    arrow::StringBuilder names;
+    for (int32_t s = 0; s < kGapCode; ++s) ARROW_RETURN_NOT_OK(names.Append(to_string(static_cast<feature::Status>(s))));
+    ARROW_RETURN_NOT_OK(names.Append("GAP"));
+    ARROW_ASSIGN_OR_RAISE(auto dictionary, names.Finish());
+    std::vector<uint64_t> unused(rows_);
+    each_chunk([&](size_t chunk, size_t at) { column_.answers->values(chunk, column_.feature, unused.data() + at, flags_.data() + at); });
+    arrow::Int32Builder codes;
+    ARROW_RETURN_NOT_OK(codes.Reserve(static_cast<int64_t>(rows_)));
+    for (const uint8_t flags : flags_) codes.UnsafeAppend(flags & Answers::kGap ? kGapCode : flags & Answers::kStatus);
+    ARROW_ASSIGN_OR_RAISE(auto indices, codes.Finish());
+    return arrow::DictionaryArray::FromArrays(indices, dictionary);
+  }
+
+  const AnswerColumn& column_;
+  const size_t first_, rows_;
+  std::vector<uint8_t> flags_;
+};
+
+// Whether the first rows repeat their values often enough for a dictionary to pay.
+bool repeats(const arrow::Array& array) {
+  const auto id = array.type_id();
+  if (id != arrow::Type::INT64 && id != arrow::Type::DOUBLE && id != arrow::Type::TIMESTAMP) return true;
+  const auto rows = static_cast<size_t>(std::min<int64_t>(array.length(), kSampleRows));
+  const uint64_t* bits = array.data()->GetValues<uint64_t>(1);
+  const std::unordered_set<uint64_t> distinct(bits, bits + rows);
+  return distinct.size() * 16 <= rows;
+}
+
+class Writer {
+ public:
+  Writer(const TrainingFileOptions& options, const Table& spine, const std::vector<AnswerColumn>& columns)
+      : options_(options), path_(options.path + ".tmp"), spine_(spine), columns_(columns) {}
+
+  Result<> run() {
+    ARROW_TAKE(path_, sink_, arrow::io::FileOutputStream::Open(path_));
+    for (size_t first = 0; first < std::max<size_t>(spine_.rows(), 1); first += kBlockRows) {
+      if (options_.stop.stop_requested()) return fail(ErrorKind::kCancelled, "cancelled");
+      const size_t rows = std::min<size_t>(kBlockRows, spine_.rows() - first);
+      TRY_ASSIGN(const auto block, assemble(first, rows));
+      if (!writer_) TRY(open(*block));
+      ARROW_OK(path_, writer_->NewBufferedRowGroup());
+      ARROW_OK(path_, writer_->WriteRecordBatch(*block));
+      if (options_.report) options_.report(rows);
+    }
+    ARROW_OK(path_, writer_->Close());
+    ARROW_OK(path_, sink_->Close());
+    return {};
+  }
+
+ private:
+  Result<std::shared_ptr<arrow::RecordBatch>> assemble(size_t first, size_t rows) {
+    const auto slice = spine_.arrow()->Slice(static_cast<int64_t>(first), static_cast<int64_t>(rows));
+    const size_t carried = spine_.names().size();
+    std::vector<std::shared_ptr<arrow::Array>> arrays(carried + columns_.size());
+    TRY(parallel_for(options_.threads, arrays.size(), {}, [&](size_t i, unsigned) -> Result<> {
+      if (i >= carried) {
+        ARROW_TAKE(path_, arrays[i], ArrayMaker(columns_[i - carried], first, rows).make());
+        return {};
+      }
+      const auto& chunks = slice->column(static_cast<int>(i))->chunks();
+      if (chunks.size() == 1) {
+        arrays[i] = chunks.front();
+      } else if (chunks.empty()) {
+        ARROW_TAKE(path_, arrays[i], arrow::MakeEmptyArray(slice->field(static_cast<int>(i))->type()));
+      } else {
+        ARROW_TAKE(path_, arrays[i], arrow::Concatenate(chunks));
+      }
+      return {};
+    }));
+    auto fields = spine_.arrow()->schema()->fields();
+    for (const AnswerColumn& column : columns_) fields.push_back(answer_field(column));
+    return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), static_cast<int64_t>(rows), std::move(arrays));
+  }
+
+  Result<> open(const arrow::RecordBatch& first) {
+    parquet::WriterProperties::Builder properties;
+    TRY_ASSIGN(const auto codec, compression_of(options_.compression));
+    properties.compression(codec)->created_by("millstream")->max_row_group_length(kBlockRows);
+    for (int i = 0; i < first.num_columns(); ++i)
+      if (!repeats(*first.column(i))) properties.disable_dictionary(first.column_name(i));
+    const auto arrow_properties = parquet::ArrowWriterProperties::Builder().set_use_threads(options_.threads > 1)->build();
+    ARROW_TAKE(path_, writer_,
+               parquet::arrow::FileWriter::Open(*first.schema(), arrow::default_memory_pool(), sink_, properties.build(), arrow_properties));
+    // The schema that Arrow readers restore: the spine's own types and metadata. Our dictionaries are only a way to carry texts.
+    arrow::FieldVector fields;
+    for (const std::string& name : spine_.names()) fields.push_back(spine_.original_schema()->GetFieldByName(name));
+    for (const AnswerColumn& column : columns_)
+      fields.push_back(column.what == AnswerColumn::What::kStatus ? arrow::field(column.name, arrow::utf8()) : answer_field(column));
+    const arrow::Schema restored(fields, spine_.original_schema()->metadata());
+    ARROW_TAKE(path_, const auto bytes, arrow::ipc::SerializeSchema(restored));
+    auto metadata = std::make_shared<arrow::KeyValueMetadata>();
+    metadata->Append("ARROW:schema", arrow::util::base64_encode(std::string_view(*bytes)));
+    for (const auto& [key, value] : options_.metadata) metadata->Append(key, value);
+    ARROW_OK(path_, writer_->AddKeyValueMetadata(metadata));
+    return {};
+  }
+
+  const TrainingFileOptions& options_;
+  const std::string path_;
+  const Table& spine_;
+  const std::vector<AnswerColumn>& columns_;
+  std::shared_ptr<arrow::io::FileOutputStream> sink_;
+  std::unique_ptr<parquet::arrow::FileWriter> writer_;
+};
+
+}  // namespace
+
+Result<> check_compression(const std::string& name) {
+  TRY(compression_of(name));
+  return {};
+}
+
+Result<> write_training_file(const TrainingFileOptions& options, const Table& spine, const std::vector<AnswerColumn>& columns,
+                             FileSystem& fs) {
+  Result<> written = Writer(options, spine, columns).run();
+  const std::string temporary = options.path + ".tmp";
+  if (written && options.stop.stop_requested()) written = fail(ErrorKind::kCancelled, "cancelled");
+  if (written) written = fs.rename(temporary, options.path);
+  if (!written) (void)fs.remove(temporary);
+  return written;
+}
+
+}  // namespace ms::history

@@ -1,0 +1,47 @@
+// The Parquet file of a training set: the spine's columns as they were, then the answers. The only door to Arrow's writers.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file_system.h"
+#include "base/types.h"
+#include "history/derive.h"
+#include "history/table.h"
+
+namespace ms::history {
+
+// One column after the spine's.
+struct AnswerColumn {
+  enum class What : uint8_t { kValue, kStatus, kEventTime };
+  std::string name;
+  TypeKind type = TypeKind::kInt64;  // of a kValue
+  What what = What::kValue;
+  const Answers* answers = nullptr;
+  size_t feature = 0;                // number among the chosen features of `answers`
+};
+
+struct TrainingFileOptions {
+  std::string path;
+  std::string compression;  // "none", "snappy", "lz4", "zstd"
+  unsigned threads = 1;
+  std::stop_token stop;
+  std::function<void(uint64_t)> report;          // so many more rows are written
+  std::map<std::string, std::string> metadata;   // of the file
+};
+
+// Errors before anything is computed: an unknown compression.
+Result<> check_compression(const std::string& name);
+
+// Writes PATH.tmp and renames it to PATH when complete; after an error or a stop request neither is left behind (an older
+// PATH stays as it was). Errors: kCancelled, kExhausted (disk full), kInternal.
+Result<> write_training_file(const TrainingFileOptions& options, const Table& spine, const std::vector<AnswerColumn>& columns,
+                             FileSystem& fs);
+
+}  // namespace ms::history
