@@ -7,7 +7,7 @@ built `millstream` on the PATH:
     ```sh server           runs beside a server; 127.0.0.1:9092 and 127.0.0.1:8484 in it mean that server's ports
     ```sh no-run: REASON   is not run; REASON says why
 
-Other languages (text, yaml, json) are shown, not run. `bash`, `shell`, `console` and fences without a language are refused,
+Other languages (text, yaml, json, hex) are shown, not run. `bash`, `shell`, `console` and fences without a language are refused,
 so that nothing escapes by accident.
 """
 
@@ -17,7 +17,7 @@ import re
 from repo import ROOT, name_of
 
 FENCE = re.compile(r"^```[ \t]*([^\n]*)\n(.*?)^```[ \t]*$", re.M | re.S)
-SHOWN = {"text", "yaml", "json", "cpp", "python"}
+SHOWN = {"text", "yaml", "json", "hex"}
 KAFKA, HTTP = "127.0.0.1:9092", "127.0.0.1:8484"
 
 
@@ -40,7 +40,7 @@ class Block:
 
     @property
     def lawful(self):
-        return self.mode is not None or self.info in SHOWN
+        return self.mode is not None or self.info.split(" ")[0] in SHOWN
 
 
 def documents():
