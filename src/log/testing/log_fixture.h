@@ -28,6 +28,7 @@ class LogFixture : public ::testing::Test {
     ASSERT_TRUE(opened) << opened.error().message;
     log_ = std::move(*opened);
   }
+  void close_log() { log_.reset(); }
   void reopen() {
     log_.reset();
     open();

@@ -1,0 +1,169 @@
+// Failures one by one: torn tail, damaged middle, full disk, failing sync, missing files.
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include "log/testing/log_fixture.h"
+#include "log/wal_format.h"
+
+namespace ms::log {
+namespace {
+
+class LogFailure : public testing::LogFixture {
+ protected:
+  static constexpr const char* kFirst = "/log/wal/0000000000000001.wal";
+
+  // Where each frame of the first segment begins.
+  std::vector<uint64_t> frames() {
+    const auto file = fs().open(kFirst, FileSystem::Open::kRead).value();
+    std::vector<uint64_t> out;
+    for (uint64_t at = kWalHeaderBytes;;) {
+      WalHeaderBytes bytes{};
+      EXPECT_TRUE(file->read_at(at, bytes));
+      const auto header = parse_frame_header(bytes);
+      if (!header) return out;
+      out.push_back(at);
+      at += header->padded_end();
+    }
+  }
+  Result<std::unique_ptr<Log>> try_open() {
+    close_log();
+    options().fs = &fs();
+    return Log::open(options());
+  }
+};
+
+TEST_F(LogFailure, ATornLastFrameIsCut) {
+  open();
+  const TopicPartition p = topic("events", 1);
+  append(p, 1);
+  append(p, 1);
+  close_log();
+  const uint64_t last = frames().back();
+  for (const uint64_t at : {last + 100, last + 20, last}) {  // data, then header: each alone makes it torn
+    ASSERT_TRUE(fs().corrupt(kFirst, at, 0xFF));
+    reopen();
+    EXPECT_EQ(contents(p), (std::vector<std::string>{"0.0"}));
+    close_log();
+  }
+  reopen();
+  EXPECT_EQ(append(p, 1).base_offset.value, 1);
+  reopen();
+  EXPECT_EQ(contents(p), (std::vector<std::string>{"0.0", "2.0"}));
+}
+
+TEST_F(LogFailure, ADamagedMiddleIsRefusedByFileAndPosition) {
+  open();
+  const TopicPartition p = topic("events", 1);
+  for (int i = 0; i < 5; ++i) append(p, 3);
+  close_log();
+  const auto all = frames();
+  for (const size_t damaged : {size_t{1}, size_t{2}, all.size() - 2}) {
+    for (const uint64_t inside : {0u, 30u, 70u, 150u}) {
+      ASSERT_TRUE(fs().corrupt(kFirst, all[damaged] + inside, 0x10));
+      const auto opened = try_open();
+      ASSERT_FALSE(opened) << damaged << " " << inside;
+      EXPECT_EQ(opened.error().kind, ErrorKind::kCorruption);
+      EXPECT_NE(opened.error().message.find(fmt::format("{} at byte {}", kFirst, all[damaged])), std::string::npos) << opened.error().message;
+      ASSERT_TRUE(fs().corrupt(kFirst, all[damaged] + inside, 0x10));
+    }
+  }
+  reopen();
+  EXPECT_EQ(contents(p).size(), 15u);
+}
+
+TEST_F(LogFailure, MissingFilesAreRefused) {
+  open();
+  const TopicPartition p = topic("events", 1);
+  for (int i = 0; i < 100; ++i) append_bytes(p, 20'000);
+  close_log();
+  const auto names = fs().list("/log/wal").value();
+  ASSERT_GE(names.size(), 3u);
+  ASSERT_TRUE(fs().rename("/log/wal/" + names[1], "/log/elsewhere"));
+  EXPECT_EQ(try_open().error().kind, ErrorKind::kCorruption);
+  ASSERT_TRUE(fs().rename("/log/elsewhere", "/log/wal/" + names[1]));
+  ASSERT_TRUE(fs().rename("/log/wal/" + names[0], "/log/elsewhere"));
+  EXPECT_EQ(try_open().error().kind, ErrorKind::kCorruption);
+  ASSERT_TRUE(fs().rename("/log/elsewhere", "/log/wal/" + names[0]));
+  reopen();
+  ASSERT_TRUE(log().reconcile());
+  close_log();
+  for (const std::string& name : fs().list("/log/wal").value()) ASSERT_TRUE(fs().remove("/log/wal/" + name));
+  EXPECT_EQ(try_open().error().kind, ErrorKind::kCorruption);
+}
+
+TEST_F(LogFailure, AFullDiskRefusesAppendsAndRecoversByItself) {
+  options().object_grace_ms = 0;
+  open();
+  const TopicPartition p = topic("events", 1, {{"retention.bytes", "100000"}});
+  fs().set_capacity(fs().used_bytes() + options().wal_segment_bytes);
+  AppendOutcome last;
+  int accepted = 0;
+  for (; accepted < 1000 && last.error == AppendError::kNone; ++accepted) last = append_bytes(p, 20'000);
+  EXPECT_EQ(last.error, AppendError::kNoSpace);
+  --accepted;
+  EXPECT_EQ(append_bytes(p, 20'000).error, AppendError::kNoSpace);
+  EXPECT_EQ(contents(p).size(), static_cast<size_t>(accepted));  // reads go on
+  EXPECT_TRUE(commit("g", p, 3));                                // commands have their own reserve
+  EXPECT_FALSE(log().reconcile());                               // no room for objects either
+  reopen();                                                      // and neither does a restart need space
+  EXPECT_EQ(contents(p).size(), static_cast<size_t>(accepted));
+  EXPECT_EQ(append_bytes(p, 20'000).error, AppendError::kNoSpace);
+  fs().set_capacity(UINT64_MAX);
+  EXPECT_EQ(append_bytes(p, 20'000).base_offset.value, accepted);
+  EXPECT_TRUE(log().reconcile());
+  EXPECT_TRUE(failures().empty());
+}
+
+TEST_F(LogFailure, DeletingATopicFreesAFullDisk) {
+  options().object_grace_ms = 0;
+  open();
+  const TopicPartition p = topic("events", 1);
+  for (int i = 0; i < 100; ++i) append_bytes(p, 20'000);
+  ASSERT_TRUE(log().reconcile());
+  fs().set_capacity(fs().used_bytes());
+  while (append_bytes(p, 20'000).error == AppendError::kNone) continue;
+  ASSERT_TRUE(log().delete_topic(p.topic));
+  ASSERT_TRUE(log().enforce_retention());
+  const TopicPartition q = topic("others", 1);
+  EXPECT_EQ(append_bytes(q, 20'000).error, AppendError::kNone);
+}
+
+TEST_F(LogFailure, AfterAFailedSyncNothingIsAcknowledged) {
+  open();
+  const TopicPartition p = topic("events", 1);
+  append(p, 1);
+  fs().fail_syncs(true);
+  EXPECT_EQ(append(p, 1).error, AppendError::kStorage);
+  EXPECT_EQ(failures().size(), 1u);
+  fs().fail_syncs(false);
+  EXPECT_EQ(append(p, 1).error, AppendError::kStorage);
+  EXPECT_FALSE(commit("g", p, 1));
+  EXPECT_EQ(contents(p), (std::vector<std::string>{"0.0"}));
+  EXPECT_EQ(failures().size(), 1u);
+}
+
+TEST_F(LogFailure, ADamagedObjectIsIsolatedToItsPartition) {
+  options().tail_cache_bytes_max = 0;
+  open();
+  const TopicPartition p = topic("events", 2), q{p.topic, {1}};
+  for (int i = 0; i < 3; ++i) append(p, 3), append(q, 3);
+  ASSERT_TRUE(log().reconcile());
+  ASSERT_TRUE(fs().corrupt("/log/objects/0000000000000001.mso", 32 + 70, 1));
+  reopen();
+  const auto read = log().read(p, {0}, 1000);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().kind, ErrorKind::kCorruption);
+  EXPECT_NE(read.error().message.find("0000000000000001.mso"), std::string::npos);
+  EXPECT_EQ(contents(q).size(), 9u);
+  EXPECT_EQ(append(p, 1).error, AppendError::kNone);
+}
+
+TEST_F(LogFailure, TooManyPendingBytesAreRefusedNotBuffered) {
+  options().pending_bytes_max = 1000;
+  open();
+  EXPECT_EQ(append_bytes(topic("events", 1), 2000).error, AppendError::kOverloaded);
+}
+
+}  // namespace
+}  // namespace ms::log
