@@ -5,6 +5,7 @@
 
 #include "base/rng.h"
 #include "catalog/catalog.h"
+#include "catalog/catalog_document.h"
 #include "catalog/definitions.h"
 #include "catalog/planner.h"
 #include "catalog/window_text.h"
@@ -209,6 +210,22 @@ TEST_F(CatalogTest, ServicesRenameColumns) {
   EXPECT_EQ(s->columns[1].name, "ord_arrivals_count_10m");
   EXPECT_EQ(s->columns[8].name, "n");
   EXPECT_EQ(s->columns[8].feature, 0u);
+}
+
+TEST(Definitions, FuzzCorpus) {
+  size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(MS_SOURCE_DIR "/tests/fuzz/definitions_fuzz")) {
+    std::ifstream in(entry.path(), std::ios::binary);
+    const DefinitionFile file{"f.yaml", std::string(std::istreambuf_iterator<char>(in), {})};
+    const Planned planned = plan_definitions({}, parse_definitions({&file, 1}), topics);
+    EXPECT_FALSE(planned.report.text().empty());
+    if (planned.report.ok()) {
+      const auto again = read_document(write_document(*planned.next));
+      EXPECT_TRUE(again) << entry.path() << (again ? "" : again.error().message);
+    }
+    ++files;
+  }
+  EXPECT_GT(files, 5u);
 }
 
 TEST(Windows, ReadAndDescribe) {

@@ -4,19 +4,10 @@
 
 #include "codec/json_columns.h"
 #include "codec/record_batch.h"
+#include "feature/source_fields.h"
 
 namespace ms::engine {
 namespace {
-
-JsonTime json_time(feature::TimeUnit unit) {
-  switch (unit) {
-    case feature::TimeUnit::kSeconds: return JsonTime::kSeconds;
-    case feature::TimeUnit::kMillis: return JsonTime::kMillis;
-    case feature::TimeUnit::kMicros: return JsonTime::kMicros;
-    case feature::TimeUnit::kRfc3339: return JsonTime::kRfc3339;
-  }
-  return JsonTime::kMillis;
-}
 
 // A record of the chunk that is being filled.
 struct PendingRecord {
@@ -33,10 +24,10 @@ class GroupDecoder {
     std::vector<JsonField> fields;
     for (const auto& program : group_.programs) {
       auto& columns = columns_.emplace_back();
-      for (const feature::Field& field : program->input_fields()) columns.push_back(column_of(fields, {field.name, field.type}));
+      for (const feature::Field& field : program->input_fields()) columns.push_back(column_of(fields, feature::decoder_field(group_.source, field)));
     }
     const auto time_column = static_cast<uint32_t>(fields.size());
-    fields.push_back({group_.source.time_field, TypeKind::kTimestamp, json_time(group_.source.time_unit), true});
+    fields.push_back(feature::decoder_time(group_.source));
     for (auto& columns : columns_) columns.push_back(time_column);
     time_column_ = time_column;
     decoder_ = JsonDecoder::make(std::move(fields));

@@ -15,11 +15,12 @@ JsonTime json_time(TimeUnit unit) {
 
 }  // namespace
 
-std::vector<JsonField> decoder_fields(const SourceDefinition& source, std::span<const Field> inputs) {
-  std::vector<JsonField> out;
-  for (const Field& f : inputs) out.push_back({.path = f.name, .type = f.type, .time = json_time(source.time_unit)});
-  out.push_back({.path = source.time_field, .type = TypeKind::kTimestamp, .time = json_time(source.time_unit), .required = true});
-  return out;
+JsonField decoder_field(const SourceDefinition& source, const Field& field) {
+  return {.path = field.name, .type = field.type, .time = json_time(source.time_unit)};
+}
+
+JsonField decoder_time(const SourceDefinition& source) {
+  return {.path = source.time_field, .type = TypeKind::kTimestamp, .time = json_time(source.time_unit), .required = true};
 }
 
 }  // namespace ms::feature

@@ -1,16 +1,14 @@
-// Which JSON fields a source's decoder must produce.
+// How the fields of a source are written in its JSON events.
 #pragma once
-
-#include <span>
-#include <vector>
 
 #include "codec/json_columns.h"
 #include "feature/definition.h"
 
 namespace ms::feature {
 
-// The decoder's fields for `inputs` (a view's input_fields(), or the union of several), then the event time as the last one.
-// Timestamps among the inputs are written in the unit of the source's event time.
-std::vector<JsonField> decoder_fields(const SourceDefinition& source, std::span<const Field> inputs);
+// Timestamps are written in the unit of the source's event time.
+JsonField decoder_field(const SourceDefinition& source, const Field& field);
+// The event time itself, which every event must have.
+JsonField decoder_time(const SourceDefinition& source);
 
 }  // namespace ms::feature

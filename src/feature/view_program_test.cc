@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "base/testing/doc_example.h"
 #include "feature/view_program.h"
 
 namespace ms::feature {
@@ -146,6 +147,12 @@ TEST(EntityKey, SortsAsItsValuesAndReadsBack) {
     last = key;
   }
   EXPECT_FALSE(parse_key("\x07"));
+
+  std::string example;
+  append_key_part(example, std::string_view("a\0b", 3));
+  append_key_part(example, int64_t{-2});
+  append_key_part(example, true);
+  EXPECT_EQ(example, testing::doc_example(MS_SOURCE_DIR "/docs/formats/entity-key.md", "entity-key"));
 }
 
 }  // namespace

@@ -1,0 +1,159 @@
+// docs/schema/definitions.json accepts what the parser accepts and refuses the same shapes.
+#include <gtest/gtest.h>
+#include <yaml-cpp/yaml.h>
+
+#include <charconv>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <regex>
+
+#include "base/sha256.h"
+#include "base/testing/doc_example.h"
+#include "catalog/definitions.h"
+#include "catalog/planner.h"
+
+namespace ms::catalog {
+namespace {
+
+using nlohmann::json;
+
+std::string file_text(const std::string& path) {
+  std::ifstream in(std::string(MS_SOURCE_DIR "/") + path);
+  EXPECT_TRUE(in) << path;
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+json to_json(const YAML::Node& node) {
+  if (node.IsSequence()) {
+    json out = json::array();
+    for (const auto& n : node) out.push_back(to_json(n));
+    return out;
+  }
+  if (node.IsMap()) {
+    json out = json::object();
+    for (const auto& e : node) out[e.first.Scalar()] = to_json(e.second);
+    return out;
+  }
+  if (!node.IsScalar()) return nullptr;
+  const std::string& text = node.Scalar();
+  if (node.Tag() == "!") return text;
+  if (text == "true" || text == "false") return text == "true";
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc{} && end == text.data() + text.size()) return text.find_first_of(".e") == std::string::npos ? json(static_cast<int64_t>(number)) : json(number);
+  return text;
+}
+
+// The part of JSON Schema that the schema uses.
+class Schema {
+ public:
+  explicit Schema(const json& root) : root_(root) {}
+  bool accepts(const json& value) const { return accepts(root_, value); }
+
+ private:
+  bool accepts(const json& s, const json& v) const {
+    if (s.contains("$ref")) return accepts(root_.at(json::json_pointer(s["$ref"].get<std::string>().substr(1))), v);
+    for (const auto& [key, rule] : s.items())
+      if (!holds(key, rule, s, v)) return false;
+    return true;
+  }
+  static bool is_type(const std::string& type, const json& v) {
+    if (type == "object") return v.is_object();
+    if (type == "array") return v.is_array();
+    if (type == "string") return v.is_string();
+    if (type == "number") return v.is_number();
+    if (type == "integer") return v.is_number_integer();
+    if (type == "boolean") return v.is_boolean();
+    return type == "null" && v.is_null();
+  }
+  bool holds(const std::string& key, const json& rule, const json& s, const json& v) const {
+    if (key == "type") {
+      if (rule.is_string()) return is_type(rule, v);
+      return std::any_of(rule.begin(), rule.end(), [&](const json& t) { return is_type(t, v); });
+    }
+    if (key == "enum") return std::find(rule.begin(), rule.end(), v) != rule.end();
+    if (key == "const") return rule == v;
+    if (key == "oneOf") return std::count_if(rule.begin(), rule.end(), [&](const json& one) { return accepts(one, v); }) == 1;
+    if (v.is_string() && key == "pattern") return std::regex_search(v.get<std::string>(), std::regex(rule.get<std::string>()));
+    if (v.is_string() && key == "maxLength") return v.get<std::string>().size() <= rule;
+    if (v.is_number() && key == "minimum") return v >= rule;
+    if (v.is_number() && key == "maximum") return v <= rule;
+    if (v.is_array() && key == "items") return std::all_of(v.begin(), v.end(), [&](const json& i) { return accepts(rule, i); });
+    if (v.is_array() && key == "minItems") return v.size() >= rule;
+    if (v.is_array() && key == "maxItems") return v.size() <= rule;
+    if (!v.is_object()) return true;
+    if (key == "required") return std::all_of(rule.begin(), rule.end(), [&](const json& r) { return v.contains(r.get<std::string>()); });
+    for (const auto& [name, value] : v.items()) {
+      const bool known = s.contains("properties") && s["properties"].contains(name);
+      if (key == "propertyNames" && !accepts(rule, name)) return false;
+      if (key == "properties" && known && !accepts(rule[name], value)) return false;
+      if (key == "additionalProperties" && !known && (rule.is_boolean() ? !rule.get<bool>() : !accepts(rule, value))) return false;
+    }
+    return true;
+  }
+  const json& root_;
+};
+
+// Whether the schema and the parser (not the types behind it) accept `text`.
+std::pair<bool, std::string> verdicts(const std::string& text) {
+  const json root = json::parse(file_text("docs/schema/definitions.json"));
+  bool schema = true;
+  for (const YAML::Node& document : YAML::LoadAll(text)) schema = schema && Schema(root).accepts(to_json(document));
+  const DefinitionFile file{"f.yaml", text};
+  const auto parsed = parse_definitions({&file, 1});
+  return {schema, parsed.refusals.empty() ? "" : parsed.refusals[0].text()};
+}
+
+// The first ```LANGUAGE block of a page.
+std::string block_of(const std::string& path, const std::string& language) {
+  const std::string page = file_text(path);
+  const size_t from = page.find("```" + language + "\n") + language.size() + 4;
+  return page.substr(from, page.find("```", from) - from);
+}
+
+TEST(Schema, ExamplesAreAcceptedByBoth) {
+  for (const std::string& text : {file_text("examples/flights/definitions.yaml"), block_of("docs/definitions.md", "yaml")}) {
+    const auto [schema, refusal] = verdicts(text);
+    EXPECT_TRUE(schema) << text;
+    EXPECT_EQ(refusal, "");
+    const DefinitionFile file{"f.yaml", text};
+    const auto planned = plan_definitions({}, parse_definitions({&file, 1}), [](std::string_view) { return std::optional(TopicId{}); });
+    EXPECT_TRUE(planned.report.ok()) << planned.report.text();
+  }
+}
+
+TEST(Schema, MistakesAreRefusedByBoth) {
+  const std::string example = block_of("docs/definitions.md", "yaml");
+  const std::pair<const char*, const char*> changes[] = {
+      {"topic: arrivals", "topik: arrivals"}, {"format: json", "format: avro"}, {"unit: ms", "unit: min"}, {"field: landed_at", "fild: landed_at"},
+      {"origin: string", "origin: text"}, {"max_ahead: 5m", "max_ahead: soon"}, {"key: [origin]", "kay: [origin]"}, {"from: arrivals", "form: arrivals"},
+      {"count: {over", "count: {ower"}, {"avg: {of", "average: {of"}, {"tumbling(1h)", "tumbled(1h)"}, {"cap: 500", "cap: many"}, {"services:", "service:"},
+      {"airport_arrivals.*", "airport_arrivals"}, {"  airport:", "  air port:"}, {"arrivals: {count", "arri-vals: {count"}};
+  for (const auto& [from, to] : changes) {
+    std::string text = example;
+    const size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    const auto [schema, refusal] = verdicts(text.replace(at, std::string_view(from).size(), to));
+    EXPECT_FALSE(schema) << to;
+    EXPECT_NE(refusal, "") << to;
+  }
+}
+
+TEST(Formats, IdentityExample) {
+  std::string example = block_of("docs/formats/catalog.md", "json");
+  example.pop_back();
+  const feature::SourceDefinition source{.name = "s", .topic = "s", .fields = {{"u", TypeKind::kString}, {"a", TypeKind::kInt64}}, .time_field = "t"};
+  const feature::ViewDefinition view{.name = "v", .features = {{.name = "a_sum_1h", .aggregate = feature::AggregateKind::kSum, .of = "a * 2",
+                                                                .window = {feature::WindowKind::kSliding, kMicrosPerHour, 5 * kMicrosPerMinute}}}};
+  const auto program = feature::ViewProgram::compile(source, {"user", {"u"}}, view);
+  ASSERT_TRUE(program) << program.error().message;
+  const TopicId topic{*Uuid::parse("00112233-4455-6677-8899-aabbccddeeff")};
+  EXPECT_EQ("{\"feature\":" + (*program)->canonical_feature(0) + ",\"topic\":\"" + topic.uuid.to_string() + "\"}", example);
+  const std::string hash = feature_hash(**program, 0, topic);
+  EXPECT_EQ(hash, sha256_hex(example));
+  EXPECT_NE(file_text("docs/formats/catalog.md").find("has the hash `" + hash + "`"), std::string::npos) << hash;
+  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+}  // namespace
+}  // namespace ms::catalog
