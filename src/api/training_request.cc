@@ -1,0 +1,54 @@
+#include "api/training_request.h"
+
+#include <fmt/format.h>
+
+#include "base/nearest.h"
+
+namespace ms::api {
+namespace {
+
+Result<history::TrainMode> parse_mode(const std::string& text) {
+  if (text == "as_known") return history::TrainMode::kAsKnown;
+  if (text == "as_served") return history::TrainMode::kAsServed;
+  const std::vector<std::string> known{"as_known", "as_served"};
+  return invalid(fmt::format("unknown mode '{}': as_known or as_served{}", text, did_you_mean(text, known)));
+}
+
+Result<std::string> path_member(const Json& body, std::string_view name, bool needed) {
+  TRY_ASSIGN(std::string path, string_member(body, name));
+  if (path.empty() && needed) return invalid(fmt::format("a training set needs \"{}\"", name));
+  if (!path.empty() && path[0] != '/') return invalid(fmt::format("\"{}\" must be an absolute path of the server's machine, not '{}'", name, path));
+  return path;
+}
+
+}  // namespace
+
+Result<history::TrainRequest> training_request(const Json& body, std::string& service) {
+  TRY(only_members(body, {"service", "spine", "out", "manifest", "mode", "time_column", "after_event", "pin_manifest", "statuses",
+                          "event_times", "compression", "threads"}));
+  history::TrainRequest request;
+  TRY_ASSIGN(service, string_member(body, "service"));
+  if (service.empty()) return invalid("a training set needs a \"service\"");
+  TRY_ASSIGN(request.spine, path_member(body, "spine", true));
+  TRY_ASSIGN(request.out, path_member(body, "out", true));
+  TRY_ASSIGN(request.manifest, path_member(body, "manifest", false));
+  TRY_ASSIGN(request.pin_manifest, path_member(body, "pin_manifest", false));
+  TRY_ASSIGN(const std::string mode, string_member(body, "mode", "as_known"));
+  TRY_ASSIGN(request.mode, parse_mode(mode));
+  TRY_ASSIGN(request.time_column, string_member(body, "time_column"));
+  TRY_ASSIGN(request.after_event, bool_member(body, "after_event", false));
+  TRY_ASSIGN(request.statuses, bool_member(body, "statuses", false));
+  TRY_ASSIGN(request.event_times, bool_member(body, "event_times", false));
+  TRY_ASSIGN(request.compression, string_member(body, "compression", "snappy"));
+  TRY_ASSIGN(const int64_t threads, int_member(body, "threads", 0));
+  if (threads < 0 || threads > 256) return invalid("\"threads\" must be 0 (one per core) to 256");
+  request.threads = static_cast<unsigned>(threads);
+  return request;
+}
+
+Json training_report(const history::TrainReport& report) {
+  return {{"rows", report.rows},         {"features", report.features}, {"events", report.events}, {"undecodable", report.undecodable},
+          {"gap_rows", report.gap_rows}, {"seconds", report.seconds},   {"out", report.out},       {"manifest", report.manifest}};
+}
+
+}  // namespace ms::api

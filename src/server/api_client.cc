@@ -1,0 +1,81 @@
+#include "server/api_client.h"
+
+#include <fmt/format.h>
+
+#include "io/http_message.h"
+
+namespace ms::server {
+namespace {
+
+ErrorKind kind_of(const std::string& code, int status) {
+  if (status == 503) return ErrorKind::kUnavailable;
+  for (int k = 0; k <= static_cast<int>(ErrorKind::kInternal); ++k) {
+    const auto kind = static_cast<ErrorKind>(k);
+    std::string name;  // "NotFound" -> "not_found"
+    for (const char c : to_string(kind)) {
+      if (c >= 'A' && c <= 'Z') name += name.empty() ? "" : "_", name += static_cast<char>(c + 32);
+      else name += c;
+    }
+    if (name == code) return kind;
+  }
+  if (status == 404) return ErrorKind::kNotFound;
+  return status >= 400 && status < 500 ? ErrorKind::kInvalidArgument : ErrorKind::kInternal;
+}
+
+Error to_error(const io::HttpAnswer& answer) {
+  const Json json = Json::parse(answer.body, nullptr, false);
+  if (!json.is_object() || !json.contains("detail") || !json["detail"].is_string())
+    return {kind_of("", answer.status), fmt::format("the server answered {} {}", answer.status, io::http_reason(answer.status))};
+  const std::string code = json.contains("code") && json["code"].is_string() ? json["code"].get<std::string>() : "";
+  return {kind_of(code, answer.status), json["detail"].get<std::string>()};
+}
+
+}  // namespace
+
+std::string segment(std::string_view name) { return io::percent_encode(name); }
+
+std::string dump(const Json& json, bool pretty) { return json.dump(pretty ? 2 : -1, ' ', false, Json::error_handler_t::replace); }
+
+Result<ApiClient> ApiClient::to(const std::string& url) {
+  TRY_ASSIGN(io::HttpClient http, io::HttpClient::to(url));
+  return ApiClient(std::move(http), url);
+}
+
+Result<io::HttpAnswer> ApiClient::exchange(const io::HttpCall& call) {
+  auto answer = http_.send(call);
+  if (answer) return answer;
+  const Error& error = answer.error();
+  if (error.kind == ErrorKind::kUnavailable)
+    return fail(error.kind, fmt::format("there is no server at {} ({}). Start one with 'millstream serve', or name it with --server or MILLSTREAM_SERVER", url_, error.message));
+  return Unexpected(error.within(url_));
+}
+
+Result<std::string> ApiClient::get_text(const std::string& target) {
+  TRY_ASSIGN(io::HttpAnswer answer, exchange({.method = "GET", .target = target}));
+  if (answer.status / 100 != 2) return Unexpected(to_error(answer));
+  return std::move(answer.body);
+}
+
+Result<Json> ApiClient::get(const std::string& target) {
+  TRY_ASSIGN(const std::string text, get_text(target));
+  Json json = Json::parse(text, nullptr, false);
+  if (json.is_discarded()) return corruption(fmt::format("{} answered something that is not JSON", url_));
+  return json;
+}
+
+Result<Json> ApiClient::send(std::string_view method, const std::string& target, const Json& body, int64_t timeout_ms) {
+  int status = 0;
+  return send_also(method, target, body, 200, status, timeout_ms);
+}
+
+Result<Json> ApiClient::send_also(std::string_view method, const std::string& target, const Json& body, int also, int& status, int64_t timeout_ms) {
+  const std::string text = body.is_null() ? std::string() : dump(body);
+  TRY_ASSIGN(const io::HttpAnswer answer, exchange({.method = method, .target = target, .body = text, .timeout_ms = timeout_ms}));
+  status = answer.status;
+  if (answer.status / 100 != 2 && answer.status != also) return Unexpected(to_error(answer));
+  Json json = Json::parse(answer.body, nullptr, false);
+  if (json.is_discarded()) return corruption(fmt::format("{} answered something that is not JSON", url_));
+  return json;
+}
+
+}  // namespace ms::server

@@ -1,0 +1,38 @@
+// What the commands use to talk to a server: JSON in and out, problems as errors.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "io/http_client.h"
+
+namespace ms::server {
+
+using Json = nlohmann::ordered_json;
+
+class ApiClient {
+ public:
+  static Result<ApiClient> to(const std::string& url);
+
+  // The body of a 2xx answer. Errors: that of the problem document, kUnavailable when there is no server.
+  Result<Json> get(const std::string& target);
+  Result<Json> send(std::string_view method, const std::string& target, const Json& body, int64_t timeout_ms = 60'000);
+  // Also takes an answer of status `also` as good (a plan with refusals is 422 and a report all the same).
+  Result<Json> send_also(std::string_view method, const std::string& target, const Json& body, int also, int& status, int64_t timeout_ms = 60'000);
+  Result<std::string> get_text(const std::string& target);
+
+ private:
+  explicit ApiClient(io::HttpClient http, std::string url) : http_(std::move(http)), url_(std::move(url)) {}
+  Result<io::HttpAnswer> exchange(const io::HttpCall& call);
+  io::HttpClient http_;
+  std::string url_;
+};
+
+// A path segment of a URL.
+std::string segment(std::string_view name);
+// JSON text of a body; bytes that are not UTF-8 become U+FFFD.
+std::string dump(const Json& json, bool pretty = false);
+
+}  // namespace ms::server

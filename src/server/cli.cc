@@ -1,0 +1,105 @@
+#include "server/cli.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/nearest.h"
+#include "server/version.h"
+
+namespace ms::server {
+namespace {
+
+// The innermost command that was named.
+const CLI::App* chosen_command(const CLI::App* app) {
+  while (true) {
+    const auto below = app->get_subcommands();
+    if (below.empty()) return app;
+    app = below.back();
+  }
+}
+
+std::vector<std::string> names_below(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(sub->get_name());
+  return names;
+}
+
+std::vector<std::string> options_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+// What was not understood, with the nearest thing that would have been.
+std::string describe_usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* command = chosen_command(&app);
+  const std::vector<std::string> left = app.remaining(true);
+  if (!left.empty()) {
+    const std::string& word = left.front();
+    if (word.starts_with("-")) return fmt::format("unknown option '{}'{}", word, did_you_mean(word.substr(0, word.find('=')), options_of(*command)));
+    const auto names = names_below(*command);
+    if (!names.empty()) return fmt::format("unknown command '{}'{}", word, did_you_mean(word, names));
+    return fmt::format("'{}' is one argument too many", word);
+  }
+  return error.what();
+}
+
+std::string path_of(const CLI::App* app) {
+  std::string path = app->get_name();
+  while ((app = app->get_parent()) != nullptr) path = app->get_name() + " " + path;
+  return path;
+}
+
+int usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) return app.exit(error);  // --help
+  fmt::print(stderr, "millstream: {}\nRun '{} --help' to see how it is used.\n", describe_usage_error(app, error), path_of(chosen_command(&app)));
+  return kRefused;
+}
+
+}  // namespace
+
+CLI::App* add_command(Cli& cli, CLI::App& parent, const std::string& name, const std::string& help, Command command) {
+  CLI::App* sub = parent.add_subcommand(name, help);
+  sub->callback([&cli, command = std::move(command)] { cli.chosen = command; });
+  return sub;
+}
+
+void add_output_options(Cli& cli, CLI::App& command) {
+  command.add_flag("--json", cli.common.json, "one JSON document on stdout");
+  command.add_flag("--quiet", cli.common.quiet, "no progress, no remarks");
+}
+
+void add_server_options(Cli& cli, CLI::App& command) {
+  command.add_option("--server", cli.common.server, "URL of the server (also MILLSTREAM_SERVER; default http://127.0.0.1:8484)")->type_name("URL");
+  add_output_options(cli, command);
+}
+
+int report(const Error& error) {
+  fmt::print(stderr, "millstream: {}\n", error.message);
+  return exit_code(error);
+}
+
+int run_cli(int argc, char** argv) {
+  ::signal(SIGPIPE, SIG_IGN);
+  Cli cli;
+  cli.app.name("millstream");
+  cli.app.require_subcommand(1);
+  const char* server = std::getenv("MILLSTREAM_SERVER");
+  cli.common.server = server && *server ? server : "http://127.0.0.1:8484";
+  add_serve_command(cli);
+  add_topic_commands(cli);
+  add_status_commands(cli);
+  try {
+    cli.app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return usage_error(cli.app, error);
+  }
+  const int status = cli.chosen();
+  return std::fflush(stdout) == 0 || status != kDone ? status : kFailed;
+}
+
+}  // namespace ms::server

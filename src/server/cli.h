@@ -1,0 +1,48 @@
+// The command line: commands, their options, exit statuses. docs/cli.md is its page.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "server/exit_code.h"
+
+namespace ms::server {
+
+// What every command can be told.
+struct CommonOptions {
+  std::string server;  // URL
+  bool json = false;
+  bool quiet = false;
+};
+
+// The command that was chosen, to be run after parsing; returns the exit status.
+using Command = std::function<int()>;
+
+struct Cli {
+  CLI::App app{"Millstream: event streams in, features out - live, for training, and again."};
+  CommonOptions common;
+  Command chosen;
+};
+
+// A subcommand of `parent` that runs `make()` when chosen.
+CLI::App* add_command(Cli& cli, CLI::App& parent, const std::string& name, const std::string& help, Command command);
+// --json, --quiet; and --server for commands that talk to one.
+void add_output_options(Cli& cli, CLI::App& command);
+void add_server_options(Cli& cli, CLI::App& command);
+
+// Each group adds its commands.
+void add_serve_command(Cli& cli);
+void add_topic_commands(Cli& cli);
+void add_definition_commands(Cli& cli);
+void add_get_command(Cli& cli);
+void add_status_commands(Cli& cli);
+
+// Prints "millstream: MESSAGE" on stderr; returns the exit status of the error.
+int report(const Error& error);
+
+int run_cli(int argc, char** argv);
+
+}  // namespace ms::server

@@ -1,0 +1,167 @@
+#include "server/config.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/nearest.h"
+
+namespace ms::server {
+namespace {
+
+constexpr SettingSpec kSpecs[] = {
+    {"dir", SettingType::kText, "./millstream-data", "the directory that holds everything"},
+    {"kafka", SettingType::kText, "127.0.0.1:9092", "HOST:PORT for Kafka clients; port 0 takes a free one"},
+    {"http", SettingType::kText, "127.0.0.1:8484", "HOST:PORT for the HTTP API; port 0 takes a free one"},
+    {"advertised_kafka", SettingType::kText, "", "HOST:PORT that Kafka clients are told; default: where it listens"},
+    {"insecure", SettingType::kFlag, "false", "allow to listen off the loopback, without authentication"},
+    {"auto_create_topics", SettingType::kFlag, "true", "a Kafka client's first record creates its topic"},
+    {"default_partitions", SettingType::kInteger, "1", "partitions of topics created that way"},
+    {"io_threads", SettingType::kInteger, "0", "event loops; 0: one per core"},
+    {"shards", SettingType::kInteger, "2", "shards of the feature state, a power of two"},
+    {"checkpoint_interval_ms", SettingType::kInteger, "10000", "how often the feature state is saved"},
+    {"samples_per_second", SettingType::kInteger, "50", "served answers kept for verify; 0: none"},
+    {"reconcile_interval_ms", SettingType::kInteger, "30000", "how often the write-ahead log moves into stream objects"},
+    {"wal_segment_bytes", SettingType::kInteger, "134217728", "size of a write-ahead log file"},
+    {"tail_cache_bytes", SettingType::kInteger, "536870912", "memory for the newest records"},
+    {"log_level", SettingType::kText, "info", "debug, info, warn or error"},
+};
+
+std::vector<std::string> known_keys() {
+  std::vector<std::string> keys;
+  for (const SettingSpec& spec : kSpecs) keys.emplace_back(spec.key);
+  return keys;
+}
+
+Unexpected bad(std::string_view key, const Setting& setting, std::string_view why) {
+  return invalid(fmt::format("{} = '{}' ({}): {}", key, setting.value, setting.origin, why));
+}
+
+struct Reader {
+  const Settings& settings;
+
+  const Setting& at(std::string_view key) const { return settings.find(key)->second; }
+  Result<int64_t> integer(std::string_view key, int64_t least, int64_t most) const {
+    const Setting& setting = at(key);
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(setting.value.data(), setting.value.data() + setting.value.size(), value);
+    if (error != std::errc{} || end != setting.value.data() + setting.value.size()) return bad(key, setting, "this is not an integer");
+    if (value < least || value > most) return bad(key, setting, fmt::format("it must be {} to {}", least, most));
+    return value;
+  }
+  Result<bool> flag(std::string_view key) const {
+    const Setting& setting = at(key);
+    if (setting.value == "true" || setting.value == "1") return true;
+    if (setting.value == "false" || setting.value == "0") return false;
+    return bad(key, setting, "it must be true or false");
+  }
+  Result<io::Endpoint> endpoint(std::string_view key) const {
+    auto endpoint = io::parse_endpoint(at(key).value);
+    if (!endpoint) return bad(key, at(key), endpoint.error().message);
+    return endpoint;
+  }
+};
+
+// Nothing that leaves the machine without authentication, unless the user says that this is meant.
+Result<> check_loopback(const Reader& read, const ServeConfig& config) {
+  for (const auto& [key, endpoint] : {std::pair{"kafka", &config.kafka}, std::pair{"http", &config.http}})
+    if (!config.insecure && !io::is_loopback(endpoint->host))
+      return bad(key, read.at(key), "everybody who reaches this address could read and write everything, because there is no authentication yet. "
+                                    "Listen on 127.0.0.1, or say --insecure if the network is yours alone");
+  return {};
+}
+
+}  // namespace
+
+std::span<const SettingSpec> setting_specs() { return kSpecs; }
+
+std::string option_name(const SettingSpec& spec) {
+  std::string name = "--" + std::string(spec.key);
+  std::ranges::replace(name, '_', '-');
+  return name;
+}
+
+std::string variable_name(const SettingSpec& spec) {
+  std::string name = "MILLSTREAM_";
+  for (const char c : spec.key) name += c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+  return name;
+}
+
+Result<Settings> parse_config_file(const std::string& name, const std::string& text) {
+  try {
+    Settings settings;
+    const YAML::Node root = YAML::Load(text);
+    if (root.IsNull()) return settings;
+    const auto place = [&](const YAML::Node& node) { return fmt::format("{}:{}:{}", name, node.Mark().line + 1, node.Mark().column + 1); };
+    if (!root.IsMap()) return invalid(fmt::format("{}: a configuration is a list of KEY: VALUE", place(root)));
+    const auto keys = known_keys();
+    for (const auto& entry : root) {
+      const auto key = entry.first.as<std::string>();
+      if (std::ranges::find(keys, key) == keys.end()) return invalid(fmt::format("{}: unknown key '{}'{}", place(entry.first), key, did_you_mean(key, keys)));
+      if (!entry.second.IsScalar()) return invalid(fmt::format("{}: the value of '{}' must be a single value", place(entry.second), key));
+      if (settings.contains(key)) return invalid(fmt::format("{}: '{}' is given twice", place(entry.first), key));
+      settings[key] = {entry.second.Scalar(), fmt::format("{}:{}", name, entry.first.Mark().line + 1)};
+    }
+    return settings;
+  } catch (const YAML::Exception& e) {
+    return invalid(fmt::format("{}:{}:{}: {}", name, e.mark.line + 1, e.mark.column + 1, e.msg));
+  }
+}
+
+Settings merge_settings(std::span<const Settings> layers) {
+  Settings merged;
+  for (const SettingSpec& spec : kSpecs) merged[std::string(spec.key)] = {std::string(spec.otherwise), "default"};
+  for (const Settings& layer : layers)
+    for (const auto& [key, setting] : layer) merged[key] = setting;
+  return merged;
+}
+
+Result<ServeConfig> to_config(const Settings& settings) {
+  const Reader read{settings};
+  ServeConfig config;
+  config.dir = read.at("dir").value;
+  if (config.dir.empty()) return bad("dir", read.at("dir"), "a directory is needed");
+  TRY_ASSIGN(config.kafka, read.endpoint("kafka"));
+  TRY_ASSIGN(config.http, read.endpoint("http"));
+  config.advertised_kafka = read.at("advertised_kafka").value;
+  if (!config.advertised_kafka.empty()) TRY(read.endpoint("advertised_kafka"));
+  TRY_ASSIGN(config.insecure, read.flag("insecure"));
+  TRY_ASSIGN(config.auto_create_topics, read.flag("auto_create_topics"));
+  TRY_ASSIGN(const int64_t partitions, read.integer("default_partitions", 1, 100'000));
+  TRY_ASSIGN(const int64_t threads, read.integer("io_threads", 0, 256));
+  TRY_ASSIGN(const int64_t shards, read.integer("shards", 1, 256));
+  if ((shards & (shards - 1)) != 0) return bad("shards", read.at("shards"), "it must be a power of two: 1, 2, 4, ... 256");
+  TRY_ASSIGN(config.checkpoint_interval_ms, read.integer("checkpoint_interval_ms", 100, 86'400'000));
+  TRY_ASSIGN(const int64_t samples, read.integer("samples_per_second", 0, 1'000'000));
+  TRY_ASSIGN(config.reconcile_interval_ms, read.integer("reconcile_interval_ms", 0, 86'400'000));
+  TRY_ASSIGN(const int64_t segment, read.integer("wal_segment_bytes", 1 << 20, int64_t{1} << 31));
+  TRY_ASSIGN(const int64_t cache, read.integer("tail_cache_bytes", 1 << 20, int64_t{1} << 40));
+  config.default_partitions = static_cast<int32_t>(partitions);
+  config.io_threads = static_cast<size_t>(threads);
+  config.shards = static_cast<uint32_t>(shards);
+  config.samples_per_second = static_cast<uint32_t>(samples);
+  config.wal_segment_bytes = static_cast<size_t>(segment);
+  config.tail_cache_bytes = static_cast<size_t>(cache);
+  config.log_level = read.at("log_level").value;
+  const std::vector<std::string> levels{"debug", "info", "warn", "error"};
+  if (std::ranges::find(levels, config.log_level) == levels.end())
+    return bad("log_level", read.at("log_level"), "it must be debug, info, warn or error");
+  TRY(check_loopback(read, config));
+  return config;
+}
+
+std::string print_settings(const Settings& settings) {
+  std::string out;
+  for (const SettingSpec& spec : kSpecs) {
+    const Setting& setting = settings.find(spec.key)->second;
+    YAML::Emitter value;
+    if (setting.value.empty()) value << YAML::DoubleQuoted;
+    value << setting.value;
+    out += fmt::format("{:<48}  # {}\n", fmt::format("{}: {}", spec.key, value.c_str()), setting.origin);
+  }
+  return out;
+}
+
+}  // namespace ms::server

@@ -1,0 +1,207 @@
+#include "server/serve.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/logging.h"
+#include "catalog/catalog.h"
+#include "engine/engine.h"
+#include "io/http_server.h"
+#include "kafka/kafka_server.h"
+#include "log/log.h"
+#include "online/online.h"
+#include "online/samples.h"
+#include "server/data_dir.h"
+#include "server/version.h"
+
+namespace ms::server {
+namespace {
+
+constexpr std::chrono::seconds kStopMax{5};
+constexpr long kReadyPollNs = 2'000'000;
+
+// Ends the process when an orderly stop takes too long; everything on disk survives that as it survives kill -9.
+class StopWatchdog {
+ public:
+  StopWatchdog() : thread_([this] { run(); }) {}
+  ~StopWatchdog() {
+    {
+      const std::scoped_lock lock(mutex_);
+      done_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+  }
+
+ private:
+  void run() {
+    std::unique_lock lock(mutex_);
+    if (wake_.wait_for(lock, kStopMax, [this] { return done_; })) return;
+    log_error("stop_too_slow", {{"seconds", kStopMax.count()}});
+    ::_exit(1);
+  }
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool done_ = false;
+  std::thread thread_;
+};
+
+class Server {
+ public:
+  explicit Server(const ServeConfig& config) : config_(config) {}
+  ~Server() { stop(); }
+
+  Result<> start() {
+    TRY_ASSIGN(dir_, DataDir::open(fs_, config_.dir));
+    TRY_ASSIGN(runtime_, io::IoRuntime::start({.threads = config_.io_threads}));
+    TRY(start_log());
+    TRY_ASSIGN(catalog_, catalog::Catalog::open(fs_, dir_->path() + "/catalog"));
+    TRY_ASSIGN(engine_, engine::Engine::start({.dir = dir_->path(),
+                                               .fs = &fs_,
+                                               .clock = &system_clock(),
+                                               .shards = config_.shards,
+                                               .checkpoint_interval_ms = config_.checkpoint_interval_ms},
+                                              *log_, *catalog_));
+    online_ = std::make_unique<online::Online>(*engine_, *catalog_);
+    TRY_ASSIGN(samples_, online::SampleWriter::start({.dir = dir_->path() + "/samples",
+                                                      .fs = &fs_,
+                                                      .clock = &system_clock(),
+                                                      .per_second = config_.samples_per_second}));
+    TRY(start_kafka());
+    TRY(start_http());
+    log_info("listening", {{"kafka", kafka_address()}, {"http", http_address()}, {"dir", dir_->path()}});
+    return {};
+  }
+
+  bool ready() const { return engine_->ready(); }
+  std::string kafka_address() const { return io::format_endpoint({config_.kafka.host, kafka_->port()}); }
+  std::string http_address() const { return io::format_endpoint({config_.http.host, http_->port()}); }
+  const std::string& dir() const { return dir_->path(); }
+
+  // From the outside in: no request reaches a part that has stopped.
+  void stop() {
+    if (http_) http_->stop();
+    if (api_) api_->stop();
+    if (kafka_) kafka_->stop();
+    if (samples_) samples_->stop();
+    if (engine_) report("engine", engine_->stop());
+    if (log_) report("log", log_->close());
+    if (runtime_) runtime_->stop();
+  }
+
+ private:
+  static void report(std::string_view what, const Result<>& result) {
+    if (!result) log_error("stop_failed", {{"part", what}, {"error", result.error().message}});
+  }
+
+  Result<> start_log() {
+    log::LogOptions options{.dir = dir_->path(), .fs = &fs_, .clock = &system_clock()};
+    options.wal_segment_bytes = config_.wal_segment_bytes;
+    options.tail_cache_bytes_max = config_.tail_cache_bytes;
+    options.reconcile_interval_ms = config_.reconcile_interval_ms;
+    TRY_ASSIGN(log_, log::Log::open(options));
+    return {};
+  }
+
+  Result<> start_kafka() {
+    kafka::KafkaServerOptions options{.host = config_.kafka.host, .port = config_.kafka.port};
+    options.auto_create_topics = config_.auto_create_topics;
+    options.default_partitions = config_.default_partitions;
+    if (!config_.advertised_kafka.empty()) {
+      TRY_ASSIGN(const io::Endpoint advertised, io::parse_endpoint(config_.advertised_kafka));
+      options.advertised_host = advertised.host;
+      options.advertised_port = advertised.port;
+    }
+    TRY_ASSIGN(kafka_, kafka::KafkaServer::start(options, *log_, *runtime_));
+    return {};
+  }
+
+  Result<> start_http() {
+    api_ = std::make_unique<api::Api>(api::ApiParts{.dir = dir_->path(),
+                                                    .fs = &fs_,
+                                                    .clock = &system_clock(),
+                                                    .log = log_.get(),
+                                                    .catalog = catalog_.get(),
+                                                    .engine = engine_.get(),
+                                                    .online = online_.get(),
+                                                    .samples = samples_.get(),
+                                                    .version = kVersion,
+                                                    .kafka = kafka_address()});
+    io::HttpServerOptions options{.host = config_.http.host, .port = config_.http.port};
+    TRY_ASSIGN(http_, io::HttpServer::start(options, *api_, *runtime_));
+    return {};
+  }
+
+  const ServeConfig& config_;
+  FileSystem& fs_ = posix_file_system();
+  std::unique_ptr<DataDir> dir_;
+  std::unique_ptr<io::IoRuntime> runtime_;
+  std::unique_ptr<log::Log> log_;
+  std::unique_ptr<catalog::Catalog> catalog_;
+  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<online::Online> online_;
+  std::unique_ptr<online::SampleWriter> samples_;
+  std::unique_ptr<kafka::KafkaServer> kafka_;
+  std::unique_ptr<api::Api> api_;
+  std::unique_ptr<io::HttpServer> http_;
+};
+
+LogLevel to_level(const std::string& text) {
+  if (text == "debug") return LogLevel::kDebug;
+  if (text == "warn") return LogLevel::kWarn;
+  return text == "error" ? LogLevel::kError : LogLevel::kInfo;
+}
+
+sigset_t stop_signals() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGTERM);
+  ::sigaddset(&set, SIGINT);
+  return set;
+}
+
+// The signal that came within `nanoseconds`; 0: none.
+int wait_for_signal(const sigset_t& set, long nanoseconds) {
+  const timespec timeout{.tv_sec = 0, .tv_nsec = nanoseconds};
+  const int signal = ::sigtimedwait(&set, nullptr, &timeout);
+  return std::max(signal, 0);
+}
+
+int wait_for_signal(const sigset_t& set) {
+  int signal = 0;
+  while (::sigwait(&set, &signal) == EINTR) {}
+  return signal;
+}
+
+}  // namespace
+
+Result<> serve(const ServeConfig& config) {
+  set_log_level(to_level(config.log_level));
+  const sigset_t signals = stop_signals();
+  Server server(config);
+  TRY(server.start());
+  int signal = 0;
+  while (signal == 0 && !server.ready()) signal = wait_for_signal(signals, kReadyPollNs);
+  if (signal == 0) {
+    fmt::print("ready kafka={} http={} dir={}\n", server.kafka_address(), server.http_address(), server.dir());
+    std::fflush(stdout);
+    signal = wait_for_signal(signals);
+  }
+  log_info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+  // A second signal ends the process at once.
+  ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  const StopWatchdog watchdog;
+  server.stop();
+  log_info("stopped");
+  return {};
+}
+
+}  // namespace ms::server

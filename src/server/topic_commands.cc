@@ -1,0 +1,192 @@
+// millstream topic create|list|describe|alter|delete|produce|consume
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <iostream>
+
+#include "server/api_client.h"
+#include "server/cli.h"
+#include "server/output.h"
+
+namespace ms::server {
+namespace {
+
+struct TopicOptions {
+  std::string name;
+  int partitions = 1;
+  std::vector<std::string> config;  // KEY=VALUE; KEY= removes
+  int partition = 0;
+  int64_t offset = INT64_MIN;
+  int64_t count = 0;
+  std::string key_separator;
+};
+
+constexpr size_t kProduceBatch = 1'000;
+
+Result<Json> config_json(const std::vector<std::string>& pairs) {
+  Json config = Json::object();
+  for (const std::string& pair : pairs) {
+    const size_t at = pair.find('=');
+    if (at == std::string::npos) return invalid(fmt::format("--config {} must be KEY=VALUE", pair));
+    const std::string value = pair.substr(at + 1);
+    config[pair.substr(0, at)] = value.empty() ? Json() : Json(value);
+  }
+  return config;
+}
+
+std::string path_of(const TopicOptions& options) { return "/v1/topics/" + segment(options.name); }
+
+// One JSON document, or what `people` makes of it.
+int print(const Cli& cli, const Result<Json>& result, const std::function<std::string(const Json&)>& people) {
+  if (!result) return report(result.error());
+  fmt::print("{}", cli.common.json ? dump(*result) + "\n" : people(*result));
+  return kDone;
+}
+
+Result<Json> create(const Cli& cli, const TopicOptions& options) {
+  TRY_ASSIGN(ApiClient client, ApiClient::to(cli.common.server));
+  TRY_ASSIGN(const Json config, config_json(options.config));
+  return client.send("POST", "/v1/topics", {{"name", options.name}, {"partitions", options.partitions}, {"config", config}});
+}
+
+Result<Json> alter(const Cli& cli, const TopicOptions& options, bool with_partitions) {
+  TRY_ASSIGN(ApiClient client, ApiClient::to(cli.common.server));
+  TRY_ASSIGN(const Json config, config_json(options.config));
+  Json body{{"config", config}};
+  if (with_partitions) body["partitions"] = options.partitions;
+  return client.send("PATCH", path_of(options), body);
+}
+
+Result<Json> simple(const Cli& cli, std::string_view method, const std::string& target) {
+  TRY_ASSIGN(ApiClient client, ApiClient::to(cli.common.server));
+  return client.send(method, target, {});
+}
+
+std::string list_text(const Json& json) {
+  Table table({"TOPIC", "PARTITIONS", "RECORDS", "SIZE"});
+  for (const Json& topic : json["topics"])
+    table.add({topic["name"], topic["partitions"].dump(), human_count(topic["records"]), human_bytes(topic["bytes"])});
+  return table.rows() ? table.text() : "There are no topics. Create one: millstream topic create NAME\n";
+}
+
+std::string describe_text(const Json& topic) {
+  std::string out = fmt::format("topic       {}\nid          {}\nrecords     {}\nsize        {}\n\n", topic["name"].get<std::string>(),
+                                topic["id"].get<std::string>(), human_count(topic["records"]), human_bytes(topic["bytes"]));
+  Table partitions({"PARTITION", "FIRST OFFSET", "NEXT OFFSET", "BYTES"});
+  for (const Json& p : topic["partition_states"])
+    partitions.add({p["partition"].dump(), p["log_start"].dump(), p["high_watermark"].dump(), p["bytes"].dump()});
+  out += partitions.text() + "\n";
+  Table config({"CONFIG", "VALUE", "FROM"});
+  for (const auto& [key, value] : topic["config"].items())
+    config.add({key, value["value"].get<std::string>(), value["set"].get<bool>() ? "topic" : "default"});
+  return out + config.text();
+}
+
+Json line_to_record(const std::string& line, const std::string& separator) {
+  const size_t at = separator.empty() ? std::string::npos : line.find(separator);
+  if (at == std::string::npos) return {{"value", line}};
+  return {{"key", line.substr(0, at)}, {"value", line.substr(at + separator.size())}};
+}
+
+// Every line of stdin becomes a record; sent in batches, each acknowledged when it is durable.
+int produce(const Cli& cli, const TopicOptions& options) {
+  auto client = ApiClient::to(cli.common.server);
+  if (!client) return report(client.error());
+  int64_t sent = 0;
+  Json batch = Json::array();
+  const auto flush = [&]() -> Result<> {
+    if (batch.empty()) return {};
+    TRY(client->send("POST", path_of(options) + "/records", {{"partition", options.partition}, {"records", batch}}));
+    sent += static_cast<int64_t>(batch.size());
+    batch = Json::array();
+    return {};
+  };
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    batch.push_back(line_to_record(line, options.key_separator));
+    if (batch.size() < kProduceBatch) continue;
+    if (const auto flushed = flush(); !flushed) return report(flushed.error());
+  }
+  if (const auto flushed = flush(); !flushed) return report(flushed.error());
+  if (cli.common.json) fmt::print("{}\n", dump({{"topic", options.name}, {"partition", options.partition}, {"records", sent}}));
+  else if (!cli.common.quiet) fmt::print(stderr, "{} records are durable in {}\n", human_count(sent), options.name);
+  return kDone;
+}
+
+void print_record(const Cli& cli, const TopicOptions& options, const Json& record) {
+  if (cli.common.json) return fmt::print("{}\n", dump(record));
+  const auto text = [](const Json& value) { return value.is_string() ? value.get<std::string>() : std::string(); };
+  if (!options.key_separator.empty()) fmt::print("{}{}", text(record["key"]), options.key_separator);
+  fmt::print("{}\n", text(record["value"]));
+}
+
+int consume(const Cli& cli, const TopicOptions& options) {
+  auto client = ApiClient::to(cli.common.server);
+  if (!client) return report(client.error());
+  int64_t left = options.count > 0 ? options.count : INT64_MAX;
+  std::string offset = options.offset == INT64_MIN ? "" : fmt::format("&offset={}", options.offset);
+  while (left > 0) {
+    const auto page = client->get(fmt::format("{}/records?partition={}&limit={}{}", path_of(options), options.partition, std::min<int64_t>(left, 1'000), offset));
+    if (!page) return report(page.error());
+    for (const Json& record : (*page)["records"]) print_record(cli, options, record), --left;
+    const int64_t next = (*page)["next_offset"];
+    offset = fmt::format("&offset={}", next);
+    if (next >= (*page)["high_watermark"].get<int64_t>()) break;
+  }
+  return kDone;
+}
+
+CLI::App* add(Cli& cli, CLI::App& parent, TopicOptions& options, const std::string& name, const std::string& help, Command command) {
+  CLI::App* sub = add_command(cli, parent, name, help, std::move(command));
+  sub->add_option("NAME", options.name, "the topic")->required();
+  add_server_options(cli, *sub);
+  return sub;
+}
+
+void add_topic_settings(TopicOptions& options, CLI::App& sub) {
+  sub.add_option("--config", options.config, "KEY=VALUE, Kafka's names: retention.ms, max.message.bytes, ...; KEY= goes back to the default")->type_name("KEY=VALUE");
+}
+
+}  // namespace
+
+void add_topic_commands(Cli& cli) {
+  // Lives as long as the commands that are registered here.
+  const auto kept = std::make_shared<TopicOptions>();
+  TopicOptions& options = *kept;
+  CLI::App* topic = cli.app.add_subcommand("topic", "topics: create, list, describe, alter, delete, produce, consume");
+  topic->require_subcommand(1);
+
+  CLI::App* sub = add(cli, *topic, options, "create", "create a topic", [&cli, kept] {
+    return print(cli, create(cli, *kept), [](const Json& t) { return fmt::format("created {} with {} partitions\n", t["name"].get<std::string>(), t["partitions"].get<int>()); });
+  });
+  sub->add_option("--partitions", options.partitions, "how many")->check(CLI::PositiveNumber);
+  add_topic_settings(options, *sub);
+
+  sub = add_command(cli, *topic, "list", "all topics", [&cli] { return print(cli, simple(cli, "GET", "/v1/topics"), list_text); });
+  add_server_options(cli, *sub);
+
+  add(cli, *topic, options, "describe", "partitions, offsets and configuration", [&cli, kept] { return print(cli, simple(cli, "GET", path_of(*kept)), describe_text); });
+
+  sub = add(cli, *topic, options, "alter", "add partitions, change the configuration", nullptr);
+  CLI::Option* partitions = sub->add_option("--partitions", options.partitions, "the new number of partitions")->check(CLI::PositiveNumber);
+  add_topic_settings(options, *sub);
+  sub->callback([&cli, kept, partitions] {
+    cli.chosen = [&cli, kept, partitions] { return print(cli, alter(cli, *kept, partitions->count() > 0), describe_text); };
+  });
+
+  add(cli, *topic, options, "delete", "delete a topic that no source reads", [&cli, kept] {
+    return print(cli, simple(cli, "DELETE", path_of(*kept)), [](const Json& t) { return fmt::format("deleted {}\n", t["deleted"].get<std::string>()); });
+  });
+
+  sub = add(cli, *topic, options, "produce", "append the lines of stdin as records", [&cli, kept] { return produce(cli, *kept); });
+  sub->add_option("--partition", options.partition, "where to (default 0)");
+  sub->add_option("--key-separator", options.key_separator, "text between key and value of a line; default: no keys")->type_name("TEXT");
+
+  sub = add(cli, *topic, options, "consume", "print records, one per line", [&cli, kept] { return consume(cli, *kept); });
+  sub->add_option("--partition", options.partition, "where from (default 0)");
+  sub->add_option("--offset", options.offset, "the first one; negative: so many before the end; default: the oldest there is");
+  sub->add_option("--count", options.count, "how many at most");
+  sub->add_option("--key-separator", options.key_separator, "print keys, with this text behind them")->type_name("TEXT");
+}
+
+}  // namespace ms::server
