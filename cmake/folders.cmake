@@ -17,6 +17,14 @@ function(ms_add_folders)
   endforeach()
 endfunction()
 
+# ccache knows the precompiled header by this sum instead of by its bytes, which hold absolute paths: so two checkouts share
+# one cache (CCACHE_PCH_EXTSUM, set by ./dev).
+function(ms_describe_precompiled_header header)
+  file(SHA256 ${header} sum)
+  file(WRITE ${CMAKE_BINARY_DIR}/CMakeFiles/ms_base.dir/cmake_pch.hxx.pch.sum
+    "${sum} ${CMAKE_CXX_COMPILER_VERSION} ${CMAKE_BUILD_TYPE} ${MS_SANITIZE} ${MS_FUZZ}")
+endfunction()
+
 function(ms_add_folder name below libraries)
   set(dir ${CMAKE_SOURCE_DIR}/src/${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc)
@@ -34,6 +42,7 @@ function(ms_add_folder name below libraries)
     target_link_libraries(${target} PRIVATE ms_warnings)
     if(name STREQUAL base)
       target_precompile_headers(${target} PRIVATE ${dir}/precompiled.h)
+      ms_describe_precompiled_header(${dir}/precompiled.h)
     else()
       target_precompile_headers(${target} REUSE_FROM ms_base)
     endif()

@@ -17,32 +17,8 @@ void StateImpl::evaluate(std::string_view key, uint64_t table_hash, Instant t, b
   for (size_t w = 0; w < layout_.windows.size(); ++w) finalize_window(w, empty.words(), t.us, out);
 }
 
-void StateImpl::evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) {
-  evaluate(key, table_hash, t, after_event, out);
-}
-
-void StateImpl::evaluate_entity(const Entity& e, int64_t t, bool after_event, FeatureRow& out) const {
-  out.found = found(e, t, after_event);
-  evaluate_nested(e, t, after_event, out);
-  for (size_t w = 0; w < layout_.windows.size(); ++w) {
-    if (!layout_.windows[w].ends_at_now()) evaluate_tumbling(e, w, t, out);
-  }
-}
-
-bool StateImpl::found(const Entity& e, int64_t t, bool after_event) const {
-  const int64_t tail = layout_.longest_tail(t);
-  if (e.tile_count > 0) {
-    const int64_t newest = tiles_.header(e, e.tile_count - 1);
-    if (TileHeader::start(layout_, newest) >= tail) return true;
-    // only an exact window cuts a tile
-    if (TileHeader::end(layout_, newest, tail) > tail && e.rows != nullptr && e.rows->lower_bound(tail) < e.rows->folded()) return true;
-  }
-  if (e.rows == nullptr) return false;
-  const size_t first = std::max(e.rows->lower_bound(tail), e.rows->folded());
-  return first < e.rows->size() && (row_time(e.rows->row(first)) < t || (after_event && row_time(e.rows->row(first)) == t));
-}
-
-void StateImpl::evaluate_nested(const Entity& e, int64_t t, bool after_event, FeatureRow& out) const {
+template <class Visit>
+void StateImpl::each_nested(const Entity& e, int64_t t, bool after_event, Visit&& visit) const {
   struct End {
     int64_t tail;
     size_t window;
@@ -75,14 +51,35 @@ void StateImpl::evaluate_nested(const Entity& e, int64_t t, bool after_event, Fe
     const bool cut = tile > 0 && layout_.windows[end.window].is_exact() && e.rows != nullptr;
     const int64_t tile_end = cut ? TileHeader::end(layout_, tiles_.header(e, tile - 1), rules_.horizon) : INT64_MIN;
     if (!cut || tile_end <= end.tail) {
-      finalize_window(end.window, totals.words(), t, out);
+      visit(end.window, totals.words());
       continue;
     }
     Totals edge(layout_);
     edge.assign(totals.words());
     for (size_t i = e.rows->lower_bound(end.tail); i < pending && row_time(e.rows->row(i)) < tile_end; ++i) add_row(layout_, edge.words(), e.rows->row(i));
-    finalize_window(end.window, edge.words(), t, out);
+    visit(end.window, edge.words());
   }
+}
+
+void StateImpl::evaluate_entity(const Entity& e, int64_t t, bool after_event, FeatureRow& out) const {
+  out.found = found(e, t, after_event);
+  each_nested(e, t, after_event, [&](size_t window, const uint64_t* words) { finalize_window(window, words, t, out); });
+  for (size_t w = 0; w < layout_.windows.size(); ++w) {
+    if (!layout_.windows[w].ends_at_now()) evaluate_tumbling(e, w, t, out);
+  }
+}
+
+bool StateImpl::found(const Entity& e, int64_t t, bool after_event) const {
+  const int64_t tail = layout_.longest_tail(t);
+  if (e.tile_count > 0) {
+    const int64_t newest = tiles_.header(e, e.tile_count - 1);
+    if (TileHeader::start(layout_, newest) >= tail) return true;
+    // only an exact window cuts a tile
+    if (TileHeader::end(layout_, newest, tail) > tail && e.rows != nullptr && e.rows->lower_bound(tail) < e.rows->folded()) return true;
+  }
+  if (e.rows == nullptr) return false;
+  const size_t first = std::max(e.rows->lower_bound(tail), e.rows->folded());
+  return first < e.rows->size() && (row_time(e.rows->row(first)) < t || (after_event && row_time(e.rows->row(first)) == t));
 }
 
 void StateImpl::evaluate_tumbling(const Entity& e, size_t window, int64_t t, FeatureRow& out) const {
@@ -95,6 +92,41 @@ void StateImpl::evaluate_tumbling(const Entity& e, size_t window, int64_t t, Fea
     for (size_t i = std::max(e.rows->folded(), e.rows->lower_bound(tail)); i < end; ++i) add_row(layout_, totals.words(), e.rows->row(i));
   }
   finalize_window(window, totals.words(), t, out);
+}
+
+bool StateImpl::build_forward(Entity& e, int64_t t, bool after_event) {
+  if (e.forward == nullptr) ++forward_count_;
+  delete e.forward;
+  e.forward = new Forward(layout_, forward_plan_);
+  // A late row may have made the base tile before the tiles below the horizon went into it; queues need them in order.
+  tiles_.compact(e, rules_);
+  e.rolled_up = false;
+  const int64_t limit = after_event ? t + 1 : t;
+  e.forward->build(e, tiles_, limit, raw_horizon_);
+  each_nested(e, t, after_event, [&](size_t window, const uint64_t* words) {
+    const auto w = std::lower_bound(forward_plan_.windows.begin(), forward_plan_.windows.end(), window) - forward_plan_.windows.begin();
+    e.forward->set_window(static_cast<size_t>(w), words);
+  });
+  return e.forward->advance(e, tiles_, t, limit);
+}
+
+void StateImpl::evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) {
+  Entity* e = table_.find(table_hash, key);
+  const int64_t limit = after_event ? t.us + 1 : t.us;
+  if (e == nullptr || !forward_plan_.supported || t.us == INT64_MAX || (e->questions < 2 && ++e->questions < 2)) {
+    return evaluate(key, table_hash, t, after_event, out);
+  }
+  if (e->rows != nullptr && e->rows->folded() < e->rows->size()) fold(*e);
+  const bool is_back = e->forward != nullptr && (t.us < e->forward->time() || limit < e->forward->limit());
+  if (is_back) return evaluate(key, table_hash, t, after_event, out);
+  if (e->forward == nullptr || !e->forward->advance(*e, tiles_, t.us, limit)) build_forward(*e, t.us, after_event);
+  out.reset(layout_.features.size());
+  out.found = found(*e, t.us, after_event);
+  for (size_t w = 0; w < forward_plan_.windows.size(); ++w) {
+    e->forward->totals(w, forward_words_.words());
+    finalize_window(forward_plan_.windows[w], forward_words_.words(), t.us, out);
+  }
+  for (const size_t w : forward_plan_.tumbling) evaluate_tumbling(*e, w, t.us, out);
 }
 
 }  // namespace ms::feature

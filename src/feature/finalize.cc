@@ -9,14 +9,14 @@ namespace ms::feature {
 namespace {
 
 struct Answer {
-  bool is_null = true, overflow = false, is_count = false;
+  bool is_null = true, overflow = false;
   int64_t i = 0;
   double f = 0;
   std::string_view text;
 };
 
 Answer integer(int64_t v) { return {.is_null = false, .i = v}; }
-Answer count_of(uint64_t v) { return {.is_null = false, .is_count = true, .i = static_cast<int64_t>(v)}; }
+Answer count_of(uint64_t v) { return {.is_null = false, .i = static_cast<int64_t>(v)}; }
 Answer real(Rounded r) { return {.is_null = r.overflow, .overflow = r.overflow, .f = r.value}; }
 
 int128 wide_at(const uint64_t* w) { return static_cast<int128>(static_cast<uint128>(w[1]) << 64 | w[0]); }
@@ -58,6 +58,10 @@ Answer extreme(TypeKind type, uint64_t ordered) {
 }
 
 Answer distinct_answer(const FeatureSpec& spec, uint64_t word) {
+  if ((word & 1) != 0) {  // running totals hold a count
+    const auto count = static_cast<int64_t>(word >> 1);
+    return count > spec.distinct_cap ? Answer{.overflow = true} : integer(count);
+  }
   const auto* set = std::bit_cast<const DistinctSet*>(word);
   if (set == nullptr) return count_of(0);
   if (set->over() || static_cast<int64_t>(set->size()) > spec.distinct_cap) return {.overflow = true};

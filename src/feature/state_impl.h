@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "feature/entity_table.h"
+#include "feature/forward.h"
 #include "feature/row_run.h"
 #include "feature/state_layout.h"
 #include "feature/tiles.h"
@@ -40,9 +41,16 @@ class StateImpl final : public ViewState {
   // Adds pending rows that the clock has passed to the tiles, trims the raw rows.
   void fold(Entity& e);
   RowRun& run_of(Entity& e);
+  void drop_run(Entity& e);
+  // Drops raw rows (folded ones, at most `most`) that no edge needs any more.
+  void trim_run(Entity& e, size_t most);
+  void drop_forward(Entity& e);
+  bool build_forward(Entity& e, int64_t t, bool after_event);
   void drop(Entity& e);
   void evaluate_entity(const Entity& e, int64_t t, bool after_event, FeatureRow& out) const;
-  void evaluate_nested(const Entity& e, int64_t t, bool after_event, FeatureRow& out) const;
+  // visit(window, words) for every window that ends at t.
+  template <class Visit>
+  void each_nested(const Entity& e, int64_t t, bool after_event, Visit&& visit) const;
   void evaluate_tumbling(const Entity& e, size_t window, int64_t t, FeatureRow& out) const;
   void finalize_window(size_t window, const uint64_t* words, int64_t t, FeatureRow& out) const;
   bool found(const Entity& e, int64_t t, bool after_event) const;
@@ -59,6 +67,9 @@ class StateImpl final : public ViewState {
   TileRules rules_;         // at the clock
   int64_t raw_horizon_ = INT64_MIN;
   std::vector<uint64_t> scratch_;
+  ForwardPlan forward_plan_;
+  Totals forward_words_;
+  size_t forward_count_ = 0;
   size_t maintained_ = 0;   // next entity for maintain()
   size_t run_count_ = 0;
 };

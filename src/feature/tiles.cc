@@ -145,6 +145,7 @@ bool TileStore::compact(Entity& e, const TileRules& rules) {
     *to = static_cast<uint64_t>(target);
   }
   e.tile_count = static_cast<uint32_t>(kept);
+  e.rolled_up |= changed;
   return changed;
 }
 

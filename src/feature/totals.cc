@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include "base/check.h"
+
 namespace ms::feature {
 namespace {
 
@@ -61,11 +63,6 @@ void offer(const Slot& slot, uint64_t* w, const uint64_t* candidate) {
   w[3] = candidate[3];
 }
 
-DistinctCode code_of(TypeKind type, const uint64_t* value) {
-  if (type == TypeKind::kString) return distinct_code(std::string_view(std::bit_cast<const char*>(value[0]), value[1]));
-  return distinct_code(type, *value);
-}
-
 void add_value(const Slot& slot, uint64_t* w, const uint64_t* row, const uint64_t* value) {
   switch (slot.kind) {
     case SlotKind::kRows: break;
@@ -89,7 +86,7 @@ void add_value(const Slot& slot, uint64_t* w, const uint64_t* row, const uint64_
       offer(slot, w, candidate);
       break;
     }
-    case SlotKind::kDistinct: make_set(w).add(code_of(slot.type, value), slot.cap); break;
+    case SlotKind::kDistinct: make_set(w).add(distinct_code_at(slot.type, value), slot.cap); break;
   }
 }
 
@@ -126,7 +123,9 @@ void destroy_one(const Slot& slot, uint64_t* w) {
   switch (slot.kind) {
     case SlotKind::kSumFloat:
     case SlotKind::kSquaresFloat: exact_at(w).~ExactSum(); break;
-    case SlotKind::kDistinct: delete set_at(w); break;
+    case SlotKind::kDistinct:
+      if ((*w & 1) == 0) delete set_at(w);
+      break;
     case SlotKind::kFirst:
     case SlotKind::kLast:
       if (slot.type == TypeKind::kString) delete[] std::bit_cast<char*>(w[3]);
@@ -159,8 +158,8 @@ void destroy_words(const StateLayout& layout, uint64_t* words) {
   for (const Slot& slot : layout.slots) destroy_one(slot, words + slot.at);
 }
 
-void add_row(const StateLayout& layout, uint64_t* words, const uint64_t* row) {
-  for (const Slot& slot : layout.slots) {
+void add_row(const StateLayout& layout, std::span<const Slot> slots, uint64_t* words, const uint64_t* row) {
+  for (const Slot& slot : slots) {
     if (!layout.row.passes(row, slot.filter)) continue;
     uint64_t* w = words + slot.at;
     if (slot.kind == SlotKind::kRows) {
@@ -172,11 +171,80 @@ void add_row(const StateLayout& layout, uint64_t* words, const uint64_t* row) {
   }
 }
 
+void add_row(const StateLayout& layout, uint64_t* words, const uint64_t* row) { add_row(layout, layout.slots, words, row); }
+
 void merge_words(const StateLayout& layout, uint64_t* to, const uint64_t* from, size_t stride, size_t count) {
   for (const Slot& slot : layout.slots) {
     const uint64_t* f = from + slot.at;
     for (size_t i = 0; i < count; ++i, f += stride) merge_one(slot, to + slot.at, f);
   }
+}
+
+void merge_words(std::span<const Slot> slots, uint64_t* to, const uint64_t* from) {
+  for (const Slot& slot : slots) merge_one(slot, to + slot.at, from + slot.at);
+}
+
+void subtract_words(std::span<const Slot> sums, uint64_t* from, const uint64_t* what) {
+  for (const Slot& slot : sums) {
+    uint64_t* w = from + slot.at;
+    const uint64_t* x = what + slot.at;
+    switch (slot.kind) {
+      case SlotKind::kRows:
+      case SlotKind::kCount:
+      case SlotKind::kTrue: *w -= *x; break;
+      case SlotKind::kSumInt: set_wide(w, static_cast<int128>(static_cast<uint128>(wide_at(w)) - static_cast<uint128>(wide_at(x)))); break;
+      case SlotKind::kSquaresInt: {
+        Uint192 s = squares_at(w);
+        s.subtract(squares_at(x));
+        set_squares(w, s);
+        break;
+      }
+      case SlotKind::kSumFloat:
+      case SlotKind::kSquaresFloat: exact_at(w).subtract(exact_at(x)); break;
+      default: CHECK(false);
+    }
+  }
+}
+
+void copy_sums(std::span<const Slot> sums, uint64_t* to, const uint64_t* all, const uint64_t* left, int64_t tail) {
+  for (const Slot& slot : sums) {
+    uint64_t* w = to + slot.at;
+    const uint64_t* a = all + slot.at;
+    const uint64_t* l = left + slot.at;
+    switch (slot.kind) {
+      case SlotKind::kRows:
+        w[0] = a[0] - l[0];
+        w[1] = signed_at(a + 1) >= tail ? a[1] : static_cast<uint64_t>(kNoEventTime);
+        break;
+      case SlotKind::kCount:
+      case SlotKind::kTrue: *w = *a - *l; break;
+      case SlotKind::kSumInt: set_wide(w, static_cast<int128>(static_cast<uint128>(wide_at(a)) - static_cast<uint128>(wide_at(l)))); break;
+      case SlotKind::kSquaresInt: {
+        Uint192 s = squares_at(a);
+        s.subtract(squares_at(l));
+        set_squares(w, s);
+        break;
+      }
+      case SlotKind::kSumFloat:
+      case SlotKind::kSquaresFloat:
+        exact_at(w) = exact_at(a);
+        exact_at(w).subtract(exact_at(l));
+        break;
+      default: CHECK(false);
+    }
+  }
+}
+
+void copy_last(const Slot& slot, uint64_t* to, const uint64_t* all, int64_t tail) {
+  uint64_t* w = to + slot.at;
+  const uint64_t* a = all + slot.at;
+  w[1] = static_cast<uint64_t>(-1);
+  if (is_set(a) && signed_at(a) >= tail) offer(slot, w, a);
+}
+
+DistinctCode distinct_code_at(TypeKind type, const uint64_t* value) {
+  if (type == TypeKind::kString) return distinct_code(std::string_view(std::bit_cast<const char*>(value[0]), value[1]));
+  return distinct_code(type, *value);
 }
 
 size_t box_bytes(const StateLayout& layout, const uint64_t* words) {

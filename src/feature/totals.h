@@ -20,6 +20,17 @@ void destroy_words(const StateLayout& layout, uint64_t* words);
 void add_row(const StateLayout& layout, uint64_t* words, const uint64_t* row);
 // Adds `count` runs that lie `stride` words apart.
 void merge_words(const StateLayout& layout, uint64_t* to, const uint64_t* from, size_t stride, size_t count);
+// The same for some slots only.
+void add_row(const StateLayout& layout, std::span<const Slot> slots, uint64_t* words, const uint64_t* row);
+void merge_words(std::span<const Slot> slots, uint64_t* to, const uint64_t* from);
+// Sums only: takes away what was added before.
+void subtract_words(std::span<const Slot> sums, uint64_t* from, const uint64_t* what);
+// to = all - left; the event time is that of `all` when it lies at or above `tail`.
+void copy_sums(std::span<const Slot> sums, uint64_t* to, const uint64_t* all, const uint64_t* left, int64_t tail);
+void copy_last(const Slot& slot, uint64_t* to, const uint64_t* all, int64_t tail);
+DistinctCode distinct_code_at(TypeKind type, const uint64_t* value);
+// A kDistinct word for finalize() that holds a count instead of a set.
+inline uint64_t distinct_count_word(int64_t count) { return static_cast<uint64_t>(count) * 2 + 1; }
 size_t box_bytes(const StateLayout& layout, const uint64_t* words);
 
 // The bytes depend on what was added alone, not on its order.

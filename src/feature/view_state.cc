@@ -19,9 +19,10 @@ std::unique_ptr<ViewState> ViewState::make(std::vector<FeatureSpec> specs) {
 
 StateImpl::StateImpl(std::vector<FeatureSpec> specs, std::shared_ptr<const ViewProgram> program)
     : program_(std::move(program)), layout_(StateLayout::compile(std::move(specs))), window_features_(layout_.windows.size()),
-      tiles_(layout_), scratch_(layout_.row.stride) {
+      tiles_(layout_), scratch_(layout_.row.stride), forward_plan_(layout_), forward_words_(layout_) {
   for (size_t i = 0; i < layout_.features.size(); ++i) window_features_[layout_.features[i].window].push_back(i);
   rules_ = TileRules::at(layout_, INT64_MIN);
+  raw_horizon_ = layout_.raw_horizon(INT64_MIN);
 }
 
 StateImpl::~StateImpl() {
@@ -30,9 +31,36 @@ StateImpl::~StateImpl() {
 
 void StateImpl::drop(Entity& e) {
   tiles_.clear(e);
+  drop_forward(e);
+  drop_run(e);
+}
+
+void StateImpl::drop_run(Entity& e) {
   if (e.rows != nullptr) --run_count_;
   delete e.rows;
   e.rows = nullptr;
+}
+
+void StateImpl::drop_forward(Entity& e) {
+  if (e.forward != nullptr) --forward_count_;
+  delete e.forward;
+  e.forward = nullptr;
+}
+
+void StateImpl::trim_run(Entity& e, size_t most) {
+  RowRun& run = *e.rows;
+  const int64_t keep = layout_.has_exact ? raw_horizon_ : INT64_MAX;
+  size_t dead = 0;
+  for (most = std::min(most, run.folded()); dead < most && row_time(run.row(dead)) < keep; ++dead) {}
+  if (e.forward != nullptr && e.forward->first_row_needed() < run.dropped() + dead) {
+    // A key that is no longer asked must not hold its rows for ever.
+    if (run.size() > 4096 && run.lower_bound(keep) > run.size() / 2) {
+      drop_forward(e);
+    } else {
+      dead = static_cast<size_t>(e.forward->first_row_needed() - run.dropped());
+    }
+  }
+  if (dead > 0) run.drop_front(dead);
 }
 
 RowRun& StateImpl::run_of(Entity& e) {
@@ -88,35 +116,38 @@ void StateImpl::fold(Entity& e) {
   size_t i = run.folded();
   for (; i < run.size() && row_time(run.row(i)) < rules_.now; ++i) {
     const uint64_t* row = run.row(i);
-    if (row_time(row) < rules_.horizon && !layout_.has_lifetime) continue;
+    if (row_time(row) < rules_.horizon && !layout_.has_lifetime) {
+      drop_forward(e);  // no tile tells when the row leaves
+      continue;
+    }
+    if (!layout_.widths_us.empty() && row_time(row) < rules_.horizon) drop_forward(e);  // it goes to the base tile, which windows do not see leave
+    if (e.forward != nullptr) e.forward->add_pending(row);
     add_row(layout_, tiles_.words_for(e, row_time(row), rules_), row);
   }
   run.set_folded(i);
-  const int64_t keep = layout_.has_exact ? raw_horizon_ : INT64_MAX;
-  size_t dead = 0;
-  while (dead < i && row_time(run.row(dead)) < keep) ++dead;
-  if (dead > 0) run.drop_front(dead);
-  if (run.size() > 0) return;
-  delete e.rows;
-  e.rows = nullptr;
-  --run_count_;
+  if (e.rolled_up && forward_plan_.has_sawtooth) drop_forward(e);
+  trim_run(e, run.size());
+  if (run.size() == 0 && e.forward == nullptr) drop_run(e);
 }
 
 void StateImpl::apply_row(Entity& e, const uint64_t* row) {
   if (e.rows != nullptr && e.rows->folded() < e.rows->size()) fold(e);
+  if (e.forward != nullptr && !e.forward->is_ahead(row)) drop_forward(e);
   const int64_t et = row_time(row);
   if (et >= rules_.now) {
     run_of(e).insert(row);
     return;
   }
+  // What is in no raw row or tile of its window could never leave again.
+  if (e.forward != nullptr && ((!layout_.widths_us.empty() && et < rules_.horizon) || (layout_.has_exact && et < raw_horizon_))) drop_forward(e);
+  if (e.forward != nullptr) e.forward->add(row);
   add_row(layout_, tiles_.words_for(e, et, rules_), row);
+  if (e.rolled_up && forward_plan_.has_sawtooth) drop_forward(e);
   if (!layout_.has_exact || et < raw_horizon_) return;
   RowRun& run = run_of(e);
   run.insert(row);
   run.set_folded(run.folded() + 1);
-  size_t dead = 0;
-  while (dead < 4 && dead < run.folded() && row_time(run.row(dead)) < raw_horizon_) ++dead;
-  if (dead > 0) run.drop_front(dead);
+  trim_run(e, 4);
 }
 
 uint64_t StateImpl::apply(const PreparedRows& rows, std::span<const uint32_t> which, Instant now) {
@@ -160,16 +191,18 @@ void StateImpl::maintain(Instant now, size_t entities_max) {
     Entity& e = table_.at(maintained_++);
     fold(e);
     tiles_.compact(e, rules_);
+    if (e.rolled_up && forward_plan_.has_sawtooth) drop_forward(e);
     if (e.tile_count == 0) tiles_.clear(e);
   }
 }
 
 size_t StateImpl::resident_bytes() const {
   size_t bytes = table_.bytes() + tiles_.bytes();
-  if (run_count_ == 0 && !layout_.has_boxes) return bytes;
+  if (run_count_ == 0 && forward_count_ == 0 && !layout_.has_boxes) return bytes;
   for (size_t i = 0; i < table_.size(); ++i) {
     const Entity& e = table_.at(i);
     if (e.rows != nullptr) bytes += e.rows->bytes();
+    if (e.forward != nullptr) bytes += e.forward->bytes();
     for (size_t k = 0; k < e.tile_count && layout_.has_boxes; ++k) bytes += box_bytes(layout_, tiles_.tile(e, k) + 1);
   }
   return bytes;

@@ -112,6 +112,17 @@ TEST(Train, WritesWhatItWasMadeFrom) {
   EXPECT_FALSE(read_pin("{}", "m"));
 }
 
+TEST(Manifest, TheWorkedExampleIsAPin) {
+  const auto page = read_file(posix_file_system(), std::string(MS_SOURCE_DIR) + "/docs/formats/manifest.md");
+  ASSERT_TRUE(page);
+  constexpr std::string_view kFence = "```json manifest\n";
+  const size_t begin = page->find(kFence) + kFence.size();
+  const auto pin = read_pin(std::string_view(*page).substr(begin, page->find("```", begin) - begin), "manifest.md");
+  ASSERT_TRUE(pin) << pin.error().message;
+  const TopicId topic{*Uuid::parse("4b1e8a52-7c39-4f0e-9d7a-0a6f1d2c3b4e")};
+  EXPECT_EQ(*pin, (engine::OffsetVector{{{topic, PartitionId{0}}, Offset{1200}}, {{topic, PartitionId{1}}, Offset{1187}}}));
+}
+
 TEST(Train, RefusesWithTheRow) {
   Job null_time("origin,event_time\nORD,2001-01-01 00:00:00\nORD,\n");
   auto report = null_time();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kafka/topics.h"
+#include "log/topic_config.h"
 
 namespace ms::kafka {
 
@@ -75,7 +76,12 @@ ConfigOutcome change_config(log::Log& log, const ConfigChanges& wanted) {
       default: return refuse(ErrorCode::kInvalidRequest, "unknown operation " + std::to_string(static_cast<int>(change.operation)));
     }
   }
-  if (wanted.validate_only) return {};
+  if (wanted.validate_only) {
+    log::TopicConfig after = info->config;
+    for (const auto& [name, value] : changes) value ? void(after[name] = *value) : void(after.erase(name));
+    const auto valid = log::check_topic_config(after);
+    return valid ? ConfigOutcome{} : refuse(ErrorCode::kInvalidConfig, valid.error().message);
+  }
   if (auto altered = log.alter_config(info->id, changes); !altered) return refuse(topic_error(altered.error()), altered.error().message);
   return {};
 }

@@ -10,6 +10,7 @@
 #include "kafka/handlers.h"
 #include "kafka/messages/create_topics.h"
 #include "kafka/topics.h"
+#include "log/topic_config.h"
 
 namespace ms::kafka {
 
@@ -65,15 +66,18 @@ void create(Broker& broker, const Asked& asked, bool validate_only, Answer& answ
       if (c.value) config[c.name] = *c.value;
     int32_t partitions = asked.num_partitions == -1 ? broker.options.default_partitions : asked.num_partitions;
     if (!asked.assignments.empty()) partitions = static_cast<int32_t>(asked.assignments.size());
-    if (validate_only) {
+    if (const auto valid = log::check_topic_config(config); !valid) {
+      refusal = Refusal{ErrorCode::kInvalidConfig, valid.error().message};
+    } else if (validate_only) {
       answer.num_partitions = partitions;
       answer.replication_factor = 1;
       answer.configs.emplace();
       return;
+    } else {
+      auto created = broker.log.create_topic(asked.name, partitions, config);
+      if (created) return fill(broker, *created, answer);
+      refusal = Refusal{topic_error(created.error()), created.error().message};
     }
-    auto created = broker.log.create_topic(asked.name, partitions, config);
-    if (created) return fill(broker, *created, answer);
-    refusal = Refusal{topic_error(created.error()), created.error().message};
   }
   answer.error_code = code(refusal->error);
   answer.error_message = std::move(refusal->message);

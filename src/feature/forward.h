@@ -1,0 +1,112 @@
+// Running totals of one entity for questions with non-decreasing t: rows enter at the head, leave at each window's tail.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "feature/row_run.h"
+#include "feature/tiles.h"
+#include "feature/totals.h"
+
+namespace ms::feature {
+
+// The slots of a layout by how they move: sums are added and subtracted, extremes and firsts queue, the last one stays.
+struct ForwardPlan {
+  explicit ForwardPlan(const StateLayout& layout);
+  std::vector<Slot> sums, extremes, firsts, lasts, distincts;
+  std::vector<size_t> windows;   // that end at t; "window w" below is a place in this list
+  std::vector<size_t> tumbling;  // answered by evaluate()
+  bool has_sawtooth = false;     // some tail moves by tiles
+  bool supported = true;         // false: a first over text; evaluate() answers
+};
+
+// A window's total is what entered less what left, both exact, so the bits are those of evaluate().
+class Forward {
+ public:
+  Forward(const StateLayout& layout, const ForwardPlan& plan);
+  ~Forward();
+  Forward(const Forward&) = delete;
+  Forward& operator=(const Forward&) = delete;
+
+  // Starts from the tiles and raw rows of `e`; then set_window() for each window, then advance().
+  void build(const Entity& e, const TileStore& tiles, int64_t limit, int64_t raw_horizon);
+  void set_window(size_t w, const uint64_t* totals);
+
+  // Whether `row` comes after everything that entered and lies in every window yet; others need a new build.
+  bool is_ahead(const uint64_t* row) const;
+  void add(const uint64_t* row);
+  // A pending row that may have entered already, when a question passed it.
+  void add_pending(const uint64_t* row);
+  // Adds the pending rows of `e` below `limit` and moves the tails to t. False: this Forward cannot answer, build anew.
+  bool advance(const Entity& e, const TileStore& tiles, int64_t t, int64_t limit);
+  int64_t time() const { return time_; }    // of the last advance
+  int64_t limit() const { return limit_; }  // rows with et below it may be in the totals
+
+  // The totals of window w as finalize() reads them; `words` are initialised words.
+  void totals(size_t w, uint64_t* words) const;
+
+  uint64_t first_row_needed() const { return first_row_; }  // number of a raw row (RowRun::dropped)
+  size_t bytes() const;
+
+ private:
+  struct Extreme {
+    int64_t time, value;
+  };
+  struct First {
+    int64_t time;
+    uint64_t words[4];
+  };
+  struct Seen {
+    int64_t time;
+    DistinctCode code;
+  };
+  struct CodeHash {
+    size_t operator()(const DistinctCode& c) const { return ((c.low ^ (c.high * 0x9E3779B97F4A7C15ull)) * 0xD6E8FEB86659FD93ull) >> 3; }
+  };
+  // Entries keep their numbers when the front is cut off; a window holds those from its cursor on.
+  template <class T>
+  struct Queue {
+    std::vector<T> entries;
+    uint64_t dropped = 0;  // the number of entries[0]
+    std::vector<uint64_t> cursors;
+    uint64_t end() const { return dropped + entries.size(); }
+    const T& at(uint64_t number) const { return entries[number - dropped]; }
+    void trim();
+  };
+  struct Distinct {
+    Queue<Seen> log;
+    std::unordered_map<DistinctCode, uint64_t, CodeHash> latest;  // code -> number of its newest entry
+    std::vector<int64_t> counts;
+    bool has_forgot = false;
+    int64_t forgot = INT64_MIN;  // start of the newest tile that only knows it is over the cap
+  };
+
+  uint64_t* evicted(size_t w) { return evicted_.data() + w * layout_.words; }
+  const uint64_t* evicted(size_t w) const { return evicted_.data() + w * layout_.words; }
+  void push_tile(const uint64_t* words, int64_t start);
+  void push_row(const uint64_t* row);
+  void push_extreme(size_t i, int64_t time, int64_t value);
+  void push_distinct(size_t i, int64_t time, DistinctCode code);
+  void evict_rows(size_t w, int64_t tail, const RowRun& rows);
+  void evict_tiles(size_t w, int64_t tail, const Entity& e, const TileStore& tiles);
+  void move_cursors(size_t w, int64_t tail);
+  void trim();
+
+  const StateLayout& layout_;
+  const ForwardPlan& plan_;
+  uint64_t head_[3] = {0, 0, 0};  // event time, offset, partition of the last row
+  bool has_head_ = false;
+  int64_t time_ = INT64_MIN, limit_ = INT64_MIN;
+  uint64_t first_row_ = 0;
+  Totals all_;                     // sums and lasts of everything that entered
+  std::vector<uint64_t> evicted_;  // sums that left, by window
+  std::vector<int64_t> tails_;
+  int64_t newest_tail_ = INT64_MIN;
+  std::vector<uint64_t> rows_;     // exact windows: number of the first raw row inside
+  std::vector<Queue<Extreme>> extremes_;
+  std::vector<Queue<First>> firsts_;
+  std::vector<Distinct> distincts_;
+};
+
+}  // namespace ms::feature

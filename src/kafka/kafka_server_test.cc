@@ -1,0 +1,394 @@
+// The server over real sockets and the real log: every API once, and everything a client must not be able to do.
+#include "kafka/kafka_server.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/metrics.h"
+#include "base/rng.h"
+#include "codec/record_batch.h"
+#include "kafka/error_code.h"
+#include "kafka/messages/all.h"
+#include "kafka/request.h"
+#include "kafka/sampler.h"
+
+namespace ms::kafka {
+namespace {
+
+class Client {
+ public:
+  explicit Client(uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+    const timeval patience{.tv_sec = 30, .tv_usec = 0};
+    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  ~Client() { close(fd_); }
+
+  void send_raw(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (n <= 0) return;
+      bytes.remove_prefix(static_cast<size_t>(n));
+    }
+  }
+  void send_frame(std::string_view body) {
+    const uint32_t size = htonl(static_cast<uint32_t>(body.size()));
+    send_raw(std::string(reinterpret_cast<const char*>(&size), 4) + std::string(body));
+  }
+  // nullopt: the server has closed the connection.
+  std::optional<std::string> receive_frame() {
+    uint32_t size;
+    if (!read_all(&size, 4)) return std::nullopt;
+    std::string body(ntohl(size), '\0');
+    if (!read_all(body.data(), body.size())) return std::nullopt;
+    return body;
+  }
+  template <class Request>
+  void ask(Request& request, int16_t version, int32_t correlation = 1) {
+    send_frame(request_bytes(request, version, correlation));
+  }
+  template <class Response>
+  Response receive(int16_t version, int32_t correlation = 1) {
+    Response response;
+    const auto body = receive_frame();
+    if (!body) return ADD_FAILURE() << "closed", response;
+    const bool flexible = Response::kApi.is_flexible(version);
+    Decoder in(Slice::copy(*body), version, flexible);
+    int32_t got;
+    in.value(got);
+    EXPECT_EQ(got, correlation);
+    if (flexible && Response::kApi.key != 18) in.skip_tags();
+    response.code(in);
+    EXPECT_TRUE(in.ok() && in.at_end());
+    return response;
+  }
+  template <class Response, class Request>
+  Response call(Request& request, int16_t version) {
+    ask(request, version);
+    return receive<Response>(version);
+  }
+  bool closed() { return !receive_frame(); }
+
+  template <class Request>
+  static std::string request_bytes(Request& request, int16_t version, int32_t correlation) {
+    const bool flexible = Request::kApi.is_flexible(version);
+    Encoder header(version, false);
+    header.value(Request::kApi.key);
+    header.value(version);
+    header.value(correlation);
+    header.value(std::string("test"));
+    if (flexible) header.no_tags();
+    Encoder body(version, flexible);
+    request.code(body);
+    return header.take_bytes() + body.take_bytes();
+  }
+
+ private:
+  bool read_all(void* into, size_t count) {
+    auto* at = static_cast<char*>(into);
+    while (count > 0) {
+      const ssize_t n = read(fd_, at, count);
+      if (n <= 0) return false;
+      at += n;
+      count -= static_cast<size_t>(n);
+    }
+    return true;
+  }
+  int fd_;
+};
+
+std::string batch_of(std::string_view value, int32_t records = 1) {
+  std::vector<RecordToWrite> list(static_cast<size_t>(records));
+  for (auto& r : list) r.timestamp_ms = 1'700'000'000'000, r.value = value;
+  return *build_record_batch({}, list);
+}
+
+class KafkaServerTest : public ::testing::Test {
+ protected:
+  KafkaServerTest() : dir_(std::filesystem::temp_directory_path() / ("ms-kafka-" + random_uuid().to_string())) {
+    runtime_ = *io::IoRuntime::start({.threads = 2});
+    log_ = *log::Log::open({.dir = dir_.string(), .fs = &posix_file_system(), .clock = &system_clock(), .reconcile_interval_ms = 0, .retention_check_interval_ms = 0});
+    KafkaServerOptions options;
+    options.group_initial_rebalance_delay_ms = 0;
+    options.request_bytes_max = 1 << 20;
+    server_ = *KafkaServer::start(options, *log_, *runtime_);
+    id_ = log_->create_topic("t", 2, {})->id;
+  }
+  ~KafkaServerTest() override {
+    server_->stop();
+    static_cast<void>(log_->close());
+    server_.reset();
+    log_.reset();
+    runtime_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+
+  static ProduceRequest produce_of(std::string topic, int32_t partition, std::string_view batch, int16_t acks = -1) {
+    ProduceRequest request;
+    request.acks = acks;
+    auto& data = request.topic_data.emplace_back();
+    data.name = std::move(topic);
+    auto& p = data.partition_data.emplace_back();
+    p.index = partition;
+    p.records.parts.push_back(Slice::copy(batch));
+    return request;
+  }
+  ProduceResponse::Response::PartitionResponse produce(Client& client, std::string_view batch, int16_t version = 9, std::string topic = "t", int32_t partition = 0) {
+    auto request = produce_of(std::move(topic), partition, batch);
+    request.topic_data[0].topic_id = id_;
+    return client.call<ProduceResponse>(request, version).responses.at(0).partition_responses.at(0);
+  }
+  FetchRequest fetch_of(int64_t offset, int32_t max_wait_ms, int32_t min_bytes = 1) const {
+    FetchRequest request;
+    request.max_wait_ms = max_wait_ms;
+    request.min_bytes = min_bytes;
+    auto& topic = request.topics.emplace_back();
+    topic.topic = "t";
+    topic.topic_id = id_;
+    topic.partitions.push_back({.partition = 0, .fetch_offset = offset, .partition_max_bytes = 1 << 20});
+    return request;
+  }
+
+  std::filesystem::path dir_;
+  std::unique_ptr<io::IoRuntime> runtime_;
+  std::unique_ptr<log::Log> log_;
+  std::unique_ptr<KafkaServer> server_;
+  TopicId id_;
+};
+
+TEST_F(KafkaServerTest, ProducedBatchesComeBackInEveryVersion) {
+  Client client(server_->port());
+  int64_t next = 0;
+  for (int16_t version = 3; version <= ProduceRequest::kApi.max_version; ++version) {
+    const auto answer = produce(client, batch_of("v" + std::to_string(version)), version);
+    EXPECT_EQ(answer.error_code, 0) << version;
+    EXPECT_EQ(answer.base_offset, next++);
+  }
+  for (int16_t version = FetchRequest::kApi.min_version; version <= FetchRequest::kApi.max_version; ++version) {
+    auto request = fetch_of(3, 0);
+    const auto p = client.call<FetchResponse>(request, version).responses.at(0).partitions.at(0);
+    EXPECT_EQ(p.error_code, 0);
+    EXPECT_EQ(p.high_watermark, next);
+    ASSERT_EQ(p.records.parts.size(), 1u);
+    std::string scratch;
+    auto reader = RecordReader::open(p.records.parts[0].span().first(*record_batch_size(p.records.parts[0].span())), scratch);
+    ASSERT_TRUE(reader) << version;
+    RecordView record;
+    ASSERT_EQ(reader->next(record), RecordReader::Step::kRecord);
+    EXPECT_EQ(record.offset, 3);
+    EXPECT_EQ(*record.value, "v6");
+  }
+}
+
+TEST_F(KafkaServerTest, OldProduceVersionsAreAdvertisedAndRefused) {
+  Client client(server_->port());
+  for (int16_t version = 0; version < 3; ++version)
+    EXPECT_EQ(produce(client, batch_of("x"), version).error_code, code(ErrorCode::kUnsupportedVersion));
+}
+
+TEST_F(KafkaServerTest, BadBatchesGetTheirError) {
+  Client client(server_->port());
+  std::string flipped = batch_of("hello");
+  flipped.back() = static_cast<char>(flipped.back() ^ 1);
+  EXPECT_EQ(produce(client, flipped).error_code, code(ErrorCode::kCorruptMessage));
+  EXPECT_EQ(produce(client, batch_of("a") + batch_of("b")).error_code, code(ErrorCode::kInvalidRecord));
+  EXPECT_EQ(produce(client, batch_of("a").substr(0, 40)).error_code, code(ErrorCode::kCorruptMessage));
+  EXPECT_EQ(produce(client, "").error_code, code(ErrorCode::kInvalidRecord));
+  EXPECT_EQ(produce(client, batch_of("a"), 9, "no-such-topic").error_code, code(ErrorCode::kUnknownTopicOrPartition));
+  EXPECT_EQ(produce(client, batch_of("a"), 9, "t", 7).error_code, code(ErrorCode::kUnknownTopicOrPartition));
+  EXPECT_EQ(produce(client, batch_of("a"), 9, "t", -1).error_code, code(ErrorCode::kUnknownTopicOrPartition));
+  id_ = TopicId{random_uuid()};
+  EXPECT_EQ(produce(client, batch_of("a"), 13).error_code, code(ErrorCode::kUnknownTopicId));
+  EXPECT_EQ(log_->partition_state({log_->find_topic("t")->id, {0}})->high_watermark.value, 0);
+}
+
+TEST_F(KafkaServerTest, AcksZeroIsSilentUntilItFails) {
+  Client client(server_->port());
+  auto fine = produce_of("t", 0, batch_of("a"), 0);
+  client.ask(fine, 9);
+  MetadataRequest metadata;
+  EXPECT_EQ(client.call<MetadataResponse>(metadata, 9).topics.size(), 1u);  // the first answer on this connection
+  auto bad = produce_of("t", 9, batch_of("a"), 0);
+  client.ask(bad, 9);
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(KafkaServerTest, AnswersKeepTheOrderOfTheRequests) {
+  Client client(server_->port());
+  auto slow = fetch_of(0, 200);  // nothing there: waits
+  client.ask(slow, 12, 1);
+  MetadataRequest quick;
+  client.ask(quick, 9, 2);
+  auto produce_request = produce_of("t", 1, batch_of("a"));
+  client.ask(produce_request, 9, 3);
+  EXPECT_EQ(client.receive<FetchResponse>(12, 1).responses.size(), 1u);
+  client.receive<MetadataResponse>(9, 2);
+  client.receive<ProduceResponse>(9, 3);
+}
+
+TEST_F(KafkaServerTest, ALongPollEndsWhenRecordsArrive) {
+  Client consumer(server_->port()), producer(server_->port());
+  auto request = fetch_of(0, 30'000);
+  consumer.ask(request, 12);
+  EXPECT_EQ(produce(producer, batch_of("a")).error_code, 0);
+  const auto p = consumer.receive<FetchResponse>(12).responses.at(0).partitions.at(0);
+  EXPECT_EQ(p.high_watermark, 1);
+  EXPECT_GT(p.records.bytes(), 0u);
+}
+
+TEST_F(KafkaServerTest, IncrementalSessionsTellOnlyNews) {
+  Client client(server_->port());
+  EXPECT_EQ(produce(client, batch_of("a")).error_code, 0);
+  auto first = fetch_of(0, 0);
+  first.session_epoch = 0;
+  const auto full = client.call<FetchResponse>(first, 12);
+  ASSERT_NE(full.session_id, 0);
+  EXPECT_EQ(full.responses.size(), 1u);
+  auto next = fetch_of(1, 0);
+  next.session_id = full.session_id;
+  next.session_epoch = 1;
+  EXPECT_TRUE(client.call<FetchResponse>(next, 12).responses.empty());
+  EXPECT_EQ(produce(client, batch_of("b")).error_code, 0);
+  FetchRequest again;
+  again.session_id = full.session_id;
+  again.session_epoch = 2;
+  EXPECT_EQ(client.call<FetchResponse>(again, 12).responses.size(), 1u);
+  EXPECT_EQ(client.call<FetchResponse>(again, 12).error_code, code(ErrorCode::kInvalidFetchSessionEpoch));
+}
+
+TEST_F(KafkaServerTest, FetchLimitsGiveAtLeastOneBatch) {
+  Client client(server_->port());
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(produce(client, batch_of(std::string(5000, 'x'))).error_code, 0);
+  auto request = fetch_of(0, 0);
+  request.max_bytes = 1;
+  request.topics[0].partitions[0].partition_max_bytes = 1;
+  const size_t one = client.call<FetchResponse>(request, 12).responses.at(0).partitions.at(0).records.bytes();
+  EXPECT_EQ(one, batch_of(std::string(5000, 'x')).size());
+  request.max_bytes = 1 << 20;
+  request.topics[0].partitions[0].partition_max_bytes = static_cast<int32_t>(2 * one + 10);
+  EXPECT_EQ(client.call<FetchResponse>(request, 12).responses.at(0).partitions.at(0).records.bytes(), 2 * one);
+  auto beyond = fetch_of(99, 1000);
+  EXPECT_EQ(client.call<FetchResponse>(beyond, 12).responses.at(0).partitions.at(0).error_code, code(ErrorCode::kOffsetOutOfRange));
+}
+
+TEST_F(KafkaServerTest, UnknownApiVersionsVersionIsAnsweredInTheOldestForm) {
+  Client client(server_->port());
+  client.send_frame(std::string("\0\x12\0\x63\0\0\0\1\0\0", 10));
+  const auto response = client.receive<ApiVersionsResponse>(0);
+  EXPECT_EQ(response.error_code, code(ErrorCode::kUnsupportedVersion));
+  ASSERT_EQ(response.api_keys.size(), 1u);
+  EXPECT_EQ(response.api_keys[0].max_version, 4);
+}
+
+TEST_F(KafkaServerTest, MalformedInputClosesTheConnectionAndIsCounted) {
+  const auto refused = [](std::string_view reason) {
+    return counter("millstream_kafka_requests_refused_total", "reason=\"" + std::string(reason) + "\"").get();
+  };
+  const struct {
+    std::string_view reason;
+    std::string frame;
+  } cases[] = {
+      {"malformed", ""},
+      {"malformed", std::string("\0\3\0\1\0\0", 6)},
+      {"malformed", std::string("\0\3\0\1\0\0\0\1\x7f\xff", 10)},                      // client id longer than the frame
+      {"malformed", std::string("\0\3\0\1\0\0\0\1\0\0\x7f\xff\xff\xff", 14)},          // two billion topics
+      {"malformed", std::string("\0\0\0\x09\0\0\0\1\0\0\0\0\xff\xff\0\0\0\0\xff\xff\xff\xff\x0f", 23)},
+      {"unknown_api", std::string("\x7f\xff\0\0\0\0\0\1\0\0", 10)},
+      {"unknown_api", std::string("\0\x04\0\0\0\0\0\1\0\0", 10)},                      // LeaderAndIsr is not ours
+      {"unknown_version", std::string("\0\3\0\x63\0\0\0\1\0\0", 10)},
+      {"unknown_version", std::string("\0\3\xff\xff\0\0\0\1\0\0", 10)},
+  };
+  for (const auto& [reason, frame] : cases) {
+    const int64_t before = refused(reason);
+    Client client(server_->port());
+    client.send_frame(frame);
+    EXPECT_TRUE(client.closed()) << reason;
+    EXPECT_EQ(refused(reason), before + 1);
+  }
+  Client oversized(server_->port());
+  oversized.send_raw(std::string("\x7f\xff\xff\xff", 4));
+  EXPECT_TRUE(oversized.closed());
+  Client negative(server_->port());
+  negative.send_raw(std::string("\xff\xff\xff\xff", 4));
+  EXPECT_TRUE(negative.closed());
+  Client fine(server_->port());
+  MetadataRequest metadata;
+  EXPECT_EQ(fine.call<MetadataResponse>(metadata, 9).topics.size(), 1u);
+}
+
+// Well-formed nonsense for every API and version: an answer or a closed connection, and the server goes on.
+TEST_F(KafkaServerTest, SampledRequestsOfEveryApi) {
+  for_each_api([&]<class Request, class Response>() {
+    for (int16_t version = Request::kApi.min_version; version <= Request::kApi.max_version; ++version) {
+      for (uint64_t seed = 0; seed < 4; ++seed) {
+        Request request;
+        Sampler sampler(seed * 7919 + static_cast<uint64_t>(version), version);
+        request.code(sampler);
+        if constexpr (requires { request.max_wait_ms; }) request.max_wait_ms = 0;
+        Client client(server_->port());
+        client.ask(request, version);
+        if constexpr (requires { request.acks; }) {
+          if (request.acks == 0) continue;
+        }
+        if constexpr (std::is_same_v<Request, ApiVersionsRequest>) {
+          if (version < 3) client.template receive<Response>(version);
+        } else {
+          client.template receive<Response>(version);
+        }
+      }
+    }
+  });
+  Client fine(server_->port());
+  MetadataRequest metadata;
+  EXPECT_EQ(fine.call<MetadataResponse>(metadata, 9).error_code, 0);
+}
+
+TEST_F(KafkaServerTest, MetadataCreatesTopicsWhenAllowed) {
+  Client client(server_->port());
+  MetadataRequest request;
+  auto& topics = request.topics.emplace();
+  topics.push_back({.topic_id = {}, .name = "fresh"});
+  topics.push_back({.topic_id = {}, .name = "not legal!"});
+  request.allow_auto_topic_creation = false;
+  EXPECT_EQ(client.call<MetadataResponse>(request, 9).topics.at(0).error_code, code(ErrorCode::kUnknownTopicOrPartition));
+  request.allow_auto_topic_creation = true;
+  const auto created = client.call<MetadataResponse>(request, 12);
+  EXPECT_EQ(created.topics.at(0).error_code, 0);
+  EXPECT_EQ(created.topics.at(0).partitions.size(), 1u);
+  EXPECT_EQ(created.topics.at(1).error_code, code(ErrorCode::kInvalidTopicException));
+  MetadataRequest by_id;
+  by_id.topics.emplace().push_back({.topic_id = created.topics[0].topic_id, .name = std::nullopt});
+  EXPECT_EQ(*client.call<MetadataResponse>(by_id, 12).topics.at(0).name, "fresh");
+}
+
+TEST_F(KafkaServerTest, StopEndsWaitingRequestsWithinSeconds) {
+  Client waiting(server_->port()), joining(server_->port());
+  auto request = fetch_of(0, 60'000);
+  waiting.ask(request, 12);
+  JoinGroupRequest join;
+  join.group_id = "g";
+  join.session_timeout_ms = 10'000;
+  join.protocol_type = "consumer";
+  join.protocols.push_back({"range", Slice::copy(std::string_view("x"))});
+  EXPECT_EQ(joining.call<JoinGroupResponse>(join, 3).error_code, 0);
+  MetadataRequest metadata;
+  Client(server_->port()).call<MetadataResponse>(metadata, 9);
+  const int64_t before_us = system_clock().steady_us();
+  server_->stop();
+  EXPECT_LT(system_clock().steady_us() - before_us, 5 * kMicrosPerSecond);
+  EXPECT_TRUE(waiting.closed());
+}
+
+}  // namespace
+}  // namespace ms::kafka
