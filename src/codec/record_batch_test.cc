@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "base/file_system.h"
 #include "base/rng.h"
 
 namespace ms {
@@ -101,6 +104,19 @@ TEST(RecordBatch, ReaderSurvivesAnyBytes) {
     if (reader)
       while (reader->next(record) == RecordReader::Step::kRecord) (void)record.headers();
   }
+}
+
+TEST(RecordBatch, FuzzingCorpus) {
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(MS_SOURCE_DIR "/tests/fuzz/record_batch_fuzz")) {
+    const std::string bytes = read_file(posix_file_system(), entry.path().string()).value();
+    std::string scratch;
+    RecordView record;
+    if (auto reader = RecordReader::open(bytes_of(bytes), scratch, 1u << 20))
+      while (reader->next(record) == RecordReader::Step::kRecord) (void)record.headers();
+    ++files;
+  }
+  EXPECT_GE(files, 5);
 }
 
 TEST(Compression, ABombIsRefusedBeforeItGrows) {

@@ -27,8 +27,8 @@ struct LogOptions {
   const Clock* clock = nullptr;
   size_t group_bytes_max = 8u << 20;           // a group is sealed at this size even while a sync runs
   size_t pending_bytes_max = 256u << 20;       // appends waiting for durability; beyond it they are refused (kExhausted)
-  size_t wal_segment_bytes = 128u << 20;
-  size_t tail_cache_bytes_max = 512u << 20;
+  size_t wal_segment_bytes = 64u << 20;
+  size_t tail_cache_bytes_max = 128u << 20;    // reconciling begins early when half of it is not in objects yet
   size_t object_bytes_target = 64u << 20;
   int64_t reconcile_interval_ms = 30'000;      // 0: only when reconcile() is called
   int64_t retention_check_interval_ms = 60'000;  // 0: only when enforce_retention() is called

@@ -9,7 +9,8 @@
 namespace ms::log {
 namespace {
 constexpr uint32_t kSnapshotVersion = 1;
-constexpr uint32_t kReservePerCommandMax = 100'000;
+constexpr int32_t kPartitionsPerTopicMax = 200'000;  // a damaged count must not reserve memory
+constexpr uint32_t kReservePerCommandMax = 1'000;
 Unexpected no_topic(TopicId id) { return not_found(fmt::format("no topic with id {}", id.uuid.to_string())); }
 }  // namespace
 
@@ -51,7 +52,7 @@ Result<uint64_t> MetaState::apply(const Command& command, AppendTime now) {
 
 Result<uint64_t> MetaState::on(const CreateTopic& c, AppendTime) {
   if (by_name_.contains(c.name)) return fail(ErrorKind::kAlreadyExists, fmt::format("topic '{}' already exists", c.name));
-  if (c.partitions < 1 || topics_.contains(c.id)) return corruption("impossible CreateTopic");
+  if (c.partitions < 1 || c.partitions > kPartitionsPerTopicMax || topics_.contains(c.id)) return corruption("impossible CreateTopic");
   TopicState& topic = topics_[c.id];
   topic.info = {.id = c.id, .name = c.name, .partitions = c.partitions, .config = c.config, .internal = c.internal};
   topic.partitions.resize(static_cast<size_t>(c.partitions));
@@ -77,7 +78,7 @@ Result<uint64_t> MetaState::on(const CreatePartitions& c, AppendTime) {
   const auto topic = topics_.find(c.id);
   if (topic == topics_.end()) return no_topic(c.id);
   TopicInfo& info = topic->second.info;
-  if (c.total <= info.partitions)
+  if (c.total <= info.partitions || c.total > kPartitionsPerTopicMax)
     return invalid(fmt::format("topic '{}' has {} partitions; {} would not be more", info.name, info.partitions, c.total));
   partition_count_ += c.total - info.partitions;
   info.partitions = c.total;

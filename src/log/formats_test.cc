@@ -1,0 +1,112 @@
+// The examples of docs/formats/ are what the code writes, and every fuzzing corpus passes.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/file_system.h"
+#include "codec/record_batch.h"
+#include "log/testing/fuzz_targets.h"
+
+namespace ms::log {
+namespace {
+
+// The bytes of the block ```hex NAME: pairs of digits up to two spaces, then words.
+std::string hex_example(const std::string& page, const std::string& name) {
+  const std::string text = read_file(posix_file_system(), MS_SOURCE_DIR "/docs/formats/" + page).value();
+  const size_t from = text.find("```hex " + name + "\n");
+  EXPECT_NE(from, std::string::npos) << page << " has no example " << name;
+  std::string out;
+  for (size_t at = text.find('\n', from) + 1; at < text.size() && text.compare(at, 3, "```") != 0; at = text.find('\n', at) + 1) {
+    const std::string line = text.substr(at, text.find('\n', at) - at);
+    for (size_t i = 0; i + 1 < line.size() && line[i] != ' '; i += 3) out.push_back(static_cast<char>(std::stoi(line.substr(i, 2), nullptr, 16)));
+  }
+  return out;
+}
+
+std::string text_of(std::span<const uint8_t> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+std::string hex_of(std::string_view bytes) {
+  std::string out;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    const auto b = static_cast<uint8_t>(bytes[i]);
+    out += {kDigits[b >> 4], kDigits[b & 15], i % 16 == 15 ? '\n' : ' '};
+  }
+  return out;
+}
+
+constexpr TopicId kTopic{Uuid{{0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xAA, 0xBB, 0xCC, 0xDD, 0xEE, 0xFF}}};
+constexpr int64_t kTimeUs = 1767225600000000;
+
+std::string example_batch() {
+  const std::vector<RecordToWrite> records = {{.timestamp_ms = kTimeUs / 1000, .key = "k", .value = "v"}};
+  std::string batch = build_record_batch({}, records).value();
+  patch_record_batch({reinterpret_cast<uint8_t*>(batch.data()), batch.size()}, Offset{5}, 0);
+  return batch;
+}
+std::span<const uint8_t> bytes_of(std::string_view text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
+
+std::string example_frame() {
+  const std::string batch = example_batch();
+  const auto facts = check_record_batch(bytes_of(batch)).value();
+  ByteWriter commands;
+  encode(commands, Command{AdvanceLogStart{{kTopic, {0}}, {2}}});
+  encode(commands, AppendBatch{.to = {kTopic, {0}}, .base = {5}, .size = facts.size, .crc = facts.crc});
+  const FrameHeader header{.life = 0x1122334455667788, .segment = 1, .frame = 9, .append_us = kTimeUs,
+                           .command_bytes = static_cast<uint32_t>(commands.size()), .command_crc = crc32c(bytes_of(commands.str())),
+                           .data_bytes = static_cast<uint32_t>(batch.size()), .batches = 1};
+  return text_of(encode(header)) + commands.str() + batch;
+}
+
+std::string example_object() {
+  const std::string batch = example_batch();
+  ObjectBuilder builder(3);
+  builder.add({kTopic, {0}}, {.bytes = Slice::copy(batch), .base = {5}, .next = {6}, .min_timestamp_ms = kTimeUs / 1000,
+                              .max_timestamp_ms = kTimeUs / 1000, .at = {kTimeUs}});
+  std::string out;
+  for (const auto& part : builder.finish()) out += text_of(part);
+  return out;
+}
+
+TEST(Formats, TheExamplesOfTheWalPage) {
+  const std::string segment = text_of(encode(SegmentHeader{.number = 1, .life = 0x1122334455667788, .first_frame = 1}));
+  EXPECT_EQ(hex_example("wal.md", "segment"), segment) << hex_of(segment);
+  EXPECT_EQ(hex_example("wal.md", "frame"), example_frame()) << hex_of(example_frame());
+  const std::string frame = hex_example("wal.md", "frame");
+  const auto header = parse_frame_header(bytes_of(frame));
+  ASSERT_TRUE(header);
+  EXPECT_TRUE(check_frame(*header, bytes_of(frame)));
+}
+
+TEST(Formats, TheExampleOfTheStreamObjectPage) {
+  EXPECT_EQ(hex_example("stream-object.md", "object"), example_object()) << hex_of(example_object());
+  const std::string object = hex_example("stream-object.md", "object");
+  const auto place = parse_object_tail(bytes_of(object).last(kObjectTailBytes), object.size()).value();
+  const auto directory = parse_object_footer(bytes_of(object).subspan(place.position, place.bytes), place).value();
+  ASSERT_EQ(directory.runs.size(), 1u);
+  EXPECT_EQ(directory.runs[0].time_of({5}).us, kTimeUs);
+}
+
+template <class Target>
+void replay_corpus(const std::string& name, const Target& target) {
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(MS_SOURCE_DIR "/tests/fuzz/" + name)) {
+    const std::string bytes = read_file(posix_file_system(), entry.path().string()).value();
+    target(bytes_of(bytes));
+    for (size_t at = 0; at < std::min<size_t>(bytes.size(), 200); ++at) {  // and its near neighbours
+      std::string bad = bytes;
+      bad[at] = static_cast<char>(bad[at] ^ 0x81);
+      target(bytes_of(bad));
+      target(bytes_of(bytes).first(at));
+    }
+    ++files;
+  }
+  EXPECT_GE(files, 2);
+}
+
+TEST(Fuzz, Corpora) {
+  replay_corpus("wal_fuzz", testing::fuzz_wal);
+  replay_corpus("stream_object_fuzz", testing::fuzz_stream_object);
+}
+
+}  // namespace
+}  // namespace ms::log
