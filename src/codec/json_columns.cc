@@ -5,6 +5,7 @@
 #define NDEBUG
 #endif
 #include <fmt/format.h>
+#include <immintrin.h>
 #include <simdjson.h>
 
 #include <cmath>
@@ -17,7 +18,8 @@ namespace {
 namespace od = simdjson::ondemand;
 static_assert(SIMDJSON_CAN_ALWAYS_RUN_HASWELL, "else the slow portable code would be compiled in");
 
-constexpr size_t kKeyBytesMax = 40;  // keys remembered for speculation; well below simdjson's padding
+constexpr size_t kWide = 32;  // bytes of one comparison; may be read from any place of a record, below simdjson's padding
+constexpr size_t kKeyBytesMax = kWide;  // keys remembered for speculation, with their closing quote
 
 // A member name that some field's path goes through.
 struct Member {
@@ -34,6 +36,23 @@ struct Member {
 };
 constexpr int32_t kNobody = -1;
 constexpr size_t kSeenMax = 256;
+
+uint32_t low_bits(size_t count) { return count >= 32 ? ~0u : (1u << count) - 1; }
+
+// Whether the first `size` <= kWide bytes are equal. Reads kWide bytes of both.
+bool equal_prefix(const char* a, const char* b, size_t size) {
+  const __m256i left = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a));
+  const __m256i right = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b));
+  const auto same = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(left, right)));
+  return (same & low_bits(size)) == low_bits(size);
+}
+
+// Whether `text` holds a backslash. Reads kWide bytes.
+bool has_escape(std::string_view text) {
+  if (text.size() > kWide) return std::memchr(text.data(), '\\', text.size()) != nullptr;
+  const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text.data()));
+  return (static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('\\')))) & low_bits(text.size())) != 0;
+}
 
 std::string_view json_type_name(simdjson::simdjson_result<od::json_type> type) {
   if (type.error()) return "something that is not JSON";
@@ -82,7 +101,10 @@ class Decoder final : public JsonDecoder {
   explicit Decoder(std::vector<JsonField> fields) : fields_(std::move(fields)) {
     CHECK(fields_.size() <= 1'000);
     members_.push_back({});
-    for (uint32_t f = 0; f < fields_.size(); ++f) add_path(f);
+    for (uint32_t f = 0; f < fields_.size(); ++f) {
+      add_path(f);
+      if (fields_[f].required) required_.push_back(f);
+    }
   }
 
   void start(ColumnBatch& batch, size_t rows) const override {
@@ -173,7 +195,7 @@ class Decoder final : public JsonDecoder {
     Member& m = members_[member];
     if (position < m.seen.size()) {
       const Member::Seen& seen = m.seen[position];
-      if (seen.size != 0 && std::memcmp(raw, seen.raw, seen.size) == 0) return seen.child;
+      if (seen.size != 0 && equal_prefix(raw, seen.raw, seen.size)) return seen.child;
     }
     std::string_view key;
     if (const auto e = f.unescaped_key().get(key)) return fail(e), -2;
@@ -259,7 +281,7 @@ class Decoder final : public JsonDecoder {
     token = strip(token);
     token = token.substr(1, token.size() - 2);
     Column& c = batch_->columns[f];
-    if (std::memchr(token.data(), '\\', token.size()) != nullptr) {
+    if (has_escape(token)) {
       std::string_view unescaped;
       if (const auto e = value.get_string().get(unescaped)) return fail(e);
       c.strings[row_] = batch_->arena.add(unescaped);
@@ -322,12 +344,13 @@ class Decoder final : public JsonDecoder {
   }
 
   bool required_are_there() {
-    for (size_t f = 0; f < fields_.size(); ++f)
-      if (fields_[f].required && !batch_->columns[f].valid(row_)) return fail(fmt::format("event_time: field '{}' is missing or null", fields_[f].path));
+    for (const uint32_t f : required_)
+      if (!batch_->columns[f].valid(row_)) return fail(fmt::format("event_time: field '{}' is missing or null", fields_[f].path));
     return true;
   }
 
   std::vector<JsonField> fields_;
+  std::vector<uint32_t> required_;
   std::vector<Member> members_;  // [0] is the root
   od::parser parser_;
   std::vector<char> copy_;
