@@ -15,6 +15,8 @@ namespace {
 using namespace feature;
 
 constexpr size_t kNameMax = 200;
+constexpr size_t kEntriesMax = 100'000;   // of one file, with aliases expanded
+constexpr size_t kRefusalsMax = 200;
 
 bool is_name(std::string_view text, bool dots) {
   if (text.empty() || text.size() > kNameMax || (text[0] >= '0' && text[0] <= '9') || text[0] == '-') return false;
@@ -69,7 +71,9 @@ class FileReader {
     else if (first == '|' || first == '>') out.exact = false;
     return out;
   }
-  void refuse(const Place& place, std::string message) { out_.refusals.push_back({place.file, place.line, place.column, std::move(message)}); }
+  void refuse(const Place& place, std::string message) {
+    if (out_.refusals.size() < kRefusalsMax) out_.refusals.push_back({place.file, place.line, place.column, std::move(message)});
+  }
 
   // Calls f(key, value, place of the key) for every entry of a map; refuses what is not a map and keys that come twice.
   template <class F>
@@ -77,6 +81,7 @@ class FileReader {
     if (!map.IsMap()) return refuse(at(map.Mark()), fmt::format("{} must be a map (name: ...), not {}", what, kind(map)));
     std::set<std::string> seen;
     for (const auto& entry : map) {
+      if (!room()) return;
       if (!entry.first.IsScalar()) {
         refuse(at(entry.first.Mark()), fmt::format("a name in {} must be a text", what));
         continue;
@@ -85,6 +90,11 @@ class FileReader {
       if (!seen.insert(key).second) refuse(at(entry.first.Mark()), fmt::format("'{}' comes twice in {}", key, what));
       else f(key, entry.second, at(entry.first.Mark()));
     }
+  }
+  // Aliases can make a small file name a node very often.
+  bool room() {
+    if (++entries_ == kEntriesMax) refuse(Place{file_.name}, fmt::format("more than {} entries", kEntriesMax));
+    return entries_ < kEntriesMax;
   }
   static std::string_view kind(const YAML::Node& node) {
     return node.IsNull() ? "nothing" : node.IsScalar() ? "a text" : node.IsSequence() ? "a list" : "a map";
@@ -279,12 +289,13 @@ class FileReader {
       else if (k == "default") base.default_value = scalar(v);
       else if (k == "ttl") base.ttl_us = duration(v, "ttl");
       else if (k == "cap") cap(v, base);
-      else if (k == "over") for (const YAML::Node& item : items(v)) window(item, windows);
+      else if (k == "over") each_window(v, windows);
       else unknown(place, k, what, kKnown);
     });
     if (spec.IsMap() && !places.contains(".over")) refuse(where, fmt::format("{} has no window; add over: [1h]", what));
     if (places.contains(".cap") && *found != AggregateKind::kCountDistinct) refuse(places[".cap"], fmt::format("{} takes no cap; count_distinct does", what));
     for (const auto& [named, place] : windows) {
+      if (!room()) return;
       FeatureDefinition f = base;
       f.name = fmt::format("{}_{}_{}", feature, aggregate, named.suffix);
       f.window = named.window;
@@ -295,6 +306,12 @@ class FileReader {
     }
   }
 
+  void each_window(const YAML::Node& node, std::vector<std::pair<NamedWindow, Place>>& out) {
+    for (const YAML::Node& item : items(node)) {
+      if (!room()) return;
+      window(item, out);
+    }
+  }
   void window(const YAML::Node& node, std::vector<std::pair<NamedWindow, Place>>& out) {
     // `sliding(1h, hop: 1m)` without quotes in a list in brackets arrives here in pieces.
     const std::string written = text(node, "a window (in quotes if it has a comma)");
@@ -349,6 +366,7 @@ class FileReader {
   const DefinitionFile& file_;
   ParsedDefinitions& out_;
   std::vector<std::string_view> lines_;
+  size_t entries_ = 0;
 };
 
 template <class T>

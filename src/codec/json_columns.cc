@@ -113,20 +113,26 @@ class Decoder final : public JsonDecoder {
   }
 
   std::optional<std::string> decode(std::string_view value, size_t readable_after, ColumnBatch& batch, size_t row) override {
-    batch_ = &batch, row_ = row, copied_ = readable_after < simdjson::SIMDJSON_PADDING;
-    const char* data = value.data();
-    if (copied_) {
-      if (copy_.size() < value.size() + simdjson::SIMDJSON_PADDING) copy_.resize(value.size() * 2 + simdjson::SIMDJSON_PADDING);
-      if (!value.empty()) std::memcpy(copy_.data(), value.data(), value.size());
-      data = copy_.data();
-    }
-    reason_.clear();
-    if (document(data, value.size()) && required_are_there()) return std::nullopt;
-    for (size_t f = 0; f < fields_.size(); ++f) set_null(static_cast<uint32_t>(f));
+    batch_ = &batch, row_ = row, copied_ = false;
+    if (readable_after >= simdjson::SIMDJSON_PADDING && attempt(value.data(), value.size())) return std::nullopt;
+    // From a copy: too little behind the value, or it is malformed, where simdjson's verdict can depend on the bytes behind
+    // it. A verdict must be a function of the record alone.
+    copied_ = true;
+    if (copy_.size() < value.size() + simdjson::SIMDJSON_PADDING) copy_.resize(value.size() * 2 + simdjson::SIMDJSON_PADDING);
+    if (!value.empty()) std::memcpy(copy_.data(), value.data(), value.size());
+    std::memset(copy_.data() + value.size(), ' ', simdjson::SIMDJSON_PADDING);
+    if (attempt(copy_.data(), value.size())) return std::nullopt;
     return std::move(reason_);
   }
 
  private:
+  bool attempt(const char* data, size_t size) {
+    reason_.clear();
+    if (document(data, size) && required_are_there()) return true;
+    for (size_t f = 0; f < fields_.size(); ++f) set_null(static_cast<uint32_t>(f));
+    return false;
+  }
+
   void add_path(uint32_t field) {
     uint32_t at = 0;
     std::string_view rest = fields_[field].path;
