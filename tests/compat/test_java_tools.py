@@ -20,8 +20,8 @@ def test_topics_producer_consumer_groups(kafka, topic):
     lags = [line.split()[5] for line in groups.splitlines() if line.startswith(topic)]
     assert lags == ["0", "0", "0"], groups
     tool("consumer-groups", *at, "--group", topic, "--topic", topic, "--reset-offsets", "--to-earliest", "--execute")
-    assert "50" in tool("console-consumer", *at, "--topic", topic, "--group", topic, "--max-messages", 50, "--timeout-ms", 30000,
-                        "--formatter-property", "print.value=true") + "50"
+    again = tool("console-consumer", *at, "--topic", topic, "--group", topic, "--max-messages", 50, "--timeout-ms", 30000)
+    assert sorted(again.split("\n")) == sorted(out.split("\n"))
     assert topic in tool("consumer-groups", *at, "--list").split()
     tool("consumer-groups", *at, "--delete", "--group", topic)
     assert sum(int(line.rsplit(":", 1)[1]) for line in tool("get-offsets", *at, "--topic", topic).split()) == 50
