@@ -21,6 +21,9 @@ add_library(ext_snappy INTERFACE)
 target_link_libraries(ext_snappy INTERFACE snappy)
 add_library(ext_simdjson INTERFACE)
 target_link_libraries(ext_simdjson INTERFACE simdjson)
+# libparquet exports the simdjson it carries, of another version; whichever library comes first in the program answers for
+# both, and ours called theirs (a crash in the first decoded event). So ours comes first in every program.
+add_link_options("SHELL:-Wl,--push-state,--no-as-needed -lsimdjson -Wl,--pop-state")
 add_library(ext_boost INTERFACE)
 target_compile_definitions(ext_boost INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_HAS_CO_AWAIT BOOST_ASIO_HAS_STD_COROUTINE
   BOOST_ASIO_DISABLE_THREADS_PER_CONTEXT=0)

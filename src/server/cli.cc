@@ -92,6 +92,9 @@ int run_cli(int argc, char** argv) {
   cli.common.server = server && *server ? server : "http://127.0.0.1:8484";
   add_serve_command(cli);
   add_topic_commands(cli);
+  add_definition_commands(cli);
+  add_get_command(cli);
+  add_train_command(cli);
   add_status_commands(cli);
   try {
     cli.app.parse(argc, argv);

@@ -38,6 +38,7 @@ void add_serve_command(Cli& cli);
 void add_topic_commands(Cli& cli);
 void add_definition_commands(Cli& cli);
 void add_get_command(Cli& cli);
+void add_train_command(Cli& cli);
 void add_status_commands(Cli& cli);
 
 // Prints "millstream: MESSAGE" on stderr; returns the exit status of the error.

@@ -1,0 +1,100 @@
+// millstream get SERVICE KEY=VALUE ...
+#include <fmt/format.h>
+
+#include <charconv>
+#include <map>
+
+#include "server/api_client.h"
+#include "server/cli.h"
+#include "server/output.h"
+
+namespace ms::server {
+namespace {
+
+struct GetOptions {
+  std::string service;
+  std::vector<std::string> keys;  // KEY=VALUE
+};
+
+Result<Json> to_key_value(const std::string& name, const std::string& text, const std::string& type) {
+  if (type == "int64") {
+    int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || end != text.data() + text.size()) return invalid(fmt::format("{}={}: the key is an integer", name, text));
+    return number;
+  }
+  if (type == "bool") {
+    if (text != "true" && text != "false") return invalid(fmt::format("{}={}: the key is true or false", name, text));
+    return text == "true";
+  }
+  return text;
+}
+
+// Types of the key parts of every view the service reads, by their names and, for keys of one part, the entity's name.
+Result<std::map<std::string, std::string>> key_types(ApiClient& client, const std::string& service) {
+  TRY_ASSIGN(const Json description, client.get("/v1/services/" + segment(service)));
+  std::map<std::string, std::string> types;
+  std::string last;
+  for (const Json& column : description["columns"]) {
+    const std::string view = column["view"];
+    if (view == last) continue;
+    last = view;
+    TRY_ASSIGN(const Json json, client.get("/v1/views/" + segment(view)));
+    for (const Json& part : json["key"]) types[part["name"]] = part["type"];
+    if (json["key"].size() == 1) types.emplace(json["entity"]["name"], json["key"][0]["type"]);
+  }
+  return types;
+}
+
+Result<Json> read(const Cli& cli, const GetOptions& options) {
+  TRY_ASSIGN(ApiClient client, ApiClient::to(cli.common.server));
+  TRY_ASSIGN(const auto types, key_types(client, options.service));
+  Json entity = Json::object();
+  for (const std::string& pair : options.keys) {
+    const size_t at = pair.find('=');
+    if (at == std::string::npos) return invalid(fmt::format("'{}' must be KEY=VALUE", pair));
+    const std::string name = pair.substr(0, at);
+    const auto type = types.find(name);
+    TRY_ASSIGN(entity[name], to_key_value(name, pair.substr(at + 1), type == types.end() ? "string" : type->second));
+  }
+  return client.send("POST", fmt::format("/v1/services/{}/features", segment(options.service)), {{"entities", Json::array({entity})}});
+}
+
+std::string value_text(const Json& value) {
+  if (value.is_null()) return "-";
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string reply_text(const Json& reply, const std::vector<std::string>& keys) {
+  const Json& row = reply["rows"][0];
+  std::string out = fmt::format("{}@{}", reply["service"].get<std::string>(), reply["version"].get<int>());
+  for (const std::string& key : keys) out += "  " + key;
+  out += fmt::format("  as of {}\n", reply["as_of"].get<std::string>());
+  if (!row["found"].get<bool>()) out += "No event of this entity lies in any window: counts are 0, everything else is empty.\n";
+  Table table({"FEATURE", "VALUE", "STATUS", "EVENT TIME", "AGE"});
+  for (size_t i = 0; i < reply["features"].size(); ++i) {
+    const Json& age = row["ages_ms"][i];
+    table.add({reply["features"][i], value_text(row["values"][i]), row["statuses"][i], value_text(row["event_times"][i]),
+               age.is_null() ? "-" : human_age(age.get<int64_t>())});
+  }
+  return out + "\n" + table.text();
+}
+
+int get(const Cli& cli, const GetOptions& options) {
+  const auto reply = read(cli, options);
+  if (!reply) return report(reply.error());
+  fmt::print("{}", cli.common.json ? dump(*reply) + "\n" : reply_text(*reply, options.keys));
+  return kDone;
+}
+
+}  // namespace
+
+void add_get_command(Cli& cli) {
+  const auto options = std::make_shared<GetOptions>();
+  CLI::App* sub = add_command(cli, cli.app, "get", "one entity's features now, with status and age", [&cli, options] { return get(cli, *options); });
+  sub->add_option("SERVICE", options->service, "the service")->required();
+  sub->add_option("KEY=VALUE", options->keys, "the parts of the entity's key")->required();
+  add_server_options(cli, *sub);
+}
+
+}  // namespace ms::server

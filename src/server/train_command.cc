@@ -1,0 +1,148 @@
+// millstream train: a training set, as a job of the server or straight from a directory
+#include <fmt/format.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <stop_token>
+
+#include "api/training_request.h"
+#include "base/nearest.h"
+#include "catalog/catalog.h"
+#include "engine/timeline.h"
+#include "log/log.h"
+#include "server/api_client.h"
+#include "server/cli.h"
+#include "server/data_dir.h"
+#include "server/output.h"
+
+namespace ms::server {
+namespace {
+
+struct TrainOptions {
+  std::string dir;
+  std::string service, spine, out, manifest, pin_manifest, time_column;
+  std::string mode = "as_known";
+  std::string compression = "snappy";
+  bool statuses = false, event_times = false, after_event = false;
+  unsigned threads = 0;
+};
+
+constexpr int kProgressWaitMs = 200;
+
+volatile std::sig_atomic_t interrupted = 0;
+void on_interrupt(int) { interrupted = 1; }
+
+std::string absolute(const std::string& path) {
+  if (path.empty()) return path;
+  std::error_code error;
+  const auto full = std::filesystem::absolute(path, error);
+  return error ? path : full.lexically_normal().string();
+}
+
+Json request_json(const TrainOptions& o) {
+  return {{"service", o.service},
+          {"spine", absolute(o.spine)},
+          {"out", absolute(o.out)},
+          {"manifest", absolute(o.manifest)},
+          {"pin_manifest", absolute(o.pin_manifest)},
+          {"mode", o.mode},
+          {"time_column", o.time_column},
+          {"after_event", o.after_event},
+          {"statuses", o.statuses},
+          {"event_times", o.event_times},
+          {"compression", o.compression},
+          {"threads", o.threads}};
+}
+
+// Watches the job to its end; Ctrl-C cancels it.
+Result<Json> watch(ApiClient& client, const std::string& id, bool quiet) {
+  ProgressLine line(quiet);
+  bool cancelled = false;
+  while (true) {
+    if (interrupted && !std::exchange(cancelled, true)) TRY(client.send("DELETE", "/v1/jobs/" + id, {}));
+    TRY_ASSIGN(const Json job, client.get(fmt::format("/v1/jobs/{}?wait_ms={}", id, kProgressWaitMs)));
+    const std::string state = job["state"];
+    if (state == "done") return job["report"];
+    if (state == "failed" || state == "cancelled") {
+      const std::string code = job["error"]["code"], detail = job["error"]["detail"];
+      if (state == "cancelled") return fail(ErrorKind::kCancelled, "cancelled; nothing was left behind");
+      return fail(code == "invalid_argument" ? ErrorKind::kInvalidArgument : ErrorKind::kInternal, detail);
+    }
+    line.show(job["phase"].get<std::string>(), job["done"], job["total"], job["rows_per_second"], job["seconds_left"]);
+  }
+}
+
+Result<Json> train_on_server(const Cli& cli, const TrainOptions& options) {
+  TRY_ASSIGN(ApiClient client, ApiClient::to(cli.common.server));
+  TRY_ASSIGN(const Json job, client.send("POST", "/v1/training-sets", request_json(options)));
+  return watch(client, job["id"], cli.common.quiet);
+}
+
+// With no server on it: the directory's own log, catalog and timeline. The lock keeps a server from starting meanwhile.
+Result<Json> train_on_directory(const Cli& cli, const TrainOptions& options) {
+  FileSystem& fs = posix_file_system();
+  TRY(check_format(fs, options.dir));
+  TRY_ASSIGN(const auto dir, DataDir::open(fs, options.dir));
+  std::string name;
+  TRY_ASSIGN(const history::TrainRequest request, api::training_request(request_json(options), name));
+  TRY_ASSIGN(const auto catalog, catalog::Catalog::open(fs, dir->path() + "/catalog"));
+  const auto snapshot = catalog->snapshot();
+  const auto service = snapshot->find_service(name);
+  std::vector<std::string> names;
+  for (const auto& s : snapshot->services) names.push_back(s->definition.name);
+  if (!service) return not_found(fmt::format("there is no service '{}'{}", name, did_you_mean(name, names)));
+  log::LogOptions log_options{.dir = dir->path(), .fs = &fs, .clock = &system_clock()};
+  log_options.reconcile_interval_ms = 0;
+  log_options.retention_check_interval_ms = 0;
+  TRY_ASSIGN(const auto log, log::Log::open(log_options));
+  TRY_ASSIGN(const auto timeline, engine::TimelineReader::open(fs, dir->path() + "/timeline"));
+  ProgressLine line(cli.common.quiet);
+  std::stop_source stop;
+  const auto progress = [&](const history::TrainProgress& p) {
+    if (interrupted) stop.request_stop();
+    line.show(p.phase, p.done, p.total, p.rows_per_second, p.seconds_left);
+  };
+  const history::TrainInputs inputs{.fs = &fs, .clock = &system_clock(), .log = log.get(), .timeline = timeline.get()};
+  TRY_ASSIGN(const auto made, history::train(history::training_service(*service), request, inputs, progress, stop.get_token()));
+  return api::training_report(made);
+}
+
+int train(const Cli& cli, const TrainOptions& options) {
+  struct sigaction action{};
+  action.sa_handler = on_interrupt;
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  const auto made = options.dir.empty() ? train_on_server(cli, options) : train_on_directory(cli, options);
+  if (!made) return report(made.error());
+  if (cli.common.json) return fmt::print("{}\n", dump(*made)), kDone;
+  fmt::print("{} rows x {} features from {} events in {:.1f} s\n{}\n{}\n", human_count((*made)["rows"]), human_count((*made)["features"]),
+             human_count((*made)["events"]), (*made)["seconds"].get<double>(), (*made)["out"].get<std::string>(), (*made)["manifest"].get<std::string>());
+  if ((*made)["gap_rows"].get<int64_t>() > 0)
+    fmt::print(stderr, "{} rows lie in a recorded gap of the timeline: their values are null\n", human_count((*made)["gap_rows"]));
+  return kDone;
+}
+
+}  // namespace
+
+void add_train_command(Cli& cli) {
+  const auto options = std::make_shared<TrainOptions>();
+  CLI::App* sub = add_command(cli, cli.app, "train", "a training set: the features of a service for every row of a spine", [&cli, options] { return train(cli, *options); });
+  sub->add_option("SERVICE", options->service, "the service")->required();
+  sub->add_option("--spine", options->spine, "rows with the entity's keys and a time: .parquet or .csv")->required()->type_name("FILE");
+  sub->add_option("--out", options->out, "the training set: .parquet")->required()->type_name("FILE");
+  sub->add_option("--mode", options->mode, "as_known (everything in the log) or as_served (what was answered then)");
+  sub->add_option("--manifest", options->manifest, "where to (default OUT.manifest.json)")->type_name("FILE");
+  sub->add_option("--pin-manifest", options->pin_manifest, "see exactly the records that an earlier training set saw")->type_name("FILE");
+  sub->add_option("--time-column", options->time_column, "the spine's time (default event_time, timestamp, time or date)")->type_name("NAME");
+  sub->add_flag("--after-event", options->after_event, "rows at the very instant count too");
+  sub->add_flag("--statuses", options->statuses, "add a status column per feature");
+  sub->add_flag("--event-times", options->event_times, "add an event time column per feature");
+  sub->add_option("--compression", options->compression, "none, snappy, lz4 or zstd");
+  sub->add_option("--threads", options->threads, "0: one per core");
+  sub->add_option("--dir", options->dir, "work on a data directory that no server holds")->type_name("DIR");
+  add_server_options(cli, *sub);
+}
+
+}  // namespace ms::server

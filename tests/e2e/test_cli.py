@@ -1,0 +1,200 @@
+"""The real program from the outside: exit statuses, refusals, what people read."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+from millstream import BINARY, Server, run
+
+DEFINITIONS = """
+sources:
+  payments: {topic: payments, format: json, time: {field: at, unit: ms}, fields: {user: string, amount: double}}
+entities:
+  user: {key: [user]}
+views:
+  spending:
+    entity: user
+    from: payments
+    features:
+      payments: {count: {over: [1h]}}
+      amount: {sum: {of: amount, over: [1h]}}
+services:
+  risk: {features: [spending.*]}
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("cli")
+    with Server(directory / "data") as server:
+        server.cli("topic", "create", "payments", "--partitions", "1")
+        definitions = directory / "features.yaml"
+        definitions.write_text(DEFINITIONS)
+        server.definitions = definitions
+        server.cli("apply", definitions, "--yes")
+        yield server
+
+
+def produce(server, topic, lines):
+    text = "".join(line + "\n" for line in lines)
+    environment = os.environ | {"MILLSTREAM_SERVER": f"http://{server.http}"}
+    subprocess.run([BINARY, "topic", "produce", topic, "--quiet"], input=text, text=True, env=environment, check=True, timeout=60)
+
+
+def wait_for_records(server, count):
+    deadline = time.monotonic() + 30
+    while sum(source["records"] for source in server.get("/v1/status")["sources"]) < count:
+        assert time.monotonic() < deadline
+
+
+def test_version_and_usage():
+    assert re.fullmatch(r"millstream \d+\.\d+\.\d+\n", run("version").stdout)
+    assert "version" in json.loads(run("version", "--json").stdout)
+    assert "serve" in run("--help").stdout
+    assert "did you mean 'status'" in run("statsu", status=2).stderr
+    assert "did you mean 'create'" in run("topic", "creat", "x", status=2).stderr
+    assert "did you mean '--server'" in run("status", "--servr", "x", status=2).stderr
+    assert run("topic", "create", status=2).stderr
+
+
+def test_no_server_is_3():
+    refused = run("status", "--server", "http://127.0.0.1:9", status=3)
+    assert "millstream serve" in refused.stderr
+    assert run("status", "--server", "ftp://x", status=2).stderr
+
+
+def test_serve_refuses_bad_settings(tmp_path):
+    assert "--insecure" in run("serve", "--dir", tmp_path / "a", "--http", "0.0.0.0:0", status=2).stderr
+    assert "HOST:PORT" in run("serve", "--dir", tmp_path / "a", "--kafka", "nonsense", status=2).stderr
+    assert "power of two" in run("serve", "--dir", tmp_path / "a", "--shards", "3", status=2).stderr
+    config = tmp_path / "millstream.yaml"
+    config.write_text("dir: x\nkafak: 127.0.0.1:1\n")
+    refused = run("serve", "--config", config, status=2)
+    assert f"{config}:2:1" in refused.stderr and "did you mean 'kafka'" in refused.stderr
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "letter.txt").write_text("mine")
+    assert "not a Millstream directory" in run("serve", "--dir", tmp_path / "foreign", status=2).stderr
+    (tmp_path / "newer").mkdir()
+    (tmp_path / "newer" / "FORMAT").write_text("millstream 999\n")
+    assert "newer Millstream" in run("serve", "--dir", tmp_path / "newer", status=2).stderr
+
+
+def test_print_config_says_where_values_come_from(tmp_path, monkeypatch):
+    config = tmp_path / "millstream.yaml"
+    config.write_text("shards: 4\nhttp: 127.0.0.1:1\n")
+    monkeypatch.setenv("MILLSTREAM_SAMPLES_PER_SECOND", "7")
+    out = run("serve", "--config", config, "--http", "127.0.0.1:2", "--print-config").stdout
+    assert re.search(r"^shards: 4 +# .*millstream.yaml:1$", out, re.M)
+    assert re.search(r"^http: 127.0.0.1:2 +# option --http$", out, re.M)
+    assert re.search(r"^samples_per_second: 7 +# variable MILLSTREAM_SAMPLES_PER_SECOND$", out, re.M)
+    assert re.search(r"^kafka: 127.0.0.1:9092 +# default$", out, re.M)
+    again = tmp_path / "again.yaml"
+    again.write_text(out)
+    assert run("serve", "--config", again, "--print-config").returncode == 0
+
+
+def test_a_second_server_is_refused_and_sigterm_is_orderly(tmp_path):
+    server = Server(tmp_path / "data").start()
+    try:
+        refused = run("serve", "--dir", tmp_path / "data", "--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0", status=2)
+        assert f"process id {server.process.pid}" in refused.stderr
+    finally:
+        assert server.stop() == 0
+    server.start()
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(5) == 0
+    server.process.stdout.close()
+
+
+def test_topics(server):
+    server.cli("topic", "create", "orders", "--partitions", "2", "--config", "retention.ms=60000")
+    assert "already" in server.cli("topic", "create", "orders", status=1).stderr
+    assert "orders" in server.cli("topic", "list").stdout
+    produce(server, "orders", ["one", "two", "three"])
+    assert server.cli("topic", "consume", "orders").stdout == "one\ntwo\nthree\n"
+    assert server.cli("topic", "consume", "orders", "--offset", "-1").stdout == "three\n"
+    described = json.loads(server.cli("topic", "describe", "orders", "--json").stdout)
+    assert described["records"] == 3 and described["config"]["retention.ms"] == {"value": "60000", "set": True}
+    server.cli("topic", "alter", "orders", "--partitions", "3")
+    assert "did you mean 'orders'" in server.cli("topic", "describe", "order", status=1).stderr
+    assert "reads topic 'payments'" in server.cli("topic", "delete", "payments", status=1).stderr
+    server.cli("topic", "delete", "orders")
+
+
+def test_plan_names_the_place(server, tmp_path):
+    assert "Nothing changes" in server.cli("plan", server.definitions).stdout
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(DEFINITIONS.replace("of: amount", "of: amuont"))
+    for command in (["plan"], ["apply", "--yes"]):
+        refused = server.cli(*command, broken, status=2)
+        assert re.search(rf"^{re.escape(str(broken))}:\d+:\d+: .*amuont.*amount", refused.stderr, re.M), refused.stderr
+    report = json.loads(server.cli("plan", broken, "--json", status=2).stdout)
+    assert not report["ok"] and report["refusals"][0]["line"] > 0
+    assert "no such file" in server.cli("plan", tmp_path / "none.yaml", status=2).stderr.lower()
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(DEFINITIONS.replace("over: [1h]}}\n      amount", "over: [1h, 3h]}}\n      amount"))
+    assert "--yes" in server.cli("apply", changed, status=2).stderr
+
+
+def test_lists(server):
+    assert "spending" in server.cli("list", "views").stdout
+    assert json.loads(server.cli("describe", "service", "risk", "--json").stdout)["name"] == "risk"
+    assert "did you mean 'risk'" in server.cli("describe", "service", "rsk", status=1).stderr
+    assert server.cli("list", "veiws", status=2).stderr
+
+
+def test_get_shows_values_with_ages(server):
+    before = server.get("/v1/status")["sources"][0]["records"]
+    now = int(time.time() * 1000)
+    produce(server, "payments", [json.dumps({"user": "ann", "amount": a, "at": now - 60_000 + i}) for i, a in enumerate((1.5, 2.25))])
+    wait_for_records(server, before + 2)
+    table = server.cli("get", "risk", "user=ann").stdout
+    assert re.search(r"^amount_sum_1h +3.75 +PRESENT +20\S+Z +\d+", table, re.M), table
+    assert re.search(r"^payments_count_1h +2 +PRESENT", table, re.M), table
+    reply = json.loads(server.cli("get", "risk", "user=ann", "--json").stdout)
+    assert reply["rows"][0]["values"][reply["features"].index("amount_sum_1h")] == 3.75
+    assert "No event" in server.cli("get", "risk", "user=nobody").stdout
+    assert "did you mean 'risk'" in server.cli("get", "rsk", "user=ann", status=1).stderr
+    assert "'user'" in server.cli("get", "risk", "usr=ann", status=2).stderr
+
+
+def test_status(server):
+    assert "spending" in server.cli("status").stdout
+    status = json.loads(server.cli("status", "--json").stdout)
+    assert status["ready"] and status["sources"][0]["lag"] == 0
+
+
+def test_train(server, tmp_path):
+    spine = tmp_path / "spine.csv"
+    spine.write_text("user,event_time\nann,2026-01-01T00:00:00Z\n")
+    out = tmp_path / "out.parquet"
+    made = json.loads(server.cli("train", "risk", "--spine", spine, "--out", out, "--json").stdout)
+    assert made["rows"] == 1 and out.exists()
+    assert server.cli("train", "risk", "--spine", tmp_path / "none.csv", "--out", tmp_path / "no.parquet", status=1).stderr
+    assert not (tmp_path / "no.parquet").exists()
+
+
+def test_http_errors_are_problem_documents(server):
+    def ask(path, body, *headers):
+        command = ["curl", "-s", "-w", "\n%{http_code} %{content_type}", f"http://{server.http}{path}"]
+        if body is not None:
+            command += ["--data-binary", body]
+        if body is not None and not headers:
+            command += ["-H", "Content-Type: application/json"]
+        out = subprocess.run([*command, *headers], capture_output=True, text=True, check=True, timeout=60).stdout
+        text, status = out.rsplit("\n", 1)
+        return status, json.loads(text)
+
+    assert ask("/v1/services/rsk/features", '{"entities": [{"user": "a"}]}')[1]["code"] == "not_found"
+    status, problem = ask("/v1/services/risk/features", '{"entities": [{"user": 1.5}]}')
+    assert status == "400 application/problem+json" and problem["code"] == "invalid_argument" and "column" in problem["detail"]
+    assert ask("/v1/nothing", None)[1]["code"] == "no_such_path"
+    assert ask("/v1/plan", None)[0].startswith("405")
+    assert ask("/v1/plan", "{}", "-H", "Content-Type: text/plain")[0].startswith("415")
+    assert ask("/v1/topics", None, "-H", "Host: evil.example")[1]["code"] == "foreign_host"
+    paths = ask("/openapi.json", None)[1]["paths"]
+    assert "/v1/services/{service}/features" in paths and "/v1/topics/{name}/records" in paths
