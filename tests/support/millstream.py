@@ -18,14 +18,15 @@ STOP_SECONDS = 30
 class Server:
     """`with Server(directory) as server:`; server.kafka and server.http are HOST:PORT."""
 
-    def __init__(self, directory, *options):
+    def __init__(self, directory, *options, kafka="127.0.0.1:0", http="127.0.0.1:0"):
         self.directory = pathlib.Path(directory)
         self.options = options
         self.process = None
+        self.asked = ["--kafka", kafka, "--http", http]  # port 0: a free one, another one after each start
         self.kafka = self.http = None
 
     def start(self):
-        command = [BINARY, "serve", "--dir", self.directory, "--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0", *self.options]
+        command = [BINARY, "serve", "--dir", self.directory, *self.asked, *self.options]
         self.log = open(self.directory.with_name(self.directory.name + ".log"), "ab")
         self.process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=self.log)
         lines = queue.Queue()
