@@ -1,0 +1,208 @@
+"""The servers of the benchmarks: Millstream, Apache Kafka, Redis. Each in its own directory, on free loopback ports, ended by
+its process id, with its CPU seconds. Also our own clients (bench/src, built on demand) and where everything is pinned."""
+
+import contextlib
+import functools
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import harness
+
+sys.path.insert(0, str(harness.ROOT / "tests" / "support"))
+HERE = pathlib.Path(__file__).resolve().parent
+BUILD = harness.ROOT / "build" / "release"
+KAFKA_VERSION = "4.3.1"
+TICK = os.sysconf("SC_CLK_TCK")
+SERVER_CORE, CLIENT_CORE = 0, 1  # client and server never share a core
+START_SECONDS = 90
+STOP_SECONDS = 60
+
+
+def pin(core):
+    return lambda: os.sched_setaffinity(0, {core})
+
+
+@contextlib.contextmanager
+def pinned(core):
+    """Processes started inside are pinned to `core` (None: not pinned)."""
+    before = os.sched_getaffinity(0)
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@functools.cache
+def build_tools():
+    subprocess.run(["ninja", "-C", str(BUILD), "--quiet", "bench_tools"], check=True, stdout=sys.stderr)
+
+
+def tool(name, *arguments, core=None):
+    """Runs one of our clients; its last line is JSON."""
+    build_tools()
+    with pinned(core):
+        done = subprocess.run([str(BUILD / "bin" / f"bench_{name}"), *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"bench_{name} {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout[-1000:]}\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def cpu_seconds(pid):
+    """User and system time of a process and its threads so far."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+class Millstream:
+    name = "Millstream"
+
+    def __init__(self, directory, *options, core=None):
+        from millstream import Server
+
+        self.server = Server(directory, *options)
+        self.core = core
+
+    def __enter__(self):
+        with pinned(self.core):
+            self.server.start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.__exit__()
+
+    kafka = property(lambda self: self.server.kafka)
+    http = property(lambda self: self.server.http)
+    pid = property(lambda self: self.server.process.pid)
+
+    def cpu(self):
+        return cpu_seconds(self.pid)
+
+    def metric(self, name):
+        """The sum of a counter over its labels; None when the server has no such counter."""
+        import urllib.request
+
+        with urllib.request.urlopen(f"http://{self.http}/metrics", timeout=30) as reply:
+            lines = [line.split() for line in reply.read().decode().splitlines() if line.startswith(name)]
+        values = [float(line[-1]) for line in lines if line[0].split("{")[0] == name]
+        return sum(values) if values else None
+
+
+class Process:
+    """A peer in the foreground of its own directory."""
+
+    def __init__(self, directory, core=None):
+        self.directory, self.core, self.process = pathlib.Path(directory), core, None
+
+    def start(self, command, ready):
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.log = self.directory / "server.log"
+        with pinned(self.core), open(self.log, "ab") as log:
+            self.process = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.directory)
+        deadline = time.monotonic() + START_SECONDS
+        while not ready(self.log.read_text(errors="replace")):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{command[0]} did not start:\n{self.log.read_text(errors='replace')[-3000:]}")
+            time.sleep(0.05)
+
+    def __exit__(self, *_):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    pid = property(lambda self: self.process.pid)
+
+    def cpu(self):
+        return cpu_seconds(self.pid)
+
+
+class Redis(Process):
+    """Debian's redis-server without persistence."""
+
+    def __enter__(self):
+        self.address = f"127.0.0.1:{free_ports(1)[0]}"
+        self.start(["redis-server", "--port", self.address.split(":")[1], "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+                   lambda log: "Ready to accept connections" in log)
+        return self
+
+
+class Kafka(Process):
+    """One Apache Kafka broker (KRaft, 1 GiB heap, G1). Its jars come from Maven Central once."""
+
+    def __init__(self, directory, fsync=False, core=None):
+        super().__init__(directory, core)
+        self.fsync = fsync
+        self.name = "Kafka fsync" if fsync else "Kafka no fsync"
+
+    @staticmethod
+    @functools.cache
+    def jars():
+        home = harness.CACHE / f"kafka-{KAFKA_VERSION}"
+        if not (home / "complete").exists():
+            shutil.rmtree(home, ignore_errors=True)
+            harness.note(f"fetching Apache Kafka {KAFKA_VERSION} from Maven Central")
+            subprocess.run(["mvn", "-q", "-B", "-Dstyle.color=never", "-f", HERE / "peers" / "kafka" / "pom.xml", "dependency:copy-dependencies",
+                            "-DincludeScope=runtime", f"-DoutputDirectory={home}"], check=True, stdout=sys.stderr)
+            (home / "complete").touch()
+        return home
+
+    def __enter__(self):
+        port, controller = free_ports(2)
+        self.kafka = f"127.0.0.1:{port}"
+        self.directory.mkdir(parents=True, exist_ok=True)
+        lines = [(HERE / "peers" / "kafka" / "broker.properties").read_text(), f"log.dirs={self.directory / 'log'}",
+                 f"listeners=PLAINTEXT://{self.kafka},CONTROLLER://127.0.0.1:{controller}", f"controller.quorum.bootstrap.servers=127.0.0.1:{controller}"]
+        if self.fsync:
+            lines.append("log.flush.interval.messages=1")
+        properties = self.directory / "broker.properties"
+        properties.write_text("\n".join(lines) + "\n")
+        java = ["java", f"-Dlog4j2.configurationFile={HERE / 'peers' / 'kafka' / 'log4j2.properties'}", "-cp", f"{self.jars()}/*"]
+        subprocess.run([*java, "kafka.tools.StorageTool", "format", "--standalone", "-t", "bWlsbHN0cmVhbS1iZW5jaA", "-c", properties],
+                       check=True, capture_output=True)
+        self.start([java[0], "-Xms1G", "-Xmx1G", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", *java[1:], "kafka.Kafka", properties],
+                   lambda log: "Kafka Server started" in log)
+        return self
+
+
+def create_topic(server, name, partitions):
+    """Through the Kafka protocol, so the same for every server; returns when the topic has its leaders."""
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    admin = AdminClient({"bootstrap.servers": server})
+    admin.create_topics([NewTopic(name, num_partitions=partitions, replication_factor=1)])[name].result(30)
+    deadline = time.monotonic() + 30
+    while len(admin.list_topics(name, timeout=10).topics[name].partitions) != partitions:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"topic {name} has no partitions after 30 s")
+        time.sleep(0.02)
+
+
+def delete_topic(server, name):
+    from confluent_kafka.admin import AdminClient
+
+    admin = AdminClient({"bootstrap.servers": server})  # a name of its own: it must outlive the future
+    admin.delete_topics([name])[name].result(30)

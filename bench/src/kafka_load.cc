@@ -1,0 +1,190 @@
+// A Kafka producer and consumer on librdkafka. Prints one JSON line.
+//
+//   bench_kafka_load produce SERVER TOPIC [events=N] [users=N] [start_ms=T] [span_ms=T] [late=PERCENT] [uniform=1] [keyed=1]
+//                    [first=I] [until=I] [rate=PER_SECOND] [X.<librdkafka property>=VALUE ...]
+//   bench_kafka_load consume SERVER TOPIC events=N [X.<librdkafka property>=VALUE ...]
+//
+// The events are those of events.h. The checksum is a sum over records, so it does not depend on their order but on every
+// record being there once. An event counts as produced when the server has acknowledged it.
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "bench/src/events.h"
+
+namespace ms::bench {
+namespace {
+
+constexpr int64_t kIdleUs = 60 * kMicrosPerSecond;  // without progress for so long: give up
+constexpr size_t kRateStep = 100;
+
+struct Arguments {
+  std::string server, topic;
+  std::map<std::string, std::string> options, properties;
+
+  uint64_t number(const std::string& name, uint64_t otherwise) const {
+    const auto at = options.find(name);
+    return at == options.end() ? otherwise : std::strtoull(at->second.c_str(), nullptr, 10);
+  }
+};
+
+[[noreturn]] void die(const std::string& why) {
+  fmt::print(stderr, "bench_kafka_load: {}\n", why);
+  std::exit(1);
+}
+
+struct Delivered {
+  uint64_t done = 0, failed = 0;
+  std::string error;
+};
+
+void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
+  auto& delivered = *static_cast<Delivered*>(opaque);
+  if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    ++delivered.done;
+  } else if (delivered.failed++ == 0) {
+    delivered.error = rd_kafka_err2str(message->err);
+  }
+}
+
+rd_kafka_t* client(rd_kafka_type_t type, const Arguments& a, Delivered* delivered) {
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  char error[512];
+  const auto set = [&](const std::string& name, const std::string& value) {
+    if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error, sizeof error) != RD_KAFKA_CONF_OK) die(error);
+  };
+  set("bootstrap.servers", a.server);
+  for (const auto& [name, value] : a.properties) set(name, value);
+  rd_kafka_conf_set_opaque(conf, delivered);
+  if (type == RD_KAFKA_PRODUCER) rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+  rd_kafka_t* out = rd_kafka_new(type, conf, error, sizeof error);
+  if (out == nullptr) die(error);
+  return out;
+}
+
+double seconds_since(int64_t from_us) { return static_cast<double>(system_clock().steady_us() - from_us) / 1e6; }
+
+int produce(const Arguments& a) {
+  EventOptions options;
+  options.events = a.number("events", 1'000'000), options.users = a.number("users", 1'000'000);
+  options.start_ms = static_cast<int64_t>(a.number("start_ms", static_cast<uint64_t>(options.start_ms)));
+  options.span_ms = static_cast<int64_t>(a.number("span_ms", 0)), options.late_percent = a.number("late", 5);
+  options.uniform = a.number("uniform", 0) != 0, options.seed = a.number("seed", 1);
+  const uint64_t first = a.number("first", 0), until = std::min(options.events, a.number("until", options.events));
+  const bool keyed = a.number("keyed", 0) != 0;
+  const uint64_t rate = a.number("rate", 0);
+
+  const EventSource source(options);
+  std::string values;
+  std::vector<std::string> keys;
+  values.reserve((until - first) * kEventBytes);
+  uint64_t checksum = 0;
+  for (uint64_t i = first; i < until; ++i) {
+    const Event event = source.event(i);
+    EventSource::write(event, values);
+    if (keyed) keys.push_back(std::to_string(event.user));
+    checksum += xxh3(std::string_view(values).substr(values.size() - kEventBytes), 1);
+  }
+
+  Delivered delivered;
+  rd_kafka_t* rk = client(RD_KAFKA_PRODUCER, a, &delivered);
+  rd_kafka_topic_t* topic = rd_kafka_topic_new(rk, a.topic.c_str(), nullptr);
+  const rd_kafka_metadata_t* metadata = nullptr;  // connects before the clock starts
+  if (rd_kafka_metadata(rk, 0, topic, &metadata, 20'000) != RD_KAFKA_RESP_ERR_NO_ERROR) die("no metadata from " + a.server);
+  rd_kafka_metadata_destroy(metadata);
+
+  const double cpu = process_cpu_seconds();
+  const int64_t start = system_clock().steady_us();
+  for (uint64_t i = 0; i < until - first; ++i) {
+    void* value = values.data() + i * kEventBytes;
+    const void* key = keyed ? keys[i].data() : nullptr;
+    const size_t key_size = keyed ? keys[i].size() : 0;
+    while (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, 0, value, kEventBytes, key, key_size, nullptr) != 0) {
+      if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL) die(rd_kafka_err2str(rd_kafka_last_error()));
+      rd_kafka_poll(rk, 10);
+    }
+    if (i % 1024 == 0) rd_kafka_poll(rk, 0);
+    if (rate == 0 || i % kRateStep != 0) continue;
+    while (static_cast<double>(i) > seconds_since(start) * static_cast<double>(rate)) rd_kafka_poll(rk, 1);
+  }
+  int64_t moved = system_clock().steady_us();
+  for (uint64_t before = 0; delivered.done + delivered.failed < until - first;) {
+    rd_kafka_poll(rk, 100);
+    if (delivered.done != before) before = delivered.done, moved = system_clock().steady_us();
+    if (system_clock().steady_us() - moved > kIdleUs) die("no acknowledgement for a minute");
+  }
+  const double seconds = seconds_since(start), used = process_cpu_seconds() - cpu;
+  if (delivered.failed > 0) die(fmt::format("{} records refused, first: {}", delivered.failed, delivered.error));
+  fmt::print("{{\"records\": {}, \"seconds\": {:.4f}, \"cpu_s\": {:.3f}, \"checksum\": \"{:016x}\"}}\n", delivered.done, seconds, used, checksum);
+  rd_kafka_topic_destroy(topic);
+  rd_kafka_destroy(rk);
+  return 0;
+}
+
+int consume(const Arguments& a) {
+  Arguments with = a;
+  with.properties.try_emplace("group.id", "bench");
+  with.properties.try_emplace("enable.auto.commit", "false");
+  with.properties.try_emplace("queued.min.messages", "1000000");
+  rd_kafka_t* rk = client(RD_KAFKA_CONSUMER, with, nullptr);
+  rd_kafka_poll_set_consumer(rk);
+  rd_kafka_topic_t* topic = rd_kafka_topic_new(rk, a.topic.c_str(), nullptr);
+  const rd_kafka_metadata_t* metadata = nullptr;
+  if (rd_kafka_metadata(rk, 0, topic, &metadata, 20'000) != RD_KAFKA_RESP_ERR_NO_ERROR || metadata->topic_cnt != 1) die("no metadata from " + a.server);
+  rd_kafka_topic_partition_list_t* all = rd_kafka_topic_partition_list_new(metadata->topics[0].partition_cnt);
+  for (int p = 0; p < metadata->topics[0].partition_cnt; ++p)
+    rd_kafka_topic_partition_list_add(all, a.topic.c_str(), metadata->topics[0].partitions[p].id)->offset = RD_KAFKA_OFFSET_BEGINNING;
+  rd_kafka_metadata_destroy(metadata);
+
+  const uint64_t wanted = a.number("events", 0);
+  uint64_t records = 0, checksum = 0;
+  const double cpu = process_cpu_seconds();
+  const int64_t start = system_clock().steady_us();
+  int64_t moved = start;
+  if (const auto e = rd_kafka_assign(rk, all); e != RD_KAFKA_RESP_ERR_NO_ERROR) die(rd_kafka_err2str(e));
+  rd_kafka_queue_t* queue = rd_kafka_queue_get_consumer(rk);
+  std::vector<rd_kafka_message_t*> messages(10'000);
+  while (records < wanted && system_clock().steady_us() - moved < kIdleUs) {
+    const ssize_t count = rd_kafka_consume_batch_queue(queue, 100, messages.data(), messages.size());
+    for (ssize_t i = 0; i < count; ++i) {
+      rd_kafka_message_t* m = messages[static_cast<size_t>(i)];
+      if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) die(rd_kafka_message_errstr(m));
+      checksum += xxh3({static_cast<const char*>(m->payload), m->len}, 1);
+      rd_kafka_message_destroy(m);
+    }
+    if (count > 0) records += static_cast<uint64_t>(count), moved = system_clock().steady_us();
+  }
+  fmt::print("{{\"records\": {}, \"seconds\": {:.4f}, \"cpu_s\": {:.3f}, \"checksum\": \"{:016x}\"}}\n", records, seconds_since(start), process_cpu_seconds() - cpu, checksum);
+  rd_kafka_queue_destroy(queue);
+  rd_kafka_topic_partition_list_destroy(all);
+  rd_kafka_consumer_close(rk);
+  rd_kafka_topic_destroy(topic);
+  rd_kafka_destroy(rk);
+  return records == wanted ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace ms::bench
+
+int main(int argc, char** argv) {
+  ms::bench::Arguments a;
+  if (argc < 4) return std::fprintf(stderr, "see the head of bench/src/kafka_load.cc\n"), 2;
+  a.server = argv[2], a.topic = argv[3];
+  for (int i = 4; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    const size_t equals = argument.find('=');
+    if (equals == std::string_view::npos) return std::fprintf(stderr, "not NAME=VALUE: %s\n", argv[i]), 2;
+    const std::string name(argument.substr(0, equals)), value(argument.substr(equals + 1));
+    if (name.starts_with("X.")) a.properties[name.substr(2)] = value;
+    else a.options[name] = value;
+  }
+  if (std::string_view(argv[1]) == "produce") return ms::bench::produce(a);
+  if (std::string_view(argv[1]) == "consume") return ms::bench::consume(a);
+  return std::fprintf(stderr, "produce or consume?\n"), 2;
+}
