@@ -1,0 +1,188 @@
+#include <fmt/format.h>
+
+#include <charconv>
+#include <regex>
+
+#include "base/types.h"
+#include "engine/testing/golden.h"
+#include "feature/value.h"
+
+namespace ms::engine::testing {
+namespace {
+
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> out;
+  for (size_t at = 0; (at = text.find_first_not_of(' ', at)) != std::string_view::npos;) {
+    const size_t end = std::min(text.find(' ', at), text.size());
+    out.emplace_back(text.substr(at, end - at));
+    at = end;
+  }
+  return out;
+}
+
+class Parser {
+ public:
+  Result<std::vector<GoldenCase>> run(std::string_view text) {
+    for (size_t at = 0; at < text.size();) {
+      const size_t end = std::min(text.find('\n', at), text.size());
+      ++line_;
+      if (auto done = line(text.substr(at, end - at)); !done) return Unexpected(done.error().within(fmt::format("line {}", line_)));
+      at = end + 1;
+    }
+    for (const GoldenCase& c : cases_) {
+      if (c.questions.empty() && c.dead.empty()) return invalid(fmt::format("line {}: case '{}' asks nothing", c.line, c.name));
+    }
+    if (cases_.empty()) return invalid("line 1: no case");
+    return std::move(cases_);
+  }
+
+ private:
+  Result<> line(std::string_view text) {
+    const bool inside = text.starts_with("  ");
+    if (section_ == "definitions" && (inside || text.empty())) {
+      definitions_ += std::string(inside ? text.substr(2) : text) + "\n";
+      return {};
+    }
+    const size_t first = text.find_first_not_of(' ');
+    if (first == std::string_view::npos || text[first] == '#') return {};
+    if (!inside) return head(text);
+    if (section_ == "events") return event(text);
+    if (section_ == "dead") return dead(text);
+    if (section_ == "questions") return text.starts_with("    ") ? answer(text.substr(4)) : question(text);
+    return invalid("a section must come first: definitions, day, case, events, dead, questions");
+  }
+
+  Result<> head(std::string_view text) {
+    if (text == "definitions") {
+      definitions_.clear();
+    } else if (text.starts_with("day ")) {
+      day_ = text.substr(4);
+      TRY(parse_time(day_));
+    } else if (text.starts_with("case ")) {
+      cases_.push_back({.name = std::string(text.substr(5)), .line = line_, .definitions = definitions_});
+    } else if (text != "events" && text != "dead" && text != "questions") {
+      return invalid(fmt::format("unknown section '{}'", text));
+    } else if (cases_.empty()) {
+      return invalid("no case yet");
+    }
+    section_ = text;
+    return {};
+  }
+
+  Result<int64_t> time(std::string_view text) const {
+    if (text.find('T') != std::string_view::npos) return parse_time(text);
+    if (day_.empty()) return invalid(fmt::format("'{}' needs a day", text));
+    return parse_time(fmt::format("{}T{}Z", day_, text));
+  }
+
+  static Result<std::pair<int32_t, int64_t>> position(std::string_view text) {
+    int32_t partition = 0;
+    int64_t offset = 0;
+    const char* end = text.data() + text.size();
+    const auto p = std::from_chars(text.data(), end, partition);
+    if (p.ec != std::errc() || p.ptr == end || *p.ptr != '/') return invalid(fmt::format("'{}' is not PARTITION/OFFSET", text));
+    const auto o = std::from_chars(p.ptr + 1, end, offset);
+    if (o.ec != std::errc() || o.ptr != end || partition < 0 || offset < 0) return invalid(fmt::format("'{}' is not PARTITION/OFFSET", text));
+    return std::pair(partition, offset);
+  }
+
+  // "@09:58:30" in the JSON is that time of the day, in full.
+  Result<std::string> with_times(std::string json) const {
+    static const std::regex short_time("\"@([0-9:.]+)\"");
+    std::smatch match;
+    while (std::regex_search(json, match, short_time)) {
+      TRY_ASSIGN(const int64_t us, time(match[1].str()));
+      json = match.prefix().str() + '"' + format_time(us) + '"' + match.suffix().str();
+    }
+    return json;
+  }
+
+  Result<> event(std::string_view text) {
+    GoldenCase& golden = cases_.back();
+    const auto words = words_of(text);
+    const size_t json = text.find('{');
+    if (words.size() < 3 || json == std::string_view::npos) return invalid("expected: APPENDED PARTITION/OFFSET {JSON}");
+    TRY_ASSIGN(const int64_t at, time(words[0]));
+    TRY_ASSIGN(const auto where, position(words[1]));
+    TRY_ASSIGN(std::string value, with_times(std::string(text.substr(json))));
+    if (!golden.events.empty() && at < golden.events.back().at) return invalid("events stand in the order of their append times");
+    for (const GoldenEvent& e : golden.events) {
+      if (e.partition == where.first && e.offset >= where.second) return invalid("offsets of a partition grow");
+    }
+    golden.events.push_back({at, where.first, where.second, std::move(value)});
+    return {};
+  }
+
+  Result<> dead(std::string_view text) {
+    const auto words = words_of(text);
+    if (words.size() < 2) return invalid("expected: PARTITION/OFFSET REASON");
+    TRY_ASSIGN(const auto where, position(words[0]));
+    cases_.back().dead.push_back({line_, where.first, where.second, std::string(text.substr(text.find(words[1])))});
+    return {};
+  }
+
+  Result<> question(std::string_view text) {
+    const auto words = words_of(text);
+    if (words.size() < 2) return invalid("expected: KEY TIME [after_event] [as_served] [pin P/O]... [without P/O]...");
+    GoldenQuestion q{.line = line_, .key = words[0]};
+    TRY_ASSIGN(q.t, time(words[1]));
+    for (size_t i = 2; i < words.size(); ++i) {
+      if (words[i] == "after_event") {
+        q.after_event = true;
+      } else if (words[i] == "as_served") {
+        q.as_served = true;
+      } else if ((words[i] == "pin" || words[i] == "without") && i + 1 < words.size()) {
+        TRY_ASSIGN(const auto where, position(words[i + 1]));
+        if (words[i++] == "pin") {
+          q.pin.insert(where);
+        } else {
+          q.without.insert(where);
+        }
+      } else {
+        return invalid(fmt::format("'{}': expected after_event, as_served, pin P/O, without P/O", words[i]));
+      }
+    }
+    if (q.as_served && !(q.pin.empty() && q.without.empty())) return invalid("as_served takes no pin and no without");
+    cases_.back().questions.push_back(std::move(q));
+    return {};
+  }
+
+  Result<> answer(std::string_view text) {
+    if (cases_.back().questions.empty()) return invalid("no question yet");
+    GoldenQuestion& q = cases_.back().questions.back();
+    const size_t equals = text.find(" = ");
+    if (equals == std::string_view::npos) return invalid("expected: FEATURE = VALUE [STATUS] [@EVENT_TIME]");
+    GoldenAnswer a{.line = line_, .feature = std::string(text.substr(0, equals))};
+    std::string_view rest = text.substr(equals + 3);
+    const size_t end = rest.starts_with('"') ? rest.rfind('"') + 1 : std::min(rest.find(' '), rest.size());
+    a.value = rest.substr(0, end);
+    for (const std::string& word : words_of(rest.substr(end))) {
+      if (word == "@none") {
+        a.event_time = feature::kNoEventTime;
+      } else if (word.starts_with('@')) {
+        TRY_ASSIGN(a.event_time, time(word.substr(1)));
+      } else {
+        a.status = word;
+      }
+    }
+    if (a.feature == "found") {
+      if (a.value != "true" && a.value != "false") return invalid("found is true or false");
+      q.found = a.value == "true";
+      return {};
+    }
+    if (a.status.empty() && a.value == "null") return invalid("a null answer needs its status");
+    if (a.status.empty()) a.status = "PRESENT";
+    q.answers.push_back(std::move(a));
+    return {};
+  }
+
+  size_t line_ = 0;
+  std::string section_, day_, definitions_;
+  std::vector<GoldenCase> cases_;
+};
+
+}  // namespace
+
+Result<std::vector<GoldenCase>> parse_golden(std::string_view text) { return Parser().run(text); }
+
+}  // namespace ms::engine::testing

@@ -1,0 +1,349 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cmath>
+
+#include "base/rng.h"
+#include "catalog/planner.h"
+#include "codec/record_batch.h"
+#include "engine/row_split.h"
+#include "engine/testing/golden.h"
+#include "engine/topic_reader.h"
+#include "feature/exact_sum.h"
+#include "feature/view_state.h"
+
+namespace ms::engine::testing {
+namespace {
+
+// Answers of one question: "found" or "not found", then one text per feature; the canonical export.
+struct Replies {
+  std::vector<std::string> texts;
+  std::vector<std::string> event_times;
+  std::vector<std::string> exported;
+  bool operator==(const Replies&) const = default;
+};
+
+std::string value_text(const feature::FeatureValue& v, TypeKind type) {
+  if (v.is_null) return "null";
+  switch (type) {
+    case TypeKind::kBool: return v.i != 0 ? "true" : "false";
+    case TypeKind::kInt64: return std::to_string(v.i);
+    case TypeKind::kTimestamp: return format_time(v.i);
+    case TypeKind::kString: return '"' + std::string(v.text) + '"';
+    case TypeKind::kFloat64: break;
+  }
+  if (std::isnan(v.f)) return std::bit_cast<uint64_t>(v.f) == feature::kQuietNan ? "nan" : "another nan";
+  char text[40];
+  return {text, std::to_chars(text, text + sizeof text, v.f).ptr};
+}
+
+std::string event_time_text(int64_t us) { return us == feature::kNoEventTime ? "none" : format_time(us); }
+
+// The compiled definitions of a case, and its records through the reader that the engine uses.
+class Source {
+ public:
+  Result<> compile(const GoldenCase& golden) {
+    const catalog::DefinitionFile file{"golden.yaml", golden.definitions};
+    const auto parsed = catalog::parse_definitions({&file, 1});
+    const auto planned = catalog::plan_definitions({}, parsed, nullptr);
+    if (!planned.report.ok()) return invalid(planned.report.text());
+    if (planned.next->views.size() != 1) return invalid("a case has one view");
+    const auto& view = planned.next->views[0];
+    program_ = view->program;
+    reader_ = TopicReader::make({{view->source.definition, {program_}}});
+    return {};
+  }
+  const feature::ViewProgram& program() const { return *program_; }
+  std::unique_ptr<feature::ViewState> make_state() const { return feature::ViewState::make(program_); }
+
+  // Gives the event's chunk to `sink`, as a record batch of its own.
+  Result<> read(const GoldenEvent& event, const std::function<void(TopicReader::Chunk&)>& sink) {
+    const RecordToWrite record{.timestamp_ms = 0, .key = {}, .value = event.json, .headers = {}};
+    BatchToWrite batch;
+    batch.base = {event.offset};
+    TRY_ASSIGN(const std::string bytes, build_record_batch(batch, {&record, 1}));
+    const log::ReadBatch input{Slice::copy(bytes), {event.offset}, {event.offset}, {event.at}};
+    return reader_->read({event.partition}, {&input, 1}, {event.offset}, {event.offset + 1}, 10, [&](TopicReader::Chunk& chunk) -> Result<> {
+      sink(chunk);
+      return {};
+    });
+  }
+
+  Result<std::string> key(std::string_view text) const {
+    std::string out;
+    for (const feature::Field& field : program_->key_fields()) {
+      const size_t end = std::min(text.find(','), text.size());
+      const std::string_view part = text.substr(0, end);
+      text.remove_prefix(std::min(end + 1, text.size()));
+      int64_t number = 0;
+      if (field.type == TypeKind::kString) {
+        feature::append_key_part(out, part);
+      } else if (field.type == TypeKind::kBool) {
+        feature::append_key_part(out, part == "true");
+      } else if (std::from_chars(part.data(), part.data() + part.size(), number).ptr == part.data() + part.size()) {
+        feature::append_key_part(out, number);
+      } else {
+        return invalid(fmt::format("key part '{}' is not a number", part));
+      }
+    }
+    return out;
+  }
+
+ private:
+  std::shared_ptr<const feature::ViewProgram> program_;
+  std::unique_ptr<TopicReader> reader_;
+};
+
+// Some states side by side, as shards are.
+class Shards {
+ public:
+  Shards(Source& source, uint32_t count) : source_(source) {
+    for (uint32_t i = 0; i < count; ++i) states_.push_back(source.make_state());
+  }
+
+  Result<> apply(const GoldenEvent& event, int64_t now) {
+    return source_.read(event, [&](TopicReader::Chunk& chunk) {
+      split_.split(*chunk.rows[0], static_cast<uint32_t>(states_.size()));
+      for (uint32_t s = 0; s < states_.size(); ++s) states_[s]->apply(*chunk.rows[0], split_.of(s), {now});
+    });
+  }
+  Result<> restart(int64_t now) {
+    for (auto& state : states_) {
+      state->maintain({now}, 1000);
+      ByteWriter out;
+      state->save(out);
+      state = source_.make_state();
+      const std::string bytes = out.take();
+      ByteReader in(bytes);
+      TRY(state->load(in));
+    }
+    return {};
+  }
+  Replies ask(const std::string& key, int64_t t, bool after_event) const {
+    feature::FeatureRow row;
+    state_of(key).evaluate(key, feature::table_hash(key), {t}, after_event, row);
+    Replies out = show(row);
+    for (const auto& state : states_) {
+      state->export_canonical({t}, [&](std::string_view k, std::string_view bytes) {
+        std::string line;
+        for (const char c : std::string(k) + '=' + std::string(bytes)) line += fmt::format("{:02x}", static_cast<uint8_t>(c));
+        out.exported.push_back(std::move(line));
+      });
+    }
+    std::sort(out.exported.begin(), out.exported.end());
+    return out;
+  }
+  Replies ask_forward(const std::string& key, int64_t t, bool after_event) {
+    feature::FeatureRow row;
+    state_of(key).evaluate_forward(key, feature::table_hash(key), {t}, after_event, row);
+    return show(row);
+  }
+
+ private:
+  feature::ViewState& state_of(const std::string& key) const {
+    return *states_[shard_of(feature::shard_hash(key), static_cast<uint32_t>(states_.size()))];
+  }
+  Replies show(const feature::FeatureRow& row) const {
+    Replies out;
+    out.texts.emplace_back(row.found ? "true" : "false");
+    for (size_t i = 0; i < row.values.size(); ++i) {
+      const feature::FeatureValue& v = row.values[i];
+      out.texts.push_back(fmt::format("{} {}", value_text(v, source_.program().features()[i].type), feature::to_string(v.status)));
+      out.event_times.push_back(event_time_text(v.event_time_us));
+    }
+    return out;
+  }
+
+  Source& source_;
+  std::vector<std::unique_ptr<feature::ViewState>> states_;
+  RowSplit split_;
+};
+
+bool same_answers(const Replies& a, const Replies& b) { return a.texts == b.texts && a.event_times == b.event_times; }
+
+std::string text_of(const Replies& r) {
+  std::string out = "found " + r.texts[0];
+  for (size_t i = 1; i < r.texts.size(); ++i) out += fmt::format(", {} @{}", r.texts[i], r.event_times[i - 1]);
+  return out;
+}
+
+class Run {
+ public:
+  explicit Run(const GoldenCase& golden) : golden_(golden) {}
+
+  Result<std::vector<std::string>> run(GoldenMode mode) {
+    TRY(source_.compile(golden_));
+    TRY(check_dead_letters());
+    for (const GoldenQuestion& q : golden_.questions) {
+      if (q.as_served && mode != GoldenMode::kWhole && mode != GoldenMode::kRestart) continue;
+      TRY(question(q, mode));
+    }
+    return std::move(failures_);
+  }
+
+ private:
+  Result<> question(const GoldenQuestion& q, GoldenMode mode) {
+    TRY_ASSIGN(const std::string key, source_.key(q.key));
+    TRY_ASSIGN(const Replies whole, in_order(q, key, 1, false));
+    switch (mode) {
+      case GoldenMode::kWhole: check(q, whole); return {};
+      case GoldenMode::kRestart: return compare(q, whole, in_order(q, key, 1, true));
+      case GoldenMode::kTwoShards: return compare(q, whole, in_order(q, key, 2, false));
+      case GoldenMode::kEightShards: return compare(q, whole, in_order(q, key, 8, false));
+      case GoldenMode::kShuffle:
+        for (uint64_t seed = 1; seed <= 8; ++seed) {
+          TRY(compare(q, whole, shuffled(q, key, seed)));
+        }
+        return {};
+      case GoldenMode::kReplay:
+        for (const bool all_first : {true, false}) {
+          TRY_ASSIGN(const Replies r, replayed(q, key, all_first));
+          check(q, r);
+          if (!same_answers(r, whole)) failures_.push_back(fmt::format("line {}: replay: {}\n  whole: {}", q.line, text_of(r), text_of(whole)));
+        }
+        return {};
+    }
+    return {};
+  }
+
+  std::vector<const GoldenEvent*> known(const GoldenQuestion& q) const {
+    std::vector<const GoldenEvent*> out;
+    for (const GoldenEvent& e : golden_.events) {
+      const auto pin = q.pin.find(e.partition);
+      const bool is_known = q.as_served ? e.at <= q.t : (pin == q.pin.end() || e.offset < pin->second) && !q.without.contains(e.position());
+      if (is_known) out.push_back(&e);
+    }
+    return out;
+  }
+
+  // Each event at its append time, as the log gives them; what was appended after t is applied at t.
+  Result<Replies> in_order(const GoldenQuestion& q, const std::string& key, uint32_t shards, bool restarts) {
+    Shards states(source_, shards);
+    for (const GoldenEvent* e : known(q)) {
+      TRY(states.apply(*e, std::min(e->at, q.t)));
+      if (restarts) TRY(states.restart(std::min(e->at, q.t)));
+    }
+    if (restarts) TRY(states.restart(q.t));
+    return states.ask(key, q.t, q.after_event);
+  }
+
+  // In any order, while the clock jumps towards t or stays behind.
+  Result<Replies> shuffled(const GoldenQuestion& q, const std::string& key, uint64_t seed) {
+    Rng rng(seed);
+    auto events = known(q);
+    for (size_t i = events.size(); i > 1; --i) std::swap(events[i - 1], events[rng.below(i)]);
+    Shards states(source_, 1);
+    int64_t now = INT64_MIN;
+    for (const GoldenEvent* e : events) {
+      if (rng.below(3) == 0) now = std::max(now, q.t - static_cast<int64_t>(rng.below(2 * kMicrosPerDay)));
+      TRY(states.apply(*e, now));
+      if (rng.below(4) == 0) TRY(states.restart(now));
+    }
+    return states.ask(key, q.t, q.after_event);
+  }
+
+  // As training sets ask: forward in time, with all events there from the start, or each one there when t passes it.
+  Result<Replies> replayed(const GoldenQuestion& q, const std::string& key, bool all_first) {
+    std::vector<int64_t> times{q.t, q.t, q.t};
+    for (const GoldenQuestion& other : golden_.questions) {
+      if (other.t < q.t) times.push_back(other.t);
+    }
+    std::sort(times.begin(), times.end());
+    std::vector<std::pair<int64_t, const GoldenEvent*>> events;
+    for (const GoldenEvent* e : known(q)) {
+      TRY_ASSIGN(const int64_t event_time, event_time_of(*e));
+      events.emplace_back(event_time, e);
+    }
+    std::sort(events.begin(), events.end(), [](const auto& a, const auto& b) { return std::pair(a.first, a.second->position()) < std::pair(b.first, b.second->position()); });
+    Shards states(source_, 1);
+    Replies out;
+    size_t next = 0;
+    for (const int64_t t : times) {
+      for (; next < events.size() && (all_first || events[next].first <= t); ++next) TRY(states.apply(*events[next].second, times[0]));
+      out = states.ask_forward(key, t, q.after_event && t == q.t);
+    }
+    return out;
+  }
+
+  Result<int64_t> event_time_of(const GoldenEvent& e) {
+    int64_t out = e.at;
+    TRY(source_.read(e, [&](TopicReader::Chunk& chunk) {
+      if (chunk.rows[0]->rows > 0) out = chunk.rows[0]->event_times_us[0];
+    }));
+    return out;
+  }
+
+  Result<> check_dead_letters() {
+    std::map<std::pair<int32_t, int64_t>, std::string> dead;
+    for (const GoldenEvent& e : golden_.events) {
+      TRY(source_.read(e, [&](TopicReader::Chunk& chunk) {
+        for (const DeadLetter& letter : chunk.dead) dead[e.position()] = letter.reason;
+      }));
+    }
+    for (const GoldenDeadLetter& wanted : golden_.dead) {
+      const auto found = dead.find({wanted.partition, wanted.offset});
+      if (found == dead.end() || !found->second.starts_with(wanted.reason)) {
+        failures_.push_back(fmt::format("line {}: expected a dead letter '{}', got '{}'", wanted.line, wanted.reason, found == dead.end() ? "none" : found->second));
+      }
+      if (found != dead.end()) dead.erase(found);
+    }
+    for (const auto& [position, reason] : dead) {
+      failures_.push_back(fmt::format("case '{}': unexpected dead letter {}/{}: {}", golden_.name, position.first, position.second, reason));
+    }
+    return {};
+  }
+
+  void check(const GoldenQuestion& q, const Replies& replies) {
+    if (q.found && (replies.texts[0] == "true") != *q.found) failures_.push_back(fmt::format("line {}: found is {}", q.line, replies.texts[0]));
+    const auto& features = source_.program().features();
+    for (const GoldenAnswer& a : q.answers) {
+      const auto feature = std::find_if(features.begin(), features.end(), [&](const auto& f) { return f.name == a.feature; });
+      if (feature == features.end()) {
+        failures_.push_back(fmt::format("line {}: the view has no feature '{}'", a.line, a.feature));
+        continue;
+      }
+      const auto i = static_cast<size_t>(feature - features.begin());
+      const std::string wanted = fmt::format("{} {}", a.value, a.status);
+      if (wanted != replies.texts[i + 1]) failures_.push_back(fmt::format("line {}: {} = {}, expected {}", a.line, a.feature, replies.texts[i + 1], wanted));
+      if (a.event_time && event_time_text(*a.event_time) != replies.event_times[i]) {
+        failures_.push_back(fmt::format("line {}: {} @{}, expected @{}", a.line, a.feature, replies.event_times[i], event_time_text(*a.event_time)));
+      }
+    }
+  }
+
+  Result<> compare(const GoldenQuestion& q, const Replies& whole, const Result<Replies>& replies) {
+    if (!replies) return Unexpected(replies.error());
+    check(q, *replies);
+    if (!same_answers(*replies, whole)) failures_.push_back(fmt::format("line {}: {}\n  whole: {}", q.line, text_of(*replies), text_of(whole)));
+    if (replies->exported != whole.exported) failures_.push_back(fmt::format("line {}: the canonical export differs from mode whole", q.line));
+    return {};
+  }
+
+  const GoldenCase& golden_;
+  Source source_;
+  std::vector<std::string> failures_;
+};
+
+}  // namespace
+
+std::string_view to_string(GoldenMode mode) {
+  switch (mode) {
+    case GoldenMode::kWhole: return "whole";
+    case GoldenMode::kRestart: return "restart";
+    case GoldenMode::kTwoShards: return "two_shards";
+    case GoldenMode::kEightShards: return "eight_shards";
+    case GoldenMode::kShuffle: return "shuffle";
+    case GoldenMode::kReplay: return "replay";
+  }
+  return "";
+}
+
+std::vector<std::string> run_golden(const GoldenCase& golden, GoldenMode mode) {
+  auto failures = Run(golden).run(mode);
+  if (!failures) return {fmt::format("case '{}' (line {}): {}", golden.name, golden.line, failures.error().message)};
+  return std::move(*failures);
+}
+
+}  // namespace ms::engine::testing
