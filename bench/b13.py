@@ -16,7 +16,7 @@ EVENTS, QUICK_EVENTS = 5_000_000, 1_000_000
 PARTITIONS = 4
 BYTES = 155
 PRODUCER = {"acks": "all", "enable.idempotence": "true", "linger.ms": "5", "batch.size": "262144", "queue.buffering.max.messages": "500000"}
-SYNCS = "millstream_log_syncs_total"
+SYNCS = "millstream_fdatasync_total"
 
 
 class Runs:

@@ -15,10 +15,10 @@ import time
 
 import harness
 
-sys.path.insert(0, str(harness.ROOT / "tests" / "support"))
+for folder in ("support", "peers/kafka"):
+    sys.path.insert(0, str(harness.ROOT / "tests" / folder))
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = harness.ROOT / "build" / "release"
-KAFKA_VERSION = "4.3.1"
 TICK = os.sysconf("SC_CLK_TCK")
 SERVER_CORE, CLIENT_CORE = 0, 1  # client and server never share a core
 START_SECONDS = 90
@@ -151,26 +151,16 @@ class Redis(Process):
 
 
 class Kafka(Process):
-    """One Apache Kafka broker (KRaft, 1 GiB heap, G1). Its jars come from Maven Central once."""
+    """One Apache Kafka broker (KRaft, 1 GiB heap, G1), of the version in tests/peers/kafka/pom.xml."""
 
     def __init__(self, directory, fsync=False, core=None):
         super().__init__(directory, core)
         self.fsync = fsync
         self.name = "Kafka fsync" if fsync else "Kafka no fsync"
 
-    @staticmethod
-    @functools.cache
-    def jars():
-        home = harness.CACHE / f"kafka-{KAFKA_VERSION}"
-        if not (home / "complete").exists():
-            shutil.rmtree(home, ignore_errors=True)
-            harness.note(f"fetching Apache Kafka {KAFKA_VERSION} from Maven Central")
-            subprocess.run(["mvn", "-q", "-B", "-Dstyle.color=never", "-f", HERE / "peers" / "kafka" / "pom.xml", "dependency:copy-dependencies",
-                            "-DincludeScope=runtime", f"-DoutputDirectory={home}"], check=True, stdout=sys.stderr)
-            (home / "complete").touch()
-        return home
-
     def __enter__(self):
+        import kafka_tools
+
         port, controller = free_ports(2)
         self.kafka = f"127.0.0.1:{port}"
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -180,7 +170,7 @@ class Kafka(Process):
             lines.append("log.flush.interval.messages=1")
         properties = self.directory / "broker.properties"
         properties.write_text("\n".join(lines) + "\n")
-        java = ["java", f"-Dlog4j2.configurationFile={HERE / 'peers' / 'kafka' / 'log4j2.properties'}", "-cp", f"{self.jars()}/*"]
+        java = ["java", f"-Dlog4j2.configurationFile={HERE / 'peers' / 'kafka' / 'log4j2.properties'}", "-cp", f"{kafka_tools.libraries()}/*"]
         subprocess.run([*java, "kafka.tools.StorageTool", "format", "--standalone", "-t", "bWlsbHN0cmVhbS1iZW5jaA", "-c", properties],
                        check=True, capture_output=True)
         self.start([java[0], "-Xms1G", "-Xmx1G", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", *java[1:], "kafka.Kafka", properties],

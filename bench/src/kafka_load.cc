@@ -1,17 +1,18 @@
 // A Kafka producer and consumer on librdkafka. Prints one JSON line.
 //
 //   bench_kafka_load produce SERVER TOPIC [events=N] [users=N] [start_ms=T] [span_ms=T] [late=PERCENT] [uniform=1] [keyed=1]
-//                    [first=I] [until=I] [rate=PER_SECOND] [X.<librdkafka property>=VALUE ...]
+//                    [first=I] [until=I] [shuffled=BLOCK] [rate=PER_SECOND] [X.<librdkafka property>=VALUE ...]
 //   bench_kafka_load consume SERVER TOPIC events=N [X.<librdkafka property>=VALUE ...]
 //
 // The events are those of events.h. The checksum is a sum over records, so it does not depend on their order but on every
-// record being there once. An event counts as produced when the server has acknowledged it.
+// record being there once. `shuffled`: events come in another order within each block of so many. An event counts as produced when the server has acknowledged it.
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <numeric>
 #include <string>
 
 #include "base/clock.h"
@@ -22,7 +23,7 @@ namespace ms::bench {
 namespace {
 
 constexpr int64_t kIdleUs = 60 * kMicrosPerSecond;  // without progress for so long: give up
-constexpr size_t kRateStep = 100;
+constexpr size_t kRateStep = 10;
 
 struct Arguments {
   std::string server, topic;
@@ -70,6 +71,14 @@ rd_kafka_t* client(rd_kafka_type_t type, const Arguments& a, Delivered* delivere
 
 double seconds_since(int64_t from_us) { return static_cast<double>(system_clock().steady_us() - from_us) / 1e6; }
 
+// A bijection of [first, until) that keeps every block of `block` numbers to itself.
+uint64_t place_in_block(uint64_t i, uint64_t first, uint64_t until, uint64_t block) {
+  const uint64_t begin = first + (i - first) / block * block, size = std::min(until, begin + block) - begin;
+  uint64_t step = size * 5 / 8 + 1;
+  while (std::gcd(step, size) != 1) ++step;
+  return begin + static_cast<uint64_t>(static_cast<unsigned __int128>(i - begin) * step % size);
+}
+
 int produce(const Arguments& a) {
   EventOptions options;
   options.events = a.number("events", 1'000'000), options.users = a.number("users", 1'000'000);
@@ -80,13 +89,15 @@ int produce(const Arguments& a) {
   const bool keyed = a.number("keyed", 0) != 0;
   const uint64_t rate = a.number("rate", 0);
 
+  const uint64_t block = std::max<uint64_t>(1, a.number("shuffled", 1));
+
   const EventSource source(options);
   std::string values;
   std::vector<std::string> keys;
   values.reserve((until - first) * kEventBytes);
   uint64_t checksum = 0;
   for (uint64_t i = first; i < until; ++i) {
-    const Event event = source.event(i);
+    const Event event = source.event(place_in_block(i, first, until, block));
     EventSource::write(event, values);
     if (keyed) keys.push_back(std::to_string(event.user));
     checksum += xxh3(std::string_view(values).substr(values.size() - kEventBytes), 1);

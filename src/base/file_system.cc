@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <climits>
 
+#include "base/metrics.h"
+
 namespace ms {
 namespace {
 
@@ -65,6 +67,8 @@ class PosixFile final : public File {
     return {};
   }
   Result<> sync_data() override {
+    static Metric& syncs = counter("millstream_fdatasync_total");
+    syncs.add();
     if (::fdatasync(fd_) != 0) return fail_errno("fdatasync " + path_, errno);
     return {};
   }
