@@ -4,6 +4,7 @@
 #include "api/status_handlers.h"
 #include "api/topics_handlers.h"
 #include "api/training_handlers.h"
+#include "api/verification.h"
 
 namespace ms::api {
 namespace {
@@ -32,6 +33,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/plan", plan_definitions, "what applying definitions would change; 422 with the refusals"},
     {"POST", "/v1/apply", apply_definitions, "apply definitions; 422 with the refusals, and nothing has changed"},
     {"POST", "/v1/training-sets", start_training_set, "build a training set as a job"},
+    {"POST", "/v1/verifications", start_verification, "derive served answers again and compare them, as a job"},
     {"GET", "/v1/jobs", list_jobs, "jobs, newest first"},
     {"GET", "/v1/jobs/{}", describe_job, "state and progress of a job; ?wait_ms= waits for a change"},
     {"DELETE", "/v1/jobs/{}", cancel_job, "cancel a job"},

@@ -44,6 +44,7 @@ Result<Loaded> load(const VerifyRequest& request, FileSystem& fs, const std::sto
     if (stop.stop_requested()) return fail(ErrorKind::kCancelled, "cancelled");
     if (!request.service.empty() && sample.service != request.service) return {};
     if (request.since && sample.as_of < *request.since) return {};
+    if (request.until && sample.as_of > *request.until) return {};
     ++seen;
     if (request.samples_max == 0 || out.samples.size() < request.samples_max) {
       out.samples.push_back(sample);
@@ -283,9 +284,11 @@ class Verification {
 }  // namespace
 
 std::string to_text(const VerifyReport& report) {
+  if (report.samples == 0) return "no samples of served answers: nothing was compared\n";
   std::string out = fmt::format("{} samples, {} values derived again, {} differ, {} rows in gaps", report.samples, report.values,
                                 report.differences, report.gaps);
   if (report.forgotten != 0) out += fmt::format(", {} rows of views that are no longer defined", report.forgotten);
+  if (report.torn_tails != 0) out += fmt::format(", {} samples files end where a server was killed", report.torn_tails);
   out += "\n";
   for (const Difference& d : report.shown) {
     if (d.view.empty()) out += fmt::format("\n{}: {} at {}\n", d.service, d.feature, format_time(d.as_of.us));

@@ -22,6 +22,7 @@ struct VerifyRequest {
   std::string samples_dir;                // DIR/samples
   std::string service;                    // empty: all
   std::optional<Instant> since;           // samples served at or after it
+  std::optional<Instant> until;           // samples served at or before it
   uint64_t samples_max = 0;               // chosen evenly at random; 0: all there are
   size_t differences_max = 20;            // spelled out; the rest is counted
   unsigned threads = 0;                   // 0: one per core

@@ -2,13 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "io/http_message.h"
 
 namespace ms::server {
 namespace {
 
-ErrorKind kind_of(const std::string& code, int status) {
-  if (status == 503) return ErrorKind::kUnavailable;
+// The error kind of a problem's code.
+std::optional<ErrorKind> find_kind(const std::string& code) {
   for (int k = 0; k <= static_cast<int>(ErrorKind::kInternal); ++k) {
     const auto kind = static_cast<ErrorKind>(k);
     std::string name;  // "NotFound" -> "not_found"
@@ -18,6 +20,12 @@ ErrorKind kind_of(const std::string& code, int status) {
     }
     if (name == code) return kind;
   }
+  return std::nullopt;
+}
+
+ErrorKind kind_of(const std::string& code, int status) {
+  if (status == 503) return ErrorKind::kUnavailable;
+  if (const auto kind = find_kind(code)) return *kind;
   if (status == 404) return ErrorKind::kNotFound;
   return status >= 400 && status < 500 ? ErrorKind::kInvalidArgument : ErrorKind::kInternal;
 }
@@ -31,6 +39,8 @@ Error to_error(const io::HttpAnswer& answer) {
 }
 
 }  // namespace
+
+ErrorKind error_kind(const std::string& code) { return find_kind(code).value_or(ErrorKind::kInternal); }
 
 std::string segment(std::string_view name) { return io::percent_encode(name); }
 

@@ -30,6 +30,8 @@ class ApiClient {
   std::string url_;
 };
 
+// "not_found" -> kNotFound; kInternal for codes this program does not know.
+ErrorKind error_kind(const std::string& code);
 // A path segment of a URL.
 std::string segment(std::string_view name);
 // JSON text of a body; bytes that are not UTF-8 become U+FFFD.

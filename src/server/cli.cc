@@ -95,6 +95,7 @@ int run_cli(int argc, char** argv) {
   add_definition_commands(cli);
   add_get_command(cli);
   add_train_command(cli);
+  add_verify_command(cli);
   add_status_commands(cli);
   try {
     cli.app.parse(argc, argv);

@@ -39,6 +39,7 @@ void add_topic_commands(Cli& cli);
 void add_definition_commands(Cli& cli);
 void add_get_command(Cli& cli);
 void add_train_command(Cli& cli);
+void add_verify_command(Cli& cli);
 void add_status_commands(Cli& cli);
 
 // Prints "millstream: MESSAGE" on stderr; returns the exit status of the error.

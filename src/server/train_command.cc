@@ -1,20 +1,17 @@
 // millstream train: a training set, as a job of the server or straight from a directory
 #include <fmt/format.h>
 
-#include <atomic>
-#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <stop_token>
 
 #include "api/training_request.h"
+#include "base/clock.h"
 #include "base/nearest.h"
-#include "catalog/catalog.h"
-#include "engine/timeline.h"
-#include "log/log.h"
 #include "server/api_client.h"
 #include "server/cli.h"
-#include "server/data_dir.h"
+#include "server/job_watch.h"
+#include "server/open_directory.h"
 #include "server/output.h"
 
 namespace ms::server {
@@ -28,11 +25,6 @@ struct TrainOptions {
   bool statuses = false, event_times = false, after_event = false;
   unsigned threads = 0;
 };
-
-constexpr int kProgressWaitMs = 200;
-
-volatile std::sig_atomic_t interrupted = 0;
-void on_interrupt(int) { interrupted = 1; }
 
 std::string absolute(const std::string& path) {
   if (path.empty()) return path;
@@ -56,64 +48,35 @@ Json request_json(const TrainOptions& o) {
           {"threads", o.threads}};
 }
 
-// Watches the job to its end; Ctrl-C cancels it.
-Result<Json> watch(ApiClient& client, const std::string& id, bool quiet) {
-  ProgressLine line(quiet);
-  bool cancelled = false;
-  while (true) {
-    if (interrupted && !std::exchange(cancelled, true)) TRY(client.send("DELETE", "/v1/jobs/" + id, {}));
-    TRY_ASSIGN(const Json job, client.get(fmt::format("/v1/jobs/{}?wait_ms={}", id, kProgressWaitMs)));
-    const std::string state = job["state"];
-    if (state == "done") return job["report"];
-    if (state == "failed" || state == "cancelled") {
-      const std::string code = job["error"]["code"], detail = job["error"]["detail"];
-      if (state == "cancelled") return fail(ErrorKind::kCancelled, "cancelled; nothing was left behind");
-      return fail(code == "invalid_argument" ? ErrorKind::kInvalidArgument : ErrorKind::kInternal, detail);
-    }
-    line.show(job["phase"].get<std::string>(), job["done"], job["total"], job["rows_per_second"], job["seconds_left"]);
-  }
-}
-
 Result<Json> train_on_server(const Cli& cli, const TrainOptions& options) {
   TRY_ASSIGN(ApiClient client, ApiClient::to(cli.common.server));
   TRY_ASSIGN(const Json job, client.send("POST", "/v1/training-sets", request_json(options)));
-  return watch(client, job["id"], cli.common.quiet);
+  return watch_job(client, job["id"], cli.common.quiet);
 }
 
 // With no server on it: the directory's own log, catalog and timeline. The lock keeps a server from starting meanwhile.
 Result<Json> train_on_directory(const Cli& cli, const TrainOptions& options) {
-  FileSystem& fs = posix_file_system();
-  TRY(check_format(fs, options.dir));
-  TRY_ASSIGN(const auto dir, DataDir::open(fs, options.dir));
+  TRY_ASSIGN(const OpenDirectory open, open_directory(options.dir));
   std::string name;
   TRY_ASSIGN(const history::TrainRequest request, api::training_request(request_json(options), name));
-  TRY_ASSIGN(const auto catalog, catalog::Catalog::open(fs, dir->path() + "/catalog"));
-  const auto snapshot = catalog->snapshot();
+  const auto snapshot = open.catalog->snapshot();
   const auto service = snapshot->find_service(name);
   std::vector<std::string> names;
   for (const auto& s : snapshot->services) names.push_back(s->definition.name);
   if (!service) return not_found(fmt::format("there is no service '{}'{}", name, did_you_mean(name, names)));
-  log::LogOptions log_options{.dir = dir->path(), .fs = &fs, .clock = &system_clock()};
-  log_options.reconcile_interval_ms = 0;
-  log_options.retention_check_interval_ms = 0;
-  TRY_ASSIGN(const auto log, log::Log::open(log_options));
-  TRY_ASSIGN(const auto timeline, engine::TimelineReader::open(fs, dir->path() + "/timeline"));
   ProgressLine line(cli.common.quiet);
   std::stop_source stop;
   const auto progress = [&](const history::TrainProgress& p) {
-    if (interrupted) stop.request_stop();
+    if (interrupted()) stop.request_stop();
     line.show(p.phase, p.done, p.total, p.rows_per_second, p.seconds_left);
   };
-  const history::TrainInputs inputs{.fs = &fs, .clock = &system_clock(), .log = log.get(), .timeline = timeline.get()};
+  const history::TrainInputs inputs{.fs = &posix_file_system(), .clock = &system_clock(), .log = open.log.get(), .timeline = open.timeline.get()};
   TRY_ASSIGN(const auto made, history::train(history::training_service(*service), request, inputs, progress, stop.get_token()));
   return api::training_report(made);
 }
 
 int train(const Cli& cli, const TrainOptions& options) {
-  struct sigaction action{};
-  action.sa_handler = on_interrupt;
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
+  catch_interrupts();
   const auto made = options.dir.empty() ? train_on_server(cli, options) : train_on_directory(cli, options);
   if (!made) return report(made.error());
   if (cli.common.json) return fmt::print("{}\n", dump(*made)), kDone;
