@@ -79,8 +79,7 @@ class Oracle:
         for feature, aggregates in view["features"].items():
             for aggregate, what in aggregates.items():
                 for window in what["over"]:
-                    full = f"{feature}_{window}" if aggregate == "count" else f"{feature}_{aggregate}_{window}"
-                    answers[full] = self._feature(view["from"], keys, aggregate, what.get("of"), window)
+                    answers[f"{feature}_{aggregate}_{window}"] = self._feature(view["from"], keys, aggregate, what.get("of"), window)
         return answers
 
     def _feature(self, source, keys, aggregate, of, window):

@@ -7,6 +7,8 @@ import queue
 import signal
 import subprocess
 import threading
+import time
+import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -38,7 +40,28 @@ class Server:
             if line.startswith("ready "):
                 addresses = dict(part.split("=", 1) for part in line.split()[1:])
                 self.kafka, self.http = addresses["kafka"], addresses["http"]
+                self.wait_for(self.is_ready, "the server is ready")
                 return self
+
+    def is_ready(self):
+        try:
+            urllib.request.urlopen(f"http://{self.http}/readyz", timeout=10).close()
+            return True
+        except urllib.error.HTTPError as answer:
+            if answer.code != 503:
+                raise
+            return False
+
+    def wait_until_applied(self):
+        """Until the engine has taken in everything the log has."""
+        self.wait_for(lambda: not any(source["lag"] for source in self.get("/v1/status")["sources"]), "the engine has caught up")
+
+    def wait_for(self, condition, what):
+        deadline = time.monotonic() + START_SECONDS
+        while not condition():
+            assert self.process.poll() is None, f"the server ended with {self.process.returncode}:\n{self.log_text()}"
+            assert time.monotonic() < deadline, f"waited {START_SECONDS} s in vain until {what}:\n{self.log_text()}"
+            time.sleep(0.01)
 
     @staticmethod
     def _read_stdout(stdout, lines):
