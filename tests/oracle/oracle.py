@@ -4,6 +4,7 @@ Nothing here is shared with Millstream but the definitions file and the words of
 """
 
 import json
+import re
 
 import confluent_kafka
 import duckdb
@@ -14,6 +15,7 @@ MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 UNITS = {"s": 1_000_000, "m": MINUTE, "h": HOUR, "d": DAY}
 # sliding(w) looks back to a whole multiple of its hop: the first row whose bound is above w.
 HOPS = ((10 * MINUTE, 10_000_000), (HOUR, MINUTE), (12 * HOUR, 5 * MINUTE), (12 * DAY, HOUR), (None, DAY))
+DECIMAL = re.compile(r"\b\d+\.\d+\b")
 
 
 def duration(text):
@@ -68,7 +70,8 @@ class Oracle:
         for name, table in tables.items():
             self.db.register(f"{name}_table", table)
             derived = self.definitions["sources"][name].get("derived", {})
-            more = "".join(f", {sql} as {column}" for column, sql in derived.items())
+            # DuckDB reads 1.5 as a decimal; in a definition it is a float64.
+            more = "".join(", " + DECIMAL.sub(r"(\g<0>::double)", sql) + f" as {column}" for column, sql in derived.items())
             self.db.execute(f"create table {name} as select *{more} from {name}_table")
 
     def view(self, name):
