@@ -38,7 +38,7 @@ def read_topic(kafka, topic):
         consumer.assign([confluent_kafka.TopicPartition(topic, p, 0) for p in partitions])
         rows, missing = [], sum(ends.values())
         while missing:
-            messages = consumer.consume(10_000, timeout=30)
+            messages = consumer.consume(min(missing, 10_000), timeout=30)
             assert messages, f"{missing} records of {topic} never came"
             for message in messages:
                 assert message.error() is None, message.error()
