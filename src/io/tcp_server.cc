@@ -130,13 +130,12 @@ class TcpServer::Core::Link final : public Connection {
   }
 
   void write_some() {
-    std::array<asio::const_buffer, kGatherMax> buffers;
     size_t count = 0, skip = sent_of_first_;
     for (auto part = unsent_.begin(); part != unsent_.end() && count < kGatherMax; ++part, skip = 0)
-      buffers[count++] = asio::const_buffer(part->data() + skip, part->size() - skip);
+      gather_[count++] = asio::const_buffer(part->data() + skip, part->size() - skip);
     if (count == 0) return;
     writing_ = true;
-    socket_->async_write_some(std::span(buffers.data(), count), [self = std::static_pointer_cast<Link>(shared_from_this())](Ec error, size_t n) {
+    socket_->async_write_some(std::span(gather_.data(), count), [self = std::static_pointer_cast<Link>(shared_from_this())](Ec error, size_t n) {
       self->written(error, n);
     });
   }
@@ -246,6 +245,7 @@ class TcpServer::Core::Link final : public Connection {
   std::array<uint8_t, kStagingBytes> staging_;
   size_t begin_ = 0, end_ = 0;
   std::deque<Slice> unsent_;
+  std::array<asio::const_buffer, kGatherMax> gather_;  // of the write under way: Asio looks at it again when the socket was full
   size_t unsent_bytes_ = 0, sent_of_first_ = 0;
 };
 

@@ -92,6 +92,17 @@ TEST_F(TcpServerTest, EchoesFramesOfEverySizeHoweverTheyArrive) {
   close(fd);
 }
 
+TEST_F(TcpServerTest, AClientThatReadsLateGetsEveryByte) {
+  start({});
+  const int fd = connect_to(server_->port());
+  ASSERT_GE(fd, 0);
+  std::string all;  // more than the sockets' buffers hold, so that the server's writes are put off
+  for (size_t i = 0; i < 2'000; ++i) all += framed(std::string(10'000 + i, static_cast<char>('a' + i % 26)));
+  write_all(fd, all);
+  EXPECT_TRUE(read_exactly(fd, all.size()) == all);
+  close(fd);
+}
+
 TEST_F(TcpServerTest, OversizedFrameEndsTheConnectionOnly) {
   start({.frame_bytes_max = 1000});
   const int bad = connect_to(server_->port()), good = connect_to(server_->port());
