@@ -58,7 +58,7 @@ def ours(directory, flights, out):
         server.cli("topic", "create", "flights", "--partitions", "1")
         server.cli("apply", "--yes", definitions)
     command = [harness.BINARY, "train", "delays", "--dir", directory / "data", "--events", f"flights={flights}", "--spine", flights,
-               "--time", "date", "--out", out, "--threads", harness.THREADS, "--compression", CODEC, "--quiet"]
+               "--time-column", "date", "--out", out, "--threads", harness.THREADS, "--compression", CODEC, "--quiet"]
     return lambda: harness.measure(command)
 
 

@@ -14,18 +14,37 @@ Result<history::TrainMode> parse_mode(const std::string& text) {
   return invalid(fmt::format("unknown mode '{}': as_known or as_served{}", text, did_you_mean(text, known)));
 }
 
+Result<> check_absolute(std::string_view name, const std::string& path) {
+  if (path.empty() || path[0] == '/') return {};
+  return invalid(fmt::format("\"{}\" must be an absolute path of the server's machine, not '{}'", name, path));
+}
+
 Result<std::string> path_member(const Json& body, std::string_view name, bool needed) {
   TRY_ASSIGN(std::string path, string_member(body, name));
   if (path.empty() && needed) return invalid(fmt::format("a training set needs \"{}\"", name));
-  if (!path.empty() && path[0] != '/') return invalid(fmt::format("\"{}\" must be an absolute path of the server's machine, not '{}'", name, path));
+  TRY(check_absolute(name, path));
   return path;
+}
+
+// {"SOURCE": "/FILE.parquet", ...}: these sources are read from files instead of the log.
+Result<std::map<std::string, std::string>> event_files(const Json& body) {
+  std::map<std::string, std::string> files;
+  const auto at = body.find("event_files");
+  if (at == body.end() || at->is_null()) return files;
+  if (!at->is_object()) return invalid("\"event_files\" must be an object of source names and paths");
+  for (const auto& [source, file] : at->items()) {
+    if (!file.is_string() || file.get_ref<const std::string&>().empty()) return invalid(fmt::format("\"event_files\": '{}' must be a path", source));
+    TRY(check_absolute("event_files", file.get_ref<const std::string&>()));
+    files.emplace(source, file.get<std::string>());
+  }
+  return files;
 }
 
 }  // namespace
 
 Result<history::TrainRequest> training_request(const Json& body, std::string& service) {
-  TRY(only_members(body, {"service", "spine", "out", "manifest", "mode", "time_column", "after_event", "pin_manifest", "statuses",
-                          "event_times", "compression", "threads"}));
+  TRY(only_members(body, {"service", "spine", "out", "manifest", "mode", "time_column", "after_event", "pin_manifest", "event_files",
+                          "statuses", "event_times", "compression", "threads"}));
   history::TrainRequest request;
   TRY_ASSIGN(service, string_member(body, "service"));
   if (service.empty()) return invalid("a training set needs a \"service\"");
@@ -33,6 +52,7 @@ Result<history::TrainRequest> training_request(const Json& body, std::string& se
   TRY_ASSIGN(request.out, path_member(body, "out", true));
   TRY_ASSIGN(request.manifest, path_member(body, "manifest", false));
   TRY_ASSIGN(request.pin_manifest, path_member(body, "pin_manifest", false));
+  TRY_ASSIGN(request.event_files, event_files(body));
   TRY_ASSIGN(const std::string mode, string_member(body, "mode", "as_known"));
   TRY_ASSIGN(request.mode, parse_mode(mode));
   TRY_ASSIGN(request.time_column, string_member(body, "time_column"));

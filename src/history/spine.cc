@@ -90,7 +90,7 @@ Result<size_t> choose_time_column(const Table& spine, std::string_view wanted) {
       if (spine.is_timestamp(c)) chosen = c;
     if (chosen == spine.names().size())
       return invalid(spine.path() + ": it has " + std::to_string(timestamps) +
-                     " timestamp columns and none called event_time, timestamp, time or date; name the time column (--time)");
+                     " timestamp columns and none called event_time, timestamp, time or date; name the time column (--time-column)");
   }
   TRY(spine.check_time(chosen, std::nullopt));
   return chosen;

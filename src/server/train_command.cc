@@ -22,6 +22,7 @@ struct TrainOptions {
   std::string service, spine, out, manifest, pin_manifest, time_column;
   std::string mode = "as_known";
   std::string compression = "snappy";
+  std::vector<std::string> events;  // SOURCE=FILE
   bool statuses = false, event_times = false, after_event = false;
   unsigned threads = 0;
 };
@@ -34,11 +35,17 @@ std::string absolute(const std::string& path) {
 }
 
 Json request_json(const TrainOptions& o) {
+  Json event_files = Json::object();
+  for (const std::string& pair : o.events) {
+    const size_t equals = pair.find('=');
+    event_files[pair.substr(0, equals)] = absolute(pair.substr(equals + 1));
+  }
   return {{"service", o.service},
           {"spine", absolute(o.spine)},
           {"out", absolute(o.out)},
           {"manifest", absolute(o.manifest)},
           {"pin_manifest", absolute(o.pin_manifest)},
+          {"event_files", event_files},
           {"mode", o.mode},
           {"time_column", o.time_column},
           {"after_event", o.after_event},
@@ -96,6 +103,13 @@ void add_train_command(Cli& cli) {
   sub->add_option("--spine", options->spine, "rows with the entity's keys and a time: .parquet or .csv")->required()->type_name("FILE");
   sub->add_option("--out", options->out, "the training set: .parquet")->required()->type_name("FILE");
   sub->add_option("--mode", options->mode, "as_known (everything in the log) or as_served (what was answered then)");
+  sub->add_option("--events", options->events, "the history of a source from a file instead of the log: .parquet or .csv; may be repeated")
+      ->type_name("SOURCE=FILE")
+      ->allow_extra_args(false)
+      ->check([](const std::string& pair) {
+        const size_t equals = pair.find('=');
+        return equals == 0 || equals == std::string::npos || equals + 1 == pair.size() ? "'" + pair + "' is not SOURCE=FILE" : std::string();
+      });
   sub->add_option("--manifest", options->manifest, "where to (default OUT.manifest.json)")->type_name("FILE");
   sub->add_option("--pin-manifest", options->pin_manifest, "see exactly the records that an earlier training set saw")->type_name("FILE");
   sub->add_option("--time-column", options->time_column, "the spine's time (default event_time, timestamp, time or date)")->type_name("NAME");
