@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "engine/row_split.h"
 #include "feature/view_state.h"
+#include "history/big_buffer.h"
 #include "history/parallel.h"
 
 namespace ms::history {
@@ -18,20 +19,25 @@ using feature::ViewState;
 // Answers of one group, slot by slot in the order of its questions; per chosen feature one array of each.
 struct Answers::Group {
   size_t rows = 0;
-  std::vector<std::unique_ptr<uint64_t[]>> bits;
-  std::vector<std::unique_ptr<uint8_t[]>> flags;
-  std::vector<std::unique_ptr<int64_t[]>> event_times;
+  std::vector<uint64_t*> bits;
+  std::vector<uint8_t*> flags;
+  std::vector<int64_t*> event_times;
   std::vector<std::vector<std::string_view>> texts;  // only string features have slots
-  std::unique_ptr<uint8_t[]> found;
+  uint8_t* found = nullptr;
   StringArena arena;
   uint64_t gaps = 0, events = 0;
 
-  Group(size_t row_count, const DeriveRequest& request) : rows(row_count), texts(request.features.size()) {
-    found = std::make_unique_for_overwrite<uint8_t[]>(rows);
+  // What the arrays of one group take from the common memory.
+  static size_t bytes(size_t rows, const DeriveRequest& request) {
+    const size_t features = request.features.size();
+    return rows * (features * (request.event_times ? 17 : 9) + 1) + (features * 3 + 1) * 64;
+  }
+  Group(size_t row_count, const DeriveRequest& request, BigBuffer& memory) : rows(row_count), texts(request.features.size()) {
+    found = memory.take<uint8_t>(rows);
     for (size_t f = 0; f < request.features.size(); ++f) {
-      bits.push_back(std::make_unique_for_overwrite<uint64_t[]>(rows));
-      flags.push_back(std::make_unique_for_overwrite<uint8_t[]>(rows));
-      if (request.event_times) event_times.push_back(std::make_unique_for_overwrite<int64_t[]>(rows));
+      bits.push_back(memory.take<uint64_t>(rows));
+      flags.push_back(memory.take<uint8_t>(rows));
+      if (request.event_times) event_times.push_back(memory.take<int64_t>(rows));
       if (request.program->features()[request.features[f]].type == TypeKind::kString) texts[f].resize(rows);
     }
   }
@@ -213,6 +219,7 @@ class Deriver {
       answers_.chunks_[c] = Grouping::make(rows, request_.groups, [&](size_t i) { return key_of(first + i).shard_hash; });
       return {};
     }));
+    make_groups();
     TRY(parallel_for(request_.threads, request_.groups, request_.stop,
                      [&](size_t g, unsigned) { return answer(static_cast<uint32_t>(g)); }));
     return std::move(answers_);
@@ -221,47 +228,75 @@ class Deriver {
  private:
   const QuestionKey& key_of(size_t row) const { return questions_.keys[questions_.key_of[row]]; }
 
-  Result<> answer(uint32_t g) {
-    std::vector<uint32_t> rows;  // question of each slot
-    for (size_t c = 0; c < answers_.chunks_.size(); ++c) {
-      answers_.base_[g].push_back(rows.size());
-      for (const uint32_t row : answers_.chunks_[c].group(g)) rows.push_back(static_cast<uint32_t>(c * kChunkRows) + row);
+  void make_groups() {
+    std::vector<size_t> rows(request_.groups);
+    size_t bytes = 0;
+    for (uint32_t g = 0; g < request_.groups; ++g) {
+      for (const Grouping& chunk : answers_.chunks_) {
+        answers_.base_[g].push_back(rows[g]);
+        rows[g] += chunk.group(g).size();
+      }
+      bytes += Answers::Group::bytes(rows[g], request_);
     }
-    auto group = std::make_shared<Answers::Group>(rows.size(), request_);
-    answers_.groups_[g] = group;
-    if (rows.empty()) return {};
-    const auto time_of = [&](uint32_t slot) { return questions_.times_us[rows[slot]]; };
-    std::vector<uint32_t> slots(rows.size());
-    for (uint32_t i = 0; i < slots.size(); ++i) slots[i] = i;
-    if (!std::ranges::is_sorted(slots, {}, time_of))
-      std::ranges::sort(slots, {}, [&](uint32_t slot) { return std::pair(time_of(slot), slot); });
-    return request_.timeline ? answer_as_served(g, rows, slots, *group) : answer_as_known(g, rows, slots, *group);
+    answers_.memory_ = std::make_shared<BigBuffer>(bytes);
+    for (uint32_t g = 0; g < request_.groups; ++g) answers_.groups_[g] = std::make_shared<Answers::Group>(rows[g], request_, *answers_.memory_);
   }
 
-  Result<> answer_as_known(uint32_t g, const std::vector<uint32_t>& rows, const std::vector<uint32_t>& slots, Answers::Group& out) {
+  // The questions of one group, one after the other in memory: looked up where they lie, each would be a cache miss.
+  struct Asked {
+    std::vector<int64_t> times_us;
+    std::vector<uint32_t> keys;   // into questions_.keys
+    std::vector<uint32_t> order;  // slots by time; empty: as they are
+    size_t size() const { return keys.size(); }
+    uint32_t slot(size_t i) const { return order.empty() ? static_cast<uint32_t>(i) : order[i]; }
+  };
+  Asked gather_questions(uint32_t g) {
+    Asked out;
+    const size_t rows = answers_.groups_[g]->rows;
+    out.times_us.reserve(rows), out.keys.reserve(rows);
+    for (size_t c = 0; c < answers_.chunks_.size(); ++c) {
+      const int64_t* times = questions_.times_us + c * kChunkRows;
+      const uint32_t* keys = questions_.key_of.data() + c * kChunkRows;
+      for (const uint32_t row : answers_.chunks_[c].group(g)) out.times_us.push_back(times[row]), out.keys.push_back(keys[row]);
+    }
+    if (std::ranges::is_sorted(out.times_us)) return out;
+    out.order.resize(rows);
+    for (uint32_t i = 0; i < rows; ++i) out.order[i] = i;
+    std::ranges::sort(out.order, {}, [&](uint32_t slot) { return std::pair(out.times_us[slot], slot); });
+    return out;
+  }
+
+  Result<> answer(uint32_t g) {
+    const Asked asked = gather_questions(g);
+    if (asked.size() == 0) return {};
+    Answers::Group& out = *answers_.groups_[g];
+    return request_.timeline ? answer_as_served(g, asked, out) : answer_as_known(g, asked, out);
+  }
+
+  Result<> answer_as_known(uint32_t g, const Asked& asked, Answers::Group& out) {
     GroupState state(request_.program);
     TimeFeed feed(events_, g);
     FeatureRow row;
-    for (size_t i = 0; i < slots.size(); ++i) {
-      const uint32_t slot = slots[i];
-      const Instant t{questions_.times_us[rows[slot]]};
+    for (size_t i = 0; i < asked.size(); ++i) {
+      const uint32_t slot = asked.slot(i);
+      const Instant t{asked.times_us[slot]};
       feed.advance(state, t.us + (request_.after_event ? 1 : 0), t);
-      const QuestionKey& key = key_of(rows[slot]);
+      const QuestionKey& key = questions_.keys[asked.keys[slot]];
       state.state().evaluate_forward(key.bytes, key.table_hash, t, request_.after_event, row);
       out.put(slot, row, request_.features);
       TRY(tick(i));
     }
     out.events = state.applied();
-    return finish(slots.size());
+    return finish(asked.size());
   }
 
-  Result<> answer_as_served(uint32_t g, const std::vector<uint32_t>& rows, const std::vector<uint32_t>& slots, Answers::Group& out) {
+  Result<> answer_as_served(uint32_t g, const Asked& asked, Answers::Group& out) {
     GroupState state(request_.program);
     CutFeed feed(events_, g);
     FeatureRow row;
-    for (size_t i = 0; i < slots.size(); ++i) {
-      const uint32_t slot = slots[i];
-      const Instant t{questions_.times_us[rows[slot]]};
+    for (size_t i = 0; i < asked.size(); ++i) {
+      const uint32_t slot = asked.slot(i);
+      const Instant t{asked.times_us[slot]};
       TRY_ASSIGN(const uint32_t shards, request_.timeline->shards_at(t));
       CHECK(shards <= request_.groups);
       TRY_ASSIGN(const auto cut, request_.timeline->cut_at(engine::shard_of(g, shards), t));
@@ -271,13 +306,13 @@ class Deriver {
       }
       if (!feed.reaches(*cut)) state.reset(), feed.reset();
       feed.advance(state, *cut, t);
-      const QuestionKey& key = key_of(rows[slot]);
+      const QuestionKey& key = questions_.keys[asked.keys[slot]];
       state.state().evaluate(key.bytes, key.table_hash, t, request_.after_event, row);
       out.put(slot, row, request_.features);
       TRY(tick(i));
     }
     out.events = state.applied();
-    return finish(slots.size());
+    return finish(asked.size());
   }
 
   Result<> tick(size_t i) {

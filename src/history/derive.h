@@ -19,6 +19,8 @@
 
 namespace ms::history {
 
+class BigBuffer;
+
 struct QuestionKey {
   std::string_view bytes;  // canonical; owned by whoever made the questions
   uint64_t shard_hash = 0, table_hash = 0;
@@ -50,6 +52,7 @@ class Answers {
  private:
   friend class Deriver;
   struct Group;
+  std::shared_ptr<BigBuffer> memory_;  // of the groups' arrays
   std::vector<std::shared_ptr<Group>> groups_;
   std::vector<Grouping> chunks_;           // questions by group, one per chunk
   std::vector<std::vector<uint64_t>> base_;  // base_[group][chunk]: slot of the chunk's first question

@@ -1,6 +1,7 @@
 #include "history/events.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "engine/topic_reader.h"
@@ -9,10 +10,44 @@
 namespace ms::history {
 namespace {
 
+template <class T>
+void reorder(std::vector<T>& values, const std::vector<uint32_t>& order) {
+  if (values.empty()) return;
+  std::vector<T> out(order.size());
+  for (size_t i = 0; i < order.size(); ++i) out[i] = values[order[i]];
+  values = std::move(out);
+}
+
+void reorder(Column& column, const std::vector<uint32_t>& order) {
+  reorder(column.bools, order), reorder(column.ints, order), reorder(column.floats, order), reorder(column.strings, order);
+  std::vector<uint64_t> validity((order.size() + 63) / 64);
+  for (size_t i = 0; i < order.size(); ++i) validity[i / 64] |= static_cast<uint64_t>(column.valid(order[i])) << (i % 64);
+  column.validity = std::move(validity);
+}
+
+// Equal keys of neighbours share their bytes, so that a replay of few keys compares bytes that it has just read.
+void share_keys(feature::PreparedRows& rows) {
+  std::array<std::string_view, 64> seen;
+  for (size_t i = 0; i < rows.rows; ++i) {
+    std::string_view& same = seen[rows.table_hashes[i] % seen.size()];
+    if (same == rows.keys[i]) rows.keys[i] = same;
+    else same = rows.keys[i];
+  }
+}
+
+// Rows of one group come to lie together, in the order they had: a replay goes through a chunk group by group.
 void finish(EventChunk& chunk, uint32_t groups) {
-  const feature::PreparedRows& rows = chunk.rows;
+  feature::PreparedRows& rows = chunk.rows;
   chunk.in_time_order = std::ranges::is_sorted(rows.event_times_us);
   chunk.grouping = Grouping::make(rows.rows, groups, [&](size_t i) { return rows.shard_hashes[i]; });
+  std::vector<uint32_t>& order = chunk.grouping.order;
+  reorder(rows.keys, order);
+  reorder(rows.shard_hashes, order), reorder(rows.table_hashes, order);
+  reorder(rows.event_times_us, order), reorder(rows.append_times_us, order), reorder(rows.offsets, order);
+  for (Column& column : rows.arguments) reorder(column, order);
+  for (auto& filter : rows.filters) reorder(filter, order);
+  share_keys(rows);
+  for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
 }
 
 // ---- files

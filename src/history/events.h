@@ -18,7 +18,7 @@
 
 namespace ms::history {
 
-// Up to kChunkRows rows of one topic partition, in offset order.
+// Up to kChunkRows rows of one topic partition: those of a group in offset order; read_events() lays a group's rows together.
 struct EventChunk {
   feature::PreparedRows rows;
   Grouping grouping;

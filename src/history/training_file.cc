@@ -83,7 +83,9 @@ arrow::Result<Bits> bitmap_of(const uint8_t* flags, size_t rows, uint8_t mask, i
 // Rows [first, first + rows) of one answer column as an Arrow array; `first` is a multiple of kChunkRows.
 class ArrayMaker {
  public:
-  ArrayMaker(const AnswerColumn& column, size_t first, size_t rows) : column_(column), first_(first), rows_(rows), flags_(rows) {}
+  // `memory` is kept for the column's next arrays: the one made before must be gone.
+  ArrayMaker(const AnswerColumn& column, size_t first, size_t rows, Bits& memory)
+      : column_(column), first_(first), rows_(rows), flags_(rows), memory_(memory) {}
 
   arrow::Result<std::shared_ptr<arrow::Array>> make() {
     switch (column_.what) {
@@ -92,7 +94,7 @@ class ArrayMaker {
       case AnswerColumn::What::kValue: break;
     }
     if (column_.type == TypeKind::kString) return texts();
-    ARROW_ASSIGN_OR_RAISE(auto values, arrow::AllocateBuffer(static_cast<int64_t>(rows_ * 8)));
+    ARROW_ASSIGN_OR_RAISE(auto values, slots());
     auto* bits = reinterpret_cast<uint64_t*>(values->mutable_data());
     each_chunk([&](size_t chunk, size_t at) { column_.answers->values(chunk, column_.feature, bits + at, flags_.data() + at); });
     if (column_.type == TypeKind::kBool) return bools(bits);
@@ -103,6 +105,13 @@ class ArrayMaker {
   template <class Use>
   void each_chunk(const Use& use) {
     for (size_t at = 0; at < rows_; at += kChunkRows) use((first_ + at) / kChunkRows, at);
+  }
+  arrow::Result<Bits> slots() {
+    const auto bytes = static_cast<int64_t>(rows_ * 8);
+    if (memory_ == nullptr || memory_->size() < bytes) {
+      ARROW_ASSIGN_OR_RAISE(memory_, arrow::AllocateBuffer(bytes));
+    }
+    return arrow::SliceMutableBuffer(memory_, 0, bytes);
   }
   arrow::Result<std::shared_ptr<arrow::Array>> with_validity(std::shared_ptr<arrow::DataType> type, Bits values) {
     int64_t nulls = 0;
@@ -127,7 +136,7 @@ class ArrayMaker {
     return builder.Finish();
   }
   arrow::Result<std::shared_ptr<arrow::Array>> event_times() {
-    ARROW_ASSIGN_OR_RAISE(auto values, arrow::AllocateBuffer(static_cast<int64_t>(rows_ * 8)));
+    ARROW_ASSIGN_OR_RAISE(auto values, slots());
     auto* us = reinterpret_cast<int64_t*>(values->mutable_data());
     each_chunk([&](size_t chunk, size_t at) { column_.answers->event_times(chunk, column_.feature, us + at); });
     for (size_t i = 0; i < rows_; ++i) flags_[i] = us[i] == feature::kNoEventTime ? Answers::kNull : 0;
@@ -152,6 +161,7 @@ class ArrayMaker {
   const AnswerColumn& column_;
   const size_t first_, rows_;
   std::vector<uint8_t> flags_;
+  Bits& memory_;
 };
 
 // Whether the first rows repeat their values often enough for a dictionary to pay.
@@ -167,7 +177,7 @@ bool repeats(const arrow::Array& array) {
 class Writer {
  public:
   Writer(const TrainingFileOptions& options, const Table& spine, const std::vector<AnswerColumn>& columns)
-      : options_(options), path_(options.path + ".tmp"), spine_(spine), columns_(columns) {}
+      : options_(options), path_(options.path + ".tmp"), spine_(spine), columns_(columns), memory_(columns.size()) {}
 
   Result<> run() {
     ARROW_TAKE(path_, sink_, arrow::io::FileOutputStream::Open(path_));
@@ -192,7 +202,7 @@ class Writer {
     std::vector<std::shared_ptr<arrow::Array>> arrays(carried + columns_.size());
     TRY(parallel_for(options_.threads, arrays.size(), {}, [&](size_t i, unsigned) -> Result<> {
       if (i >= carried) {
-        ARROW_TAKE(path_, arrays[i], ArrayMaker(columns_[i - carried], first, rows).make());
+        ARROW_TAKE(path_, arrays[i], ArrayMaker(columns_[i - carried], first, rows, memory_[i - carried]).make());
         return {};
       }
       const auto& chunks = slice->column(static_cast<int>(i))->chunks();
@@ -237,6 +247,7 @@ class Writer {
   const std::string path_;
   const Table& spine_;
   const std::vector<AnswerColumn>& columns_;
+  std::vector<Bits> memory_;  // by column, used again for every block
   std::shared_ptr<arrow::io::FileOutputStream> sink_;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
 };
