@@ -6,6 +6,9 @@ read cannot: it only ever sees flights that have landed.
 """
 
 import copy
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # OpenMP threads that spin beside a busy server make this minutes
 
 import numpy as np
 import pyarrow as pa
