@@ -1,0 +1,71 @@
+#include "online/samples.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/testing/doc_example.h"
+
+namespace ms::online {
+namespace {
+
+Sample example() {
+  feature::FeatureRow row;
+  row.reset(2);
+  row.found = true;
+  row.values[0].status = feature::Status::kPresent;
+  row.values[0].is_null = false;
+  row.values[0].f = 3.75;
+  row.values[0].event_time_us = 1'767'225'600'000'000;
+  const feature::FeatureColumn types[] = {{"a", TypeKind::kFloat64}, {"b", TypeKind::kString}};
+  ByteWriter bytes;
+  encode_row(types, row, bytes);
+  return {.service = "eta", .service_version = 2, .as_of = {1'767'225'601'000'000}, .cut = {{1, 300}}, .views = {{"airport", 1, std::string("\x03ORD\0\0", 6), bytes.take()}}};
+}
+
+TEST(Samples, TheFormatPageShowsTheRealBytes) {
+  const std::string page = std::string(MS_SOURCE_DIR) + "/docs/formats/samples.md";
+  const std::string file = samples_file_head() + samples_record(encode_sample(example()));
+  EXPECT_EQ(file, ms::testing::doc_example(page, "samples"));
+}
+
+TEST(Samples, SurviveTheirBytes) {
+  const std::string bytes = encode_sample(example());
+  const auto back = decode_sample(bytes);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(encode_sample(*back), bytes);
+  const auto row = decode_row(back->views[0].row);
+  ASSERT_TRUE(row);
+  EXPECT_TRUE(row->found);
+  EXPECT_EQ(to_text(row->values[0]), "3.75");
+  EXPECT_EQ(to_text(row->values[1]), "null");
+  for (size_t n = 0; n < bytes.size(); ++n) EXPECT_FALSE(decode_sample(std::string_view(bytes).substr(0, n))) << n;
+}
+
+TEST(Samples, ATornTailIsCountedAndDamageIsRefused) {
+  const std::string dir = ::testing::TempDir() + "samples_test";
+  std::filesystem::remove_all(dir);
+  FileSystem& fs = posix_file_system();
+  ASSERT_TRUE(fs.create_directories(dir));
+  const std::string record = samples_record(encode_sample(example()));
+  const auto read = [&](const std::string& file) {
+    EXPECT_TRUE(write_file_atomically(fs, dir + "/1.samples", file));
+    return read_samples(fs, dir, [](const Sample&) { return Result<>{}; });
+  };
+  const std::string whole = samples_file_head() + record + record;
+  EXPECT_EQ(read(whole)->samples, 2u);
+  for (size_t n = samples_file_head().size() + record.size() + 1; n < whole.size(); ++n) {
+    const auto torn = read(whole.substr(0, n));
+    ASSERT_TRUE(torn);
+    EXPECT_EQ(torn->samples, 1u);
+    EXPECT_EQ(torn->torn_tails, 1u);
+  }
+  std::string damaged = whole;
+  damaged[samples_file_head().size() + 12] ^= 1;
+  EXPECT_EQ(read(damaged).error().kind, ErrorKind::kCorruption);
+  EXPECT_EQ(read("MSSAMPL2").error().kind, ErrorKind::kUnsupported);
+  std::filesystem::remove_all(dir);
+}
+
+}  // namespace
+}  // namespace ms::online
