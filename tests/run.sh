@@ -1,4 +1,21 @@
-# Sourced by ./dev: run_tests [--long] [NAME...]. Builds release, then the sanitizer builds, then runs everything.
+# Sourced by ./dev: run_tests [--long] [NAME...]. Builds release, then the sanitizer builds, then runs everything; --long
+# adds every fuzzer for 60 s and tells the Python tests to take their long forms (MS_LONG=1).
+
+# Every libFuzzer program for $1 seconds, starting from a copy of its regression corpus.
+run_fuzzers() {
+  local seconds=$1 program corpus failed=0
+  build fuzz
+  for program in build/fuzz/bin/*_fuzz; do
+    corpus=$(mktemp -d)
+    cp -r "tests/fuzz/$(basename "$program")/." "$corpus" 2>/dev/null || true
+    echo "test: $(basename "$program") for $seconds s"
+    "$program" -max_total_time="$seconds" -rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix="$PWD/build/fuzz/" "$corpus" >"build/fuzz/$(basename "$program").log" 2>&1 ||
+      { failed=1; echo "test: $(basename "$program") found something, see build/fuzz/$(basename "$program").log" >&2; }
+    grep -E 'stat::number_of_executed_units' "build/fuzz/$(basename "$program").log" || true
+    rm -rf "$corpus"
+  done
+  return "$failed"
+}
 
 run_tests() {
   local long=0 names=() started=$SECONDS failed=0
@@ -24,6 +41,7 @@ run_tests() {
   local select=()
   ((${#names[@]})) && select=(-k "$(printf '%s' "${names[0]}"; printf ' or %s' "${names[@]:1}")")
   "$MS_PYTHON" -m pytest -q tests "${select[@]}" || { local code=$?; [ $code = 5 ] && ((${#names[@]})) || failed=1; }
+  if ((long)); then run_fuzzers "${FUZZ_SECONDS:-60}" || failed=1; fi
   echo "test: $((SECONDS - started)) s in all"
   ((failed == 0)) || { echo "test: FAILED" >&2; exit 1; }
 }
