@@ -13,7 +13,8 @@ void StateImpl::finalize_window(size_t window, const uint64_t* words, int64_t t,
 void StateImpl::evaluate(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) const {
   out.reset(layout_.features.size());
   if (const Entity* e = table_.find(table_hash, key)) return evaluate_entity(*e, t.us, after_event, out);
-  const Totals empty(layout_);
+  TotalsRoom room;
+  const Totals empty(layout_, room);
   for (size_t w = 0; w < layout_.windows.size(); ++w) finalize_window(w, empty.words(), t.us, out);
 }
 
@@ -37,14 +38,16 @@ void StateImpl::each_nested(const Entity& e, int64_t t, bool after_event, Visit&
   }
   if (count == 0) return;
 
-  Totals totals(layout_);
+  TotalsRoom room;
+  Totals totals(layout_, room);
   size_t tile = e.tile_count;  // tiles from here on are in the totals
   const size_t pending = e.rows == nullptr ? 0 : e.rows->folded();
   size_t row = e.rows == nullptr ? 0 : e.rows->size();
   while (row > pending && (row_time(e.rows->row(row - 1)) > t || (!after_event && row_time(e.rows->row(row - 1)) == t))) --row;
   for (const End& end : ends.first(count)) {
     size_t first = tile;
-    while (first > 0 && tiles_.start(e, first - 1) >= end.tail) --first;
+    const int64_t least = TileHeader::least_from(layout_, end.tail);
+    while (first > 0 && tiles_.header(e, first - 1) >= least) --first;
     if (first < tile) merge_words(layout_, totals.words(), tiles_.tile(e, first) + 1, tiles_.stride(), tile - first);
     tile = first;
     for (; row > pending && row_time(e.rows->row(row - 1)) >= end.tail; --row) add_row(layout_, totals.words(), e.rows->row(row - 1));
@@ -54,7 +57,8 @@ void StateImpl::each_nested(const Entity& e, int64_t t, bool after_event, Visit&
       visit(end.window, totals.words());
       continue;
     }
-    Totals edge(layout_);
+    TotalsRoom edge_room;
+    Totals edge(layout_, edge_room);
     edge.assign(totals.words());
     for (size_t i = e.rows->lower_bound(end.tail); i < pending && row_time(e.rows->row(i)) < tile_end; ++i) add_row(layout_, edge.words(), e.rows->row(i));
     visit(end.window, edge.words());
@@ -84,7 +88,8 @@ bool StateImpl::found(const Entity& e, int64_t t, bool after_event) const {
 
 void StateImpl::evaluate_tumbling(const Entity& e, size_t window, int64_t t, FeatureRow& out) const {
   const int64_t tail = layout_.windows[window].tail(t), head = layout_.windows[window].head(t, false);
-  Totals totals(layout_);
+  TotalsRoom room;
+  Totals totals(layout_, room);
   const size_t first = tiles_.lower_bound(e, tail), last = tiles_.lower_bound(e, head);
   if (first < last) merge_words(layout_, totals.words(), tiles_.tile(e, first) + 1, tiles_.stride(), last - first);
   if (e.rows != nullptr) {
@@ -117,6 +122,7 @@ void StateImpl::evaluate_forward(std::string_view key, uint64_t table_hash, Inst
     return evaluate(key, table_hash, t, after_event, out);
   }
   if (e->rows != nullptr && e->rows->folded() < e->rows->size()) fold(*e);
+  if (e->forward != nullptr) e->forward->prefetch(*e);
   const bool is_back = e->forward != nullptr && (t.us < e->forward->time() || limit < e->forward->limit());
   if (is_back) return evaluate(key, table_hash, t, after_event, out);
   if (e->forward == nullptr || !e->forward->advance(*e, tiles_, t.us, limit)) build_forward(*e, t.us, after_event);

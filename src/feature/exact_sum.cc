@@ -90,7 +90,34 @@ void ExactSum::store(size_t low, const uint64_t* words, size_t count) {
   if (is_large_ && count <= 4) shrink();
 }
 
+// change_words() where both numbers lie in the same four limbs, as nearly all do: without a branch per limb.
+bool ExactSum::change_few(size_t low, std::span<const uint64_t> words, bool subtract) {
+  const size_t own_low = count_ == 0 ? low : low_;
+  const size_t from = std::min(own_low, low);
+  if (own_low - from + count_ > 4 || low - from + words.size() > 4) return false;
+  const uint64_t* own = limbs();
+  const uint64_t own_sign = count_ > 0 && own[count_ - 1] >> 63 != 0 ? kAll : 0;
+  const uint64_t flip = subtract ? kAll : 0;
+  const uint64_t sign = words.back() >> 63 != 0 ? kAll : 0;
+  uint64_t a[5] = {0, 0, 0, 0, own_sign}, b[5] = {0, 0, 0, 0, sign};
+  size_t i = own_low - from;
+  for (size_t k = 0; k < count_; ++k, ++i) a[i] = own[k];
+  for (; i < 4; ++i) a[i] = own_sign;
+  i = low - from;
+  for (const uint64_t word : words) b[i++] = word;
+  for (; i < 4; ++i) b[i] = sign;
+  uint64_t carry = subtract ? 1 : 0;
+  for (size_t k = 0; k < 5; ++k) {
+    const uint128 t = static_cast<uint128>(a[k]) + (b[k] ^ flip) + carry;
+    a[k] = static_cast<uint64_t>(t);
+    carry = static_cast<uint64_t>(t >> 64);
+  }
+  store(from, a, 5);
+  return true;
+}
+
 void ExactSum::change_words(size_t low, std::span<const uint64_t> words, bool subtract) {
+  if (change_few(low, words, subtract)) return;
   const size_t own_low = count_ == 0 ? low : low_;
   const size_t from = std::min(own_low, low);
   const size_t end = std::max(own_low + count_, low + words.size()) + 1;
@@ -157,17 +184,19 @@ void ExactSum::change(const ExactSum& o, bool subtract) {
   shrink();
 }
 
-ExactSum::Magnitude ExactSum::magnitude() const {
+ExactSum::Magnitude ExactSum::magnitude(size_t from) const {
   Magnitude out;
   if (count_ == 0) return out;
+  CHECK(from <= low_);
   const uint64_t* own = limbs();
-  std::fill_n(out.limbs.begin(), low_, 0);
-  std::copy_n(own, count_, out.limbs.begin() + low_);
-  out.count = size_t{low_} + count_;
+  const size_t zeros = low_ - from;
+  std::fill_n(out.limbs.begin(), zeros, 0);
+  std::copy_n(own, count_, out.limbs.begin() + static_cast<std::ptrdiff_t>(zeros));
+  out.count = zeros + count_;
   out.negative = own[count_ - 1] >> 63 != 0;
   if (!out.negative) return out;
   uint64_t carry = 1;
-  for (size_t i = low_; i < out.count; ++i) {
+  for (size_t i = zeros; i < out.count; ++i) {
     out.limbs[i] = ~out.limbs[i] + carry;
     carry = carry != 0 && out.limbs[i] == 0 ? 1 : 0;
   }
@@ -215,29 +244,33 @@ std::optional<double> special_of(const ExactSum& sum) {
   return std::nullopt;
 }
 
+int unit_at(size_t limb) { return ExactSum::kUnit + 64 * static_cast<int>(limb); }
+
 Rounded rounded(std::optional<double> value) { return value ? Rounded{*value, false} : Rounded{0, true}; }
 
 }  // namespace
 
 Rounded sum_of(const ExactSum& sum) {
   if (const auto special = special_of(sum)) return {*special, false};
-  const auto m = sum.magnitude();
-  return rounded(round_limbs(m.span(), m.negative, ExactSum::kUnit));
+  const auto m = sum.magnitude(sum.low());
+  return rounded(round_limbs(m.span(), m.negative, unit_at(sum.low())));
 }
 
 Rounded average_of(const ExactSum& sum, uint64_t n) {
   if (const auto special = special_of(sum)) return {*special, false};
-  const auto m = sum.magnitude();
-  auto out = rounded(round_quotient(m.span(), m.negative, ExactSum::kUnit, n));
+  const auto m = sum.magnitude(sum.low());
+  auto out = rounded(round_quotient(m.span(), m.negative, unit_at(sum.low()), n));
   if (out.value == 0) out.value = 0;
   return out;
 }
 
 Rounded stddev_of(uint64_t n, const ExactSum& sum, const ExactSum& squares) {
   if (special_of(sum)) return {std::bit_cast<double>(kQuietNan), false};
-  const auto m = sum.magnitude();
-  const auto s = squares.magnitude();
-  return rounded(round_stddev(n, m.span(), s.span(), ExactSum::kUnit));
+  // limbs of zeros below both are left out: one of the sum is two of the squares
+  const size_t low = sum.is_zero() ? squares.low() / 2 : std::min(sum.low(), squares.low() / 2);
+  const auto m = sum.magnitude(low);
+  const auto s = squares.magnitude(2 * low);
+  return rounded(round_stddev(n, m.span(), s.span(), unit_at(low)));
 }
 
 }  // namespace ms::feature

@@ -43,14 +43,16 @@ class ExactSum {
   void save(ByteWriter& out) const;
   bool load(ByteReader& in);  // false: not a canonical form
 
-  // |the finite part| from limb 0 on.
+  // The lowest limb that is not zero; 0 for zero.
+  size_t low() const { return low_; }
+  // |the finite part| from limb `from` on (from <= low(), or the sum is zero), so in units of 2^(64 from) of the sum's unit.
   struct Magnitude {
     std::array<uint64_t, kLimbsMax> limbs;
     size_t count = 0;
     bool negative = false;
     std::span<const uint64_t> span() const { return {limbs.data(), count}; }
   };
-  Magnitude magnitude() const;
+  Magnitude magnitude(size_t from = 0) const;
 
  private:
   struct Large {
@@ -68,6 +70,7 @@ class ExactSum {
   void change_special(double x, bool subtract);
   // Adds or takes away the two's complement number `words` (its last bit is the sign) at limb `low`.
   void change_words(size_t low, std::span<const uint64_t> words, bool subtract);
+  bool change_few(size_t low, std::span<const uint64_t> words, bool subtract);
   void store(size_t low, const uint64_t* words, size_t count);
 
   uint16_t low_ = 0;

@@ -215,6 +215,13 @@ void Forward::trim() {
   }
 }
 
+void Forward::prefetch(const Entity& e) const {
+  if (!layout_.has_exact || e.rows == nullptr) return;
+  for (const uint64_t number : rows_) {
+    if (number - e.rows->dropped() < e.rows->size()) __builtin_prefetch(e.rows->row(static_cast<size_t>(number - e.rows->dropped())));
+  }
+}
+
 bool Forward::advance(const Entity& e, const TileStore& tiles, int64_t t, int64_t limit) {
   if (t < time_ || limit < limit_) return false;
   const bool is_new = time_ == INT64_MIN;

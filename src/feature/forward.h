@@ -38,6 +38,8 @@ class Forward {
   void add(const uint64_t* row);
   // A pending row that may have entered already, when a question passed it.
   void add_pending(const uint64_t* row);
+  // Starts loading the rows that advance() looks at: they lie far apart.
+  void prefetch(const Entity& e) const;
   // Adds the pending rows of `e` below `limit` and moves the tails to t. False: this Forward cannot answer, build anew.
   bool advance(const Entity& e, const TileStore& tiles, int64_t t, int64_t limit);
   int64_t time() const { return time_; }    // of the last advance

@@ -57,13 +57,29 @@ void shift_up(std::span<const uint64_t> from, size_t shift_limbs, Natural& to) {
   to.n = from.size() + shift_limbs;
 }
 
+struct Division {
+  uint64_t quotient, rest;
+};
+
+// (high, low) / divisor for high < divisor: the processor's own instruction, where the library would be asked.
+Division divide(uint64_t high, uint64_t low, uint64_t divisor) {
+#ifdef __x86_64__
+  Division out;
+  asm("divq %[divisor]" : "=a"(out.quotient), "=d"(out.rest) : "a"(low), "d"(high), [divisor] "r"(divisor) : "cc");
+  return out;
+#else
+  const uint128 number = static_cast<uint128>(high) << 64 | low;
+  return {static_cast<uint64_t>(number / divisor), static_cast<uint64_t>(number % divisor)};
+#endif
+}
+
 // number /= divisor; the answer says whether something remained.
 bool divide(Natural& number, uint64_t divisor) {
-  uint128 rest = 0;
+  uint64_t rest = 0;
   for (size_t i = number.n; i-- > 0;) {
-    rest = rest << 64 | number.w[i];
-    number.w[i] = static_cast<uint64_t>(rest / divisor);
-    rest %= divisor;
+    const Division d = divide(rest, number.w[i], divisor);
+    number.w[i] = d.quotient;
+    rest = d.rest;
   }
   number.trim();
   return rest != 0;
@@ -124,14 +140,40 @@ bool any_below(const Natural& number, size_t bit) {
 
 uint128 magnitude(int128 v) { return v < 0 ? -static_cast<uint128>(v) : static_cast<uint128>(v); }
 
+long double extended(uint128 v) {
+  const auto low = static_cast<uint64_t>(v), high = static_cast<uint64_t>(v >> 64);
+  if (high == 0) return static_cast<long double>(low);
+  return static_cast<long double>(high) * 0x1p64L + static_cast<long double>(low);  // one rounding, in the sum
+}
+
+long double root_of(long double x) {
+#ifdef __x86_64__
+  asm("fsqrt" : "+t"(x));  // std::sqrt calls the library for errno's sake
+  return x;
+#else
+  return std::sqrt(x);
+#endif
+}
+
 // sqrt(p / q) in 64 bits of mantissa; rounds it to float64 unless the error bound (a few units) reaches a tie.
-std::optional<double> short_root(uint128 p, uint128 q) {
-  const long double root = std::sqrt(static_cast<long double>(p) / static_cast<long double>(q));
+std::optional<double> short_root(uint128 p, uint64_t q) {
+  const long double root = root_of(extended(p) / static_cast<long double>(q));
   uint64_t mantissa = 0;
   std::memcpy(&mantissa, &root, sizeof mantissa);
   const uint64_t below = mantissa & 0x7FF;
   if (below - 0x3F8 <= 0x10) return std::nullopt;  // within 8 units of the middle
   return static_cast<double>(root);
+}
+
+// sqrt(p / (n (n - 1))) * 2^exponent from the first 128 bits of p, which is far inside the error bound.
+std::optional<double> short_stddev(uint64_t n, const Natural& p, int exponent) {
+  if (n >> 32 != 0) return std::nullopt;
+  const size_t bits = p.n * 64 - static_cast<size_t>(std::countl_zero(p.w[p.n - 1]));
+  const size_t from = bits <= 128 ? 0 : (bits - 127) & ~size_t{1};
+  const auto root = short_root(bits_at(p, from), n * (n - 1));
+  const int scale = exponent + static_cast<int>(from / 2);
+  if (!root || scale < -900 || scale > 900) return std::nullopt;  // nowhere near subnormals or the end: the scaling is exact
+  return std::ldexp(*root, scale);
 }
 
 }  // namespace
@@ -164,6 +206,7 @@ std::optional<double> round_stddev(uint64_t n, std::span<const uint64_t> sum_mag
   multiply(sum, sum, square);
   if (square.n > p.n || !subtract(p, square)) return std::nullopt;  // not the sums of any values
   if (p.n == 0) return 0.0;
+  if (const auto root = short_stddev(n, p, exponent)) return root;
   Natural quotient;
   shift_up(p.span(), 4, quotient);
   bool sticky = divide(quotient, n);
@@ -190,7 +233,7 @@ double stddev_of(uint64_t n, int128 sum, const Uint192& squares) {
     const uint128 s2 = static_cast<uint128>(squares.words[1]) << 64 | squares.words[0];
     const uint128 p = s2 * n - size * size;
     if (p == 0) return 0.0;
-    if (const auto root = short_root(p, static_cast<uint128>(n) * (n - 1))) return *root;
+    if (const auto root = short_root(p, n * (n - 1))) return *root;
   }
   const uint64_t limbs[] = {static_cast<uint64_t>(size), static_cast<uint64_t>(size >> 64)};
   return round_stddev(n, limbs, squares.words, 0).value_or(0);

@@ -31,7 +31,7 @@ void RowRun::free_texts(const uint64_t* row) {
 void RowRun::clear() {
   for (size_t i = 0; i < size(); ++i) free_texts(row(i));
   words_.clear();
-  first_ = folded_ = 0;
+  first_ = size_ = folded_ = 0;
 }
 
 size_t RowRun::insert(const uint64_t* row_words) {
@@ -56,12 +56,14 @@ size_t RowRun::insert(const uint64_t* row_words) {
   const size_t place = (first_ + low) * stride;
   words_.insert(words_.begin() + static_cast<std::ptrdiff_t>(place), row_words, row_words + stride);
   copy_texts(words_.data() + place);
+  ++size_;
   return low;
 }
 
 void RowRun::drop_front(size_t rows) {
   for (size_t i = 0; i < rows; ++i) free_texts(row(i));
   first_ += rows;
+  size_ -= rows;
   dropped_ += rows;
   folded_ -= std::min(folded_, rows);
   if (size() > 0) return;

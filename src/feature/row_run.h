@@ -16,7 +16,7 @@ class RowRun {
   RowRun(const RowRun&) = delete;
   RowRun& operator=(const RowRun&) = delete;
 
-  size_t size() const { return words_.size() / layout_->stride - first_; }
+  size_t size() const { return size_; }
   const uint64_t* row(size_t i) const { return words_.data() + (first_ + i) * layout_->stride; }
   // Rows [0, folded) are in the tiles too, the others are pending.
   size_t folded() const { return folded_; }
@@ -38,7 +38,7 @@ class RowRun {
 
   const RowLayout* layout_;
   std::vector<uint64_t> words_;
-  size_t first_ = 0, folded_ = 0;
+  size_t first_ = 0, size_ = 0, folded_ = 0;
   uint64_t dropped_ = 0;
   size_t text_bytes_ = 0;
 };

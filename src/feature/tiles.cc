@@ -24,6 +24,12 @@ int64_t TileHeader::start(const StateLayout& layout, int64_t header) {
   return clamp(static_cast<int128>(header >> 5) * layout.unit());
 }
 
+int64_t TileHeader::least_from(const StateLayout& layout, int64_t time_us) {
+  if (time_us == kForever || layout.widths_us.empty()) return time_us == kForever ? kBase : kBase + 1;
+  const int64_t unit = layout.unit();
+  return (floor_div(time_us, unit) + (time_us % unit != 0 ? 1 : 0)) * 32;
+}
+
 int64_t TileHeader::end(const StateLayout& layout, int64_t header, int64_t horizon) {
   if (header == kBase) return horizon;
   return clamp(static_cast<int128>(header >> 5) * layout.unit() + layout.widths_us[level(header)]);
@@ -43,10 +49,11 @@ int64_t TileRules::header_for(const StateLayout& layout, int64_t event_time_us) 
 }
 
 size_t TileStore::lower_bound(const Entity& e, int64_t time_us) const {
+  const int64_t least = TileHeader::least_from(*layout_, time_us);
   size_t low = 0, high = e.tile_count;
   while (low < high) {
     const size_t middle = (low + high) / 2;
-    if (start(e, middle) < time_us) {
+    if (header(e, middle) < least) {
       low = middle + 1;
     } else {
       high = middle;

@@ -19,6 +19,8 @@ class TileHeader {
   static int64_t of(const StateLayout& layout, int64_t event_time_us, size_t level);
   static size_t level(int64_t header) { return static_cast<size_t>(header & 31); }
   static int64_t start(const StateLayout& layout, int64_t header);
+  // The least header that a tile with start >= time can have.
+  static int64_t least_from(const StateLayout& layout, int64_t time_us);
   static int64_t end(const StateLayout& layout, int64_t header, int64_t horizon);  // of kBase: the horizon
 };
 

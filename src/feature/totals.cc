@@ -173,11 +173,51 @@ void add_row(const StateLayout& layout, std::span<const Slot> slots, uint64_t* w
 
 void add_row(const StateLayout& layout, uint64_t* words, const uint64_t* row) { add_row(layout, layout.slots, words, row); }
 
-void merge_words(const StateLayout& layout, uint64_t* to, const uint64_t* from, size_t stride, size_t count) {
-  for (const Slot& slot : layout.slots) {
-    const uint64_t* f = from + slot.at;
-    for (size_t i = 0; i < count; ++i, f += stride) merge_one(slot, to + slot.at, f);
+namespace {
+
+// One switch for a slot of many runs: evaluating a long window is this loop.
+void merge_slot(const Slot& slot, uint64_t* w, const uint64_t* from, size_t stride, size_t count) {
+  switch (slot.kind) {
+    case SlotKind::kRows: {
+      uint64_t rows = w[0];
+      int64_t latest = signed_at(w + 1);
+      for (size_t i = 0; i < count; ++i, from += stride) rows += from[0], latest = std::max(latest, signed_at(from + 1));
+      w[0] = rows, w[1] = static_cast<uint64_t>(latest);
+      return;
+    }
+    case SlotKind::kCount:
+    case SlotKind::kTrue: {
+      uint64_t sum = *w;
+      for (size_t i = 0; i < count; ++i, from += stride) sum += *from;
+      *w = sum;
+      return;
+    }
+    case SlotKind::kSumInt: {
+      int128 sum = wide_at(w);
+      for (size_t i = 0; i < count; ++i, from += stride) sum += wide_at(from);
+      return set_wide(w, sum);
+    }
+    case SlotKind::kMin: {
+      int64_t least = signed_at(w);
+      for (size_t i = 0; i < count; ++i, from += stride) least = std::min(least, signed_at(from));
+      *w = static_cast<uint64_t>(least);
+      return;
+    }
+    case SlotKind::kMax: {
+      int64_t most = signed_at(w);
+      for (size_t i = 0; i < count; ++i, from += stride) most = std::max(most, signed_at(from));
+      *w = static_cast<uint64_t>(most);
+      return;
+    }
+    default:
+      for (size_t i = 0; i < count; ++i, from += stride) merge_one(slot, w, from);
   }
+}
+
+}  // namespace
+
+void merge_words(const StateLayout& layout, uint64_t* to, const uint64_t* from, size_t stride, size_t count) {
+  for (const Slot& slot : layout.slots) merge_slot(slot, to + slot.at, from + slot.at, stride, count);
 }
 
 void merge_words(std::span<const Slot> slots, uint64_t* to, const uint64_t* from) {

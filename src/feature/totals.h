@@ -1,6 +1,7 @@
 // What a tile holds and what a window adds up to: the accumulators of a layout in one run of words.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -53,18 +54,24 @@ inline const ExactSum& exact_at(const uint64_t* words) { return *std::launder(re
 // Totals that own their words.
 class Totals {
  public:
-  explicit Totals(const StateLayout& layout) : layout_(&layout), words_(layout.words) { init_words(layout, words_.data()); }
-  ~Totals() { destroy_words(*layout_, words_.data()); }
+  // `room` is used when the words fit into it, instead of memory of their own; it outlives the totals.
+  explicit Totals(const StateLayout& layout, std::span<uint64_t> room = {}) : layout_(&layout), owned_(layout.words <= room.size() ? 0 : layout.words) {
+    words_ = owned_.empty() ? room.data() : owned_.data();
+    init_words(layout, words_);
+  }
+  ~Totals() { destroy_words(*layout_, words_); }
   Totals(const Totals&) = delete;
   Totals& operator=(const Totals&) = delete;
-  uint64_t* words() { return words_.data(); }
-  const uint64_t* words() const { return words_.data(); }
-  void reset() { destroy_words(*layout_, words_.data()), init_words(*layout_, words_.data()); }
-  void assign(const uint64_t* from) { reset(), merge_words(*layout_, words_.data(), from, 0, 1); }
+  uint64_t* words() { return words_; }
+  const uint64_t* words() const { return words_; }
+  void reset() { destroy_words(*layout_, words_), init_words(*layout_, words_); }
+  void assign(const uint64_t* from) { reset(), merge_words(*layout_, words_, from, 0, 1); }
 
  private:
   const StateLayout* layout_;
-  std::vector<uint64_t> words_;
+  std::vector<uint64_t> owned_;
+  uint64_t* words_;
 };
+using TotalsRoom = std::array<uint64_t, 64>;  // of most layouts, on the stack
 
 }  // namespace ms::feature

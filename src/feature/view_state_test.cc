@@ -7,6 +7,7 @@
 
 #include "base/crc32c.h"
 #include "base/rng.h"
+#include "base/testing/doc_example.h"
 #include "feature/state_testing.h"
 
 namespace ms::feature::testing {
@@ -262,6 +263,26 @@ TEST(ViewState, NonsenseUnderAGoodCrcDoesNotCrash) {
       export_text(*state, w.times.back());
     }
   }
+}
+
+// Two rows in one tile, one row ahead of the clock.
+TEST(ViewState, TheFormatPageHasItsBytes) {
+  const std::vector<FeatureSpec> specs = {spec(AggregateKind::kSum, sliding(10 * kMinute), 0)};
+  const auto state = ViewState::make(specs);
+  const std::vector<Event> events = {{.key = "u", .et = 20'000'000, .at = 0, .offset = 1, .arguments = {int64_t{40}}, .filters = {}},
+                                     {.key = "u", .et = 25'000'000, .at = 0, .offset = 2, .arguments = {int64_t{2}}, .filters = {}},
+                                     {.key = "u", .et = 60'000'000, .at = 0, .offset = 3, .arguments = {int64_t{7}}, .filters = {}}};
+  apply_events(*state, {TypeKind::kInt64}, events, 30'000'000);
+  ByteWriter out;
+  state->save(out);
+  const std::string example = ms::testing::doc_example(MS_SOURCE_DIR "/docs/formats/state.md", "state");
+  std::string hex;
+  for (const char c : out.str()) hex += "0123456789abcdef"[static_cast<uint8_t>(c) >> 4], hex += "0123456789abcdef"[c & 15], hex += ' ';
+  EXPECT_EQ(out.str(), example) << hex;
+  const auto loaded = ViewState::make(specs);
+  ByteReader in(example);
+  ASSERT_TRUE(loaded->load(in));
+  EXPECT_EQ(ask(*loaded, specs, "u", 60'000'001), ask(*state, specs, "u", 60'000'001));
 }
 
 }  // namespace
