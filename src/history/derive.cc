@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <utility>
 
 #include "base/check.h"
 #include "engine/row_split.h"
@@ -204,138 +205,170 @@ class CutFeed {
 
 }  // namespace
 
-class Deriver {
- public:
-  Deriver(const DeriveRequest& request, const ViewEvents& events, const Questions& questions)
-      : request_(request), events_(events), questions_(questions) {}
+// The questions of one group, one after the other in memory (looked up where they lie, each would be a cache miss), and the
+// state that answers them.
+struct Derivation::Lane {
+  std::vector<int64_t> times_us;
+  std::vector<uint32_t> keys;   // into questions_.keys
+  std::vector<uint32_t> order;  // slots by time; empty: as they are
+  size_t done = 0;              // questions answered
+  size_t block = 0;             // of them, those of earlier blocks
+  std::unique_ptr<GroupState> state;
+  std::unique_ptr<TimeFeed> times;  // as_known
+  std::unique_ptr<CutFeed> cuts;    // as_served
 
-  Result<Answers> run() {
-    const size_t chunks = (questions_.rows + kChunkRows - 1) / kChunkRows;
-    answers_.chunks_.resize(chunks);
-    answers_.groups_.resize(request_.groups);
-    answers_.base_.resize(request_.groups);
-    TRY(parallel_for(request_.threads, chunks, request_.stop, [&](size_t c, unsigned) -> Result<> {
-      const size_t first = c * kChunkRows, rows = std::min(kChunkRows, questions_.rows - first);
-      answers_.chunks_[c] = Grouping::make(rows, request_.groups, [&](size_t i) { return key_of(first + i).shard_hash; });
-      return {};
-    }));
-    make_groups();
-    TRY(parallel_for(request_.threads, request_.groups, request_.stop,
-                     [&](size_t g, unsigned) { return answer(static_cast<uint32_t>(g)); }));
-    return std::move(answers_);
-  }
-
- private:
-  const QuestionKey& key_of(size_t row) const { return questions_.keys[questions_.key_of[row]]; }
-
-  void make_groups() {
-    std::vector<size_t> rows(request_.groups);
-    size_t bytes = 0;
-    for (uint32_t g = 0; g < request_.groups; ++g) {
-      for (const Grouping& chunk : answers_.chunks_) {
-        answers_.base_[g].push_back(rows[g]);
-        rows[g] += chunk.group(g).size();
-      }
-      bytes += Answers::Group::bytes(rows[g], request_);
-    }
-    answers_.memory_ = std::make_shared<BigBuffer>(bytes);
-    for (uint32_t g = 0; g < request_.groups; ++g) answers_.groups_[g] = std::make_shared<Answers::Group>(rows[g], request_, *answers_.memory_);
-  }
-
-  // The questions of one group, one after the other in memory: looked up where they lie, each would be a cache miss.
-  struct Asked {
-    std::vector<int64_t> times_us;
-    std::vector<uint32_t> keys;   // into questions_.keys
-    std::vector<uint32_t> order;  // slots by time; empty: as they are
-    size_t size() const { return keys.size(); }
-    uint32_t slot(size_t i) const { return order.empty() ? static_cast<uint32_t>(i) : order[i]; }
-  };
-  Asked gather_questions(uint32_t g) {
-    Asked out;
-    const size_t rows = answers_.groups_[g]->rows;
-    out.times_us.reserve(rows), out.keys.reserve(rows);
-    for (size_t c = 0; c < answers_.chunks_.size(); ++c) {
-      const int64_t* times = questions_.times_us + c * kChunkRows;
-      const uint32_t* keys = questions_.key_of.data() + c * kChunkRows;
-      for (const uint32_t row : answers_.chunks_[c].group(g)) out.times_us.push_back(times[row]), out.keys.push_back(keys[row]);
-    }
-    if (std::ranges::is_sorted(out.times_us)) return out;
-    out.order.resize(rows);
-    for (uint32_t i = 0; i < rows; ++i) out.order[i] = i;
-    std::ranges::sort(out.order, {}, [&](uint32_t slot) { return std::pair(out.times_us[slot], slot); });
-    return out;
-  }
-
-  Result<> answer(uint32_t g) {
-    const Asked asked = gather_questions(g);
-    if (asked.size() == 0) return {};
-    Answers::Group& out = *answers_.groups_[g];
-    return request_.timeline ? answer_as_served(g, asked, out) : answer_as_known(g, asked, out);
-  }
-
-  Result<> answer_as_known(uint32_t g, const Asked& asked, Answers::Group& out) {
-    GroupState state(request_.program);
-    TimeFeed feed(events_, g);
-    FeatureRow row;
-    for (size_t i = 0; i < asked.size(); ++i) {
-      const uint32_t slot = asked.slot(i);
-      const Instant t{asked.times_us[slot]};
-      feed.advance(state, t.us + (request_.after_event ? 1 : 0), t);
-      const QuestionKey& key = questions_.keys[asked.keys[slot]];
-      state.state().evaluate_forward(key.bytes, key.table_hash, t, request_.after_event, row);
-      out.put(slot, row, request_.features);
-      TRY(tick(i));
-    }
-    out.events = state.applied();
-    return finish(asked.size());
-  }
-
-  Result<> answer_as_served(uint32_t g, const Asked& asked, Answers::Group& out) {
-    GroupState state(request_.program);
-    CutFeed feed(events_, g);
-    FeatureRow row;
-    for (size_t i = 0; i < asked.size(); ++i) {
-      const uint32_t slot = asked.slot(i);
-      const Instant t{asked.times_us[slot]};
-      TRY_ASSIGN(const uint32_t shards, request_.timeline->shards_at(t));
-      CHECK(shards <= request_.groups);
-      TRY_ASSIGN(const auto cut, request_.timeline->cut_at(engine::shard_of(g, shards), t));
-      if (!cut) {
-        out.put_gap(slot, request_.features.size());
-        continue;
-      }
-      if (!feed.reaches(*cut)) state.reset(), feed.reset();
-      feed.advance(state, *cut, t);
-      const QuestionKey& key = questions_.keys[asked.keys[slot]];
-      state.state().evaluate(key.bytes, key.table_hash, t, request_.after_event, row);
-      out.put(slot, row, request_.features);
-      TRY(tick(i));
-    }
-    out.events = state.applied();
-    return finish(asked.size());
-  }
-
-  Result<> tick(size_t i) {
-    if (i % kProgressEvery != kProgressEvery - 1) return {};
-    if (request_.report) request_.report(kProgressEvery);
-    if (request_.stop.stop_requested()) return fail(ErrorKind::kCancelled, "cancelled");
-    return {};
-  }
-  Result<> finish(size_t answered) {
-    if (request_.report) request_.report(answered % kProgressEvery);
-    return {};
-  }
-
-  const DeriveRequest& request_;
-  const ViewEvents& events_;
-  const Questions& questions_;
-  Answers answers_;
+  size_t slot(size_t i) const { return order.empty() ? i : order[i]; }
 };
 
-Result<Answers> derive(const DeriveRequest& request, const ViewEvents& events, const Questions& questions) {
+Derivation::Derivation(DeriveRequest request, const ViewEvents& events, const Questions& questions)
+    : request_(std::move(request)), events_(events), questions_(questions) {}
+Derivation::~Derivation() = default;
+
+Result<std::unique_ptr<Derivation>> Derivation::make(DeriveRequest request, const ViewEvents& events, const Questions& questions,
+                                                     size_t block_chunks) {
   CHECK((request.groups & (request.groups - 1)) == 0);
   if (questions.rows > std::numeric_limits<uint32_t>::max()) return invalid("more than 4294967295 questions");
-  return Deriver(request, events, questions).run();
+  std::unique_ptr<Derivation> out(new Derivation(std::move(request), events, questions));
+  TRY(out->prepare(block_chunks));
+  return out;
+}
+
+Result<> Derivation::prepare(size_t block_chunks) {
+  const size_t chunks = (questions_.rows + kChunkRows - 1) / kChunkRows;
+  answers_.chunks_.resize(chunks);
+  TRY(parallel_for(request_.threads, chunks, request_.stop, [&](size_t c, unsigned) -> Result<> {
+    const size_t first = c * kChunkRows, rows = std::min(kChunkRows, questions_.rows - first);
+    answers_.chunks_[c] = Grouping::make(rows, request_.groups, [&](size_t i) { return questions_.keys[questions_.key_of[first + i]].shard_hash; });
+    return {};
+  }));
+  lanes_.resize(request_.groups);
+  TRY(parallel_for(request_.threads, request_.groups, request_.stop, [&](size_t g, unsigned) -> Result<> {
+    gather_questions(static_cast<uint32_t>(g));
+    return {};
+  }));
+  const bool in_order = std::ranges::all_of(lanes_, [](const auto& lane) { return lane->order.empty(); });
+  block_chunks_ = in_order ? std::min(block_chunks, chunks) : chunks;
+  make_groups();
+  return {};
+}
+
+// Room for the answers of any one block.
+void Derivation::make_groups() {
+  std::vector<size_t> most(request_.groups), rows(request_.groups);
+  answers_.base_.resize(request_.groups);
+  for (size_t c = 0; c < answers_.chunks_.size(); ++c) {
+    if (c % block_chunks_ == 0) rows.assign(request_.groups, 0);
+    for (uint32_t g = 0; g < request_.groups; ++g) {
+      answers_.base_[g].push_back(rows[g]);
+      rows[g] += answers_.chunks_[c].group(g).size();
+      most[g] = std::max(most[g], rows[g]);
+    }
+  }
+  size_t bytes = 0;
+  for (const size_t n : most) bytes += Answers::Group::bytes(n, request_);
+  answers_.memory_ = std::make_shared<BigBuffer>(bytes);
+  for (const size_t n : most) answers_.groups_.push_back(std::make_shared<Answers::Group>(n, request_, *answers_.memory_));
+}
+
+void Derivation::gather_questions(uint32_t g) {
+  lanes_[g] = std::make_unique<Lane>();
+  Lane& lane = *lanes_[g];
+  size_t rows = 0;
+  for (const Grouping& chunk : answers_.chunks_) rows += chunk.group(g).size();
+  lane.times_us.reserve(rows), lane.keys.reserve(rows);
+  for (size_t c = 0; c < answers_.chunks_.size(); ++c) {
+    const int64_t* times = questions_.times_us + c * kChunkRows;
+    const uint32_t* keys = questions_.key_of.data() + c * kChunkRows;
+    for (const uint32_t row : answers_.chunks_[c].group(g)) lane.times_us.push_back(times[row]), lane.keys.push_back(keys[row]);
+  }
+  if (std::ranges::is_sorted(lane.times_us)) return;
+  lane.order.resize(rows);
+  for (uint32_t i = 0; i < rows; ++i) lane.order[i] = i;
+  std::ranges::sort(lane.order, {}, [&](uint32_t slot) { return std::pair(lane.times_us[slot], slot); });
+}
+
+Result<> Derivation::answer_until(size_t chunk_end) {
+  CHECK(chunk_end <= answers_.chunks_.size());
+  while (answered_ < chunk_end) {
+    const size_t end = std::min(answered_ + block_chunks_, answers_.chunks_.size());
+    TRY(parallel_for(request_.threads, request_.groups, request_.stop, [&](size_t g, unsigned) { return answer(static_cast<uint32_t>(g), end); }));
+    answered_ = end;
+  }
+  return {};
+}
+
+Result<> Derivation::answer(uint32_t g, size_t chunk_end) {
+  Lane& lane = *lanes_[g];
+  Answers::Group& out = *answers_.groups_[g];
+  lane.block = lane.done;
+  const size_t last = chunk_end - 1;
+  const size_t end = lane.block + answers_.base_[g][last] + answers_.chunks_[last].group(g).size();
+  if (end == lane.done) return {};
+  if (!lane.state) lane.state = std::make_unique<GroupState>(request_.program);
+  for (auto& texts : out.texts) std::ranges::fill(texts, std::string_view());
+  out.arena.clear();
+  TRY(request_.timeline ? answer_as_served(g, lane, end, out) : answer_as_known(g, lane, end, out));
+  out.events = lane.state->applied();
+  lane.done = end;
+  return {};
+}
+
+Result<> Derivation::answer_as_known(uint32_t g, Lane& lane, size_t end, Answers::Group& out) {
+  if (!lane.times) lane.times = std::make_unique<TimeFeed>(events_, g);
+  FeatureRow row;
+  for (size_t i = lane.done; i < end; ++i) {
+    const size_t slot = lane.slot(i);
+    const Instant t{lane.times_us[slot]};
+    lane.times->advance(*lane.state, t.us + (request_.after_event ? 1 : 0), t);
+    const QuestionKey& key = questions_.keys[lane.keys[slot]];
+    lane.state->state().evaluate_forward(key.bytes, key.table_hash, t, request_.after_event, row);
+    out.put(slot - lane.block, row, request_.features);
+    TRY(tick(i - lane.done));
+  }
+  finish(end - lane.done);
+  return {};
+}
+
+Result<> Derivation::answer_as_served(uint32_t g, Lane& lane, size_t end, Answers::Group& out) {
+  if (!lane.cuts) lane.cuts = std::make_unique<CutFeed>(events_, g);
+  FeatureRow row;
+  for (size_t i = lane.done; i < end; ++i) {
+    const size_t slot = lane.slot(i);
+    const Instant t{lane.times_us[slot]};
+    TRY_ASSIGN(const uint32_t shards, request_.timeline->shards_at(t));
+    CHECK(shards <= request_.groups);
+    TRY_ASSIGN(const auto cut, request_.timeline->cut_at(engine::shard_of(g, shards), t));
+    if (!cut) {
+      out.put_gap(slot - lane.block, request_.features.size());
+      continue;
+    }
+    if (!lane.cuts->reaches(*cut)) lane.state->reset(), lane.cuts->reset();
+    lane.cuts->advance(*lane.state, *cut, t);
+    const QuestionKey& key = questions_.keys[lane.keys[slot]];
+    lane.state->state().evaluate(key.bytes, key.table_hash, t, request_.after_event, row);
+    out.put(slot - lane.block, row, request_.features);
+    TRY(tick(i - lane.done));
+  }
+  finish(end - lane.done);
+  return {};
+}
+
+Result<> Derivation::tick(size_t i) const {
+  if (i % kProgressEvery != kProgressEvery - 1) return {};
+  if (request_.report) request_.report(kProgressEvery);
+  if (request_.stop.stop_requested()) return fail(ErrorKind::kCancelled, "cancelled");
+  return {};
+}
+
+void Derivation::finish(size_t answered) const {
+  if (request_.report) request_.report(answered % kProgressEvery);
+}
+
+Result<Answers> derive(const DeriveRequest& request, const ViewEvents& events, const Questions& questions) {
+  const size_t chunks = (questions.rows + kChunkRows - 1) / kChunkRows;
+  TRY_ASSIGN(const auto derivation, Derivation::make(request, events, questions, chunks));
+  TRY(derivation->answer_until(chunks));
+  return derivation->take();
 }
 
 namespace {

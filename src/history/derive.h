@@ -33,7 +33,8 @@ struct Questions {
   size_t rows = 0;
 };
 
-// The chosen features' answers, kept by group in the order of the questions, and read back chunk by chunk.
+// The chosen features' answers to one block of questions, kept by group in the order of the questions, and read back
+// chunk by chunk. A chunk is of kChunkRows questions.
 class Answers {
  public:
   static constexpr uint8_t kNull = 0x80;   // no value, whatever the status
@@ -50,12 +51,12 @@ class Answers {
   uint64_t events() const;  // rows applied
 
  private:
-  friend class Deriver;
+  friend class Derivation;
   struct Group;
   std::shared_ptr<BigBuffer> memory_;  // of the groups' arrays
   std::vector<std::shared_ptr<Group>> groups_;
   std::vector<Grouping> chunks_;           // questions by group, one per chunk
-  std::vector<std::vector<uint64_t>> base_;  // base_[group][chunk]: slot of the chunk's first question
+  std::vector<std::vector<uint64_t>> base_;  // base_[group][chunk]: slot of the chunk's first question, in its block
   const Group& group(size_t g) const { return *groups_[g]; }
 };
 
@@ -72,6 +73,40 @@ struct DeriveRequest {
   std::function<void(uint64_t)> report;  // so many more questions are answered; called by any thread
 };
 
+// Answers block by block, so that what is written already needs no memory: questions that lie in time order allow any
+// block, others are answered all at once. `events` and `questions` must outlive it.
+class Derivation {
+ public:
+  // `block_chunks`: how many chunks one answer_block() may answer at most (when there is time order).
+  static Result<std::unique_ptr<Derivation>> make(DeriveRequest request, const ViewEvents& events, const Questions& questions, size_t block_chunks);
+  ~Derivation();
+
+  // Answers the chunks below `chunk_end`; those of earlier calls can no longer be read. At most block_chunks at a time.
+  Result<> answer_until(size_t chunk_end);
+  const Answers& answers() const { return answers_; }
+  Answers take() { return std::move(answers_); }
+
+ private:
+  struct Lane;  // one group: its questions, its state, how far it is
+  Derivation(DeriveRequest request, const ViewEvents& events, const Questions& questions);
+  Result<> prepare(size_t block_chunks);
+  void make_groups();
+  void gather_questions(uint32_t g);
+  Result<> answer(uint32_t g, size_t chunk_end);
+  Result<> answer_as_known(uint32_t g, Lane& lane, size_t end, Answers::Group& out);
+  Result<> answer_as_served(uint32_t g, Lane& lane, size_t end, Answers::Group& out);
+  Result<> tick(size_t i) const;
+  void finish(size_t answered) const;
+
+  const DeriveRequest request_;
+  const ViewEvents& events_;
+  const Questions& questions_;
+  size_t block_chunks_ = 0, answered_ = 0;  // chunks
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  Answers answers_;
+};
+
+// All questions in one block.
 Result<Answers> derive(const DeriveRequest& request, const ViewEvents& events, const Questions& questions);
 
 }  // namespace ms::history

@@ -55,7 +55,7 @@ class Training {
     TRY(read_spine());
     TRY(check_instants());
     TRY(choose_pin());
-    TRY(replay());
+    TRY(read_sources());
     TRY(write());
     manifest_.report.seconds = static_cast<double>(inputs_.clock->steady_us() - began) / 1e6;
     return manifest_.report;
@@ -153,14 +153,16 @@ class Training {
   }
 
   // One source after the other: its events are read once for all the views that use them.
-  Result<> replay() {
-    answers_.resize(service_.views.size());
+  Result<> read_sources() {
+    histories_.resize(service_.views.size());
+    derivations_.resize(service_.views.size());
+    for (const SpineKeys& keys : keys_) questions_.push_back(keys.questions(times_));
     for (size_t v = 0; v < service_.views.size(); ++v)
-      if (!answers_[v]) TRY(replay_source(service_.views[v]));
+      if (!derivations_[v]) TRY(read_source(service_.views[v]));
     return {};
   }
 
-  Result<> replay_source(const TrainView& first) {
+  Result<> read_source(const TrainView& first) {
     std::vector<size_t> views;
     EventRequest request{.source = first.source, .threads = threads_, .stop = stop_};
     for (size_t v = 0; v < service_.views.size(); ++v) {
@@ -171,16 +173,17 @@ class Training {
     reporter_.begin("reading", 0);
     ManifestSource& source = manifest_.sources.emplace_back();
     source.name = first.source.name;
-    TRY_ASSIGN(SourceHistory history, read_source(first, request, source));
+    TRY_ASSIGN(SourceHistory history, read_events_of(first, request, source));
     manifest_.report.undecodable += history.undecodable;
+    tables_.push_back(history.table);
     for (size_t i = 0; i < views.size(); ++i) {
-      TRY(derive_view(views[i], history.views[i], request.groups));
-      history.views[i] = {};
+      histories_[views[i]] = std::move(history.views[i]);
+      TRY(prepare_view(views[i], request.groups));
     }
     return {};
   }
 
-  Result<SourceHistory> read_source(const TrainView& view, EventRequest& request, ManifestSource& source) {
+  Result<SourceHistory> read_events_of(const TrainView& view, EventRequest& request, ManifestSource& source) {
     if (const auto file = request_.event_files.find(view.source.name); file != request_.event_files.end()) {
       std::shared_ptr<const Table> table = spine_;
       if (!same_file(file->second, request_.spine)) {
@@ -202,7 +205,7 @@ class Training {
     return read_events(request, view.topic, source.offsets, *inputs_.log);
   }
 
-  Result<> derive_view(size_t v, const ViewEvents& events, uint32_t groups) {
+  Result<> prepare_view(size_t v, uint32_t groups) {
     DeriveRequest request{.program = service_.views[v].program,
                           .features = features_of(v),
                           .after_event = request_.after_event,
@@ -212,12 +215,7 @@ class Training {
                           .threads = threads_,
                           .stop = stop_,
                           .report = [this](uint64_t rows) { reporter_.add(rows); }};
-    reporter_.begin("replaying", spine_->rows());
-    TRY_ASSIGN(Answers answers, derive(request, events, keys_[v].questions(times_)));
-    reporter_.end();
-    manifest_.report.events += answers.events();
-    manifest_.report.gap_rows = std::max(manifest_.report.gap_rows, answers.gaps());
-    answers_[v] = std::make_unique<Answers>(std::move(answers));
+    TRY_ASSIGN(derivations_[v], Derivation::make(std::move(request), histories_[v], questions_[v], kBlockChunks));
     return {};
   }
 
@@ -234,7 +232,7 @@ class Training {
       const auto chosen = features_of(column.view);
       AnswerColumn value{.name = column.name,
                          .type = service_.views[column.view].program->features()[column.feature].type,
-                         .answers = answers_.empty() ? nullptr : answers_[column.view].get(),
+                         .answers = derivations_.empty() ? nullptr : &derivations_[column.view]->answers(),
                          .feature = static_cast<size_t>(std::ranges::find(chosen, column.feature) - chosen.begin())};
       out.push_back(value);
       if (request_.statuses) {
@@ -250,12 +248,23 @@ class Training {
   }
 
   Result<> write() {
-    reporter_.begin("writing", spine_->rows());
+    reporter_.begin("replaying", spine_->rows() * service_.views.size());
     const std::string manifest_path = request_.manifest.empty() ? request_.out + ".manifest.json" : request_.manifest;
-    const std::string manifest = to_json(manifest_, service_, request_);
+    std::string manifest;
+    const auto answer_until = [this](size_t chunk_end) -> Result<> {
+      for (const auto& derivation : derivations_) TRY(derivation->answer_until(chunk_end));
+      return {};
+    };
+    const auto metadata = [&] {
+      for (const auto& derivation : derivations_) {
+        manifest_.report.events += derivation->answers().events();
+        manifest_.report.gap_rows = std::max(manifest_.report.gap_rows, derivation->answers().gaps());
+      }
+      manifest = to_json(manifest_, service_, request_);
+      return std::map<std::string, std::string>{{"millstream.manifest", manifest}};
+    };
     const TrainingFileOptions options{.path = request_.out, .compression = request_.compression, .threads = threads_, .stop = stop_,
-                                      .report = [this](uint64_t rows) { reporter_.add(rows); },
-                                      .metadata = {{"millstream.manifest", manifest}}};
+                                      .answer_until = answer_until, .metadata = metadata};
     TRY(write_training_file(options, *spine_, output_columns(), *inputs_.fs));
     TRY(write_file_atomically(*inputs_.fs, manifest_path, manifest));
     reporter_.end();
@@ -275,7 +284,10 @@ class Training {
   std::vector<int64_t> times_;
   std::vector<SpineKeys> keys_;  // one per view
   engine::OffsetVector pin_;
-  std::vector<std::unique_ptr<Answers>> answers_;  // one per view
+  std::vector<std::shared_ptr<const Table>> tables_;  // texts of the histories are views into them
+  std::vector<ViewEvents> histories_;                 // these three: one per view
+  std::vector<Questions> questions_;
+  std::vector<std::unique_ptr<Derivation>> derivations_;
   Manifest manifest_;
 };
 

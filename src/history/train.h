@@ -80,8 +80,8 @@ struct TrainInputs {
 };
 
 struct TrainProgress {
-  std::string_view phase;  // "reading", "replaying", "writing"
-  uint64_t done = 0, total = 0;  // rows of the phase
+  std::string_view phase;  // "reading", then "replaying" (which writes as it goes)
+  uint64_t done = 0, total = 0;  // rows of the phase, summed over views
   double rows_per_second = 0;
   double seconds_left = 0;  // of the phase
 };

@@ -16,7 +16,6 @@
 namespace ms::history {
 namespace {
 
-constexpr size_t kBlockChunks = 4;                        // chunks per row group
 constexpr size_t kBlockRows = kBlockChunks * kChunkRows;
 constexpr size_t kSampleRows = 16'384;                    // looked at to decide for or against a dictionary
 
@@ -184,12 +183,15 @@ class Writer {
     for (size_t first = 0; first < std::max<size_t>(spine_.rows(), 1); first += kBlockRows) {
       if (options_.stop.stop_requested()) return fail(ErrorKind::kCancelled, "cancelled");
       const size_t rows = std::min<size_t>(kBlockRows, spine_.rows() - first);
+      TRY(options_.answer_until((first + rows + kChunkRows - 1) / kChunkRows));
       TRY_ASSIGN(const auto block, assemble(first, rows));
       if (!writer_) TRY(open(*block));
       ARROW_OK(path_, writer_->NewBufferedRowGroup());
       ARROW_OK(path_, writer_->WriteRecordBatch(*block));
-      if (options_.report) options_.report(rows);
     }
+    auto metadata = std::make_shared<arrow::KeyValueMetadata>();
+    for (const auto& [key, value] : options_.metadata()) metadata->Append(key, value);
+    ARROW_OK(path_, writer_->AddKeyValueMetadata(metadata));
     ARROW_OK(path_, writer_->Close());
     ARROW_OK(path_, sink_->Close());
     return {};
@@ -238,7 +240,6 @@ class Writer {
     ARROW_TAKE(path_, const auto bytes, arrow::ipc::SerializeSchema(restored));
     auto metadata = std::make_shared<arrow::KeyValueMetadata>();
     metadata->Append("ARROW:schema", arrow::util::base64_encode(std::string_view(*bytes)));
-    for (const auto& [key, value] : options_.metadata) metadata->Append(key, value);
     ARROW_OK(path_, writer_->AddKeyValueMetadata(metadata));
     return {};
   }

@@ -32,9 +32,11 @@ struct TrainingFileOptions {
   std::string compression;  // "none", "snappy", "lz4", "zstd"
   unsigned threads = 1;
   std::stop_token stop;
-  std::function<void(uint64_t)> report;          // so many more rows are written
-  std::map<std::string, std::string> metadata;   // of the file
+  std::function<Result<>(size_t)> answer_until;  // makes the answers of all chunks below the number; called in order
+  std::function<std::map<std::string, std::string>()> metadata;  // of the file; called when all is answered
 };
+
+inline constexpr size_t kBlockChunks = 4;  // chunks of a row group: answered and written together
 
 // Errors before anything is computed: an unknown compression.
 Result<> check_compression(const std::string& name);
