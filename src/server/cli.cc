@@ -97,6 +97,7 @@ int run_cli(int argc, char** argv) {
   add_train_command(cli);
   add_verify_command(cli);
   add_status_commands(cli);
+  add_doctor_command(cli);
   try {
     cli.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

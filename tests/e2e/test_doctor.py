@@ -1,0 +1,35 @@
+"""`millstream doctor` from the outside."""
+
+import json
+import socket
+
+from millstream import Server, run
+
+
+def verdicts(*arguments, status=0):
+    return {line["check"]: line for line in json.loads(run("doctor", "--json", *arguments, status=status).stdout)}
+
+
+def test_a_place_without_a_server(tmp_path):
+    with socket.socket() as taken, socket.socket() as other:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        other.bind(("127.0.0.1", 0))
+        free = f"127.0.0.1:{other.getsockname()[1]}"
+        other.close()
+        found = verdicts("--dir", tmp_path / "data", "--kafka", f"127.0.0.1:{taken.getsockname()[1]}", "--http", free, status=1)
+    assert found["kafka port"]["verdict"] == "problem" and "--kafka" in found["kafka port"]["found"]
+    assert found["http port"]["verdict"] == "ok"
+    assert found["directory"]["verdict"] == "ok" and "not there yet" in found["directory"]["found"]
+    assert "median" in found["fdatasync"]["found"] and "free" in found["disk space"]["found"]
+    assert list(tmp_path.iterdir()) == []  # it leaves nothing behind
+    (tmp_path / "letter.txt").write_text("mine")
+    assert verdicts("--dir", tmp_path, "--kafka", free, "--http", free, status=1)["directory"]["verdict"] == "problem"
+    assert "HOST:PORT" in run("doctor", "--kafka", "nonsense", status=2).stderr
+
+
+def test_beside_a_server(tmp_path):
+    with Server(tmp_path / "data") as server:
+        found = verdicts("--dir", server.directory, "--kafka", server.kafka, "--http", server.http)
+        assert str(server.process.pid) in found["directory"]["found"]
+        assert {found[name]["verdict"] for name in ("directory", "kafka port", "http port", "clock")} == {"ok"}
