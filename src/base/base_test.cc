@@ -1,7 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <charconv>
+#include <cmath>
+
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "base/float_text.h"
 #include "base/rng.h"
 #include "base/types.h"
 
@@ -31,6 +36,24 @@ TEST(Types, Uuids) {
   EXPECT_EQ(Uuid::parse(id.to_string()).value(), id);
   EXPECT_FALSE(Uuid::parse("00000000-0000-0000-0000-00000000000"));
   EXPECT_FALSE(Uuid::parse("00000000x0000-0000-0000-000000000000"));
+}
+
+TEST(FloatText, KeepsTypeAndBits) {
+  const std::pair<double, std::string_view> texts[] = {
+      {156, "156.0"}, {0, "0.0"}, {-0.0, "-0.0"}, {-3, "-3.0"}, {0.1, "0.1"}, {0.1 + 0.2, "0.30000000000000004"}, {1e22, "1e+22"},
+      {9007199254740993, "9007199254740992.0"}, {5e-324, "5e-324"}, {1.7976931348623157e308, "1.7976931348623157e+308"}, {-1.7976931348623157e308, "-1.7976931348623157e+308"},
+      {2.2250738585072014e-308, "2.2250738585072014e-308"}, {HUGE_VAL, "Infinity"}, {-HUGE_VAL, "-Infinity"}, {std::nan(""), "NaN"}};
+  for (const auto& [value, text] : texts) EXPECT_EQ(float_text(value), text);
+  Rng rng(3);
+  for (int i = 0; i < 100'000; ++i) {
+    const double value = i % 2 == 0 ? std::bit_cast<double>(rng.next()) : std::round((rng.unit() - 0.5) * std::pow(10.0, static_cast<double>(rng.below(25))));
+    if (!std::isfinite(value)) continue;
+    const std::string text = float_text(value);
+    double back = 0;
+    ASSERT_EQ(std::from_chars(text.data(), text.data() + text.size(), back).ptr, text.data() + text.size()) << text;
+    ASSERT_EQ(std::bit_cast<uint64_t>(back), std::bit_cast<uint64_t>(value)) << text;
+    ASSERT_NE(text.find_first_of(".e"), std::string::npos) << text;
+  }
 }
 
 TEST(Crc32c, KnownAnswersAndLongInputs) {

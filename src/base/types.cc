@@ -31,8 +31,8 @@ Unexpected bad_time(std::string_view text) {
 
 std::string format_time(int64_t us) {
   const int64_t days = floor_div(us, kMicrosPerDay);
-  const int64_t rest = us - days * kMicrosPerDay;
   if (days < -719528 || days > 2932896) return fmt::format("@{}us", us);
+  const int64_t rest = us - days * kMicrosPerDay;
   const std::chrono::year_month_day date{Days{std::chrono::days{days}}};
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", static_cast<int>(date.year()),
                      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), rest / kMicrosPerHour,

@@ -16,6 +16,7 @@ inline constexpr size_t kBatchRowsMax = 1024;
 
 // The closed set of value types. Narrower inputs widen at decode; nothing converts by itself between them.
 enum class TypeKind : uint8_t { kBool, kInt64, kFloat64, kString, kTimestamp };  // timestamp: int64 us UTC
+inline constexpr size_t kTypeKindCount = static_cast<size_t>(TypeKind::kTimestamp) + 1;
 std::string_view to_string(TypeKind type);  // "bool", "int64", "float64", "string", "timestamp"
 
 // One column: `validity` has a bit per row (1 = not null); exactly one value vector is used, by type, with a slot per

@@ -14,57 +14,62 @@ namespace ms {
 namespace {
 
 constexpr size_t kFirstRoom = 64u << 10;
+constexpr size_t kGrownMax = 16u << 20;
 constexpr std::array<uint8_t, 16> kJavaSnappyHeader = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1};
 constexpr size_t kJavaSnappyBlock = 32u << 10;
 
 Unexpected malformed(Compression codec) { return corruption(fmt::format("malformed {} data", to_string(codec))); }
-Unexpected too_large(Compression codec, size_t bytes_max) {
-  return fail(ErrorKind::kExhausted, fmt::format("{} data decompresses to more than {} bytes", to_string(codec), bytes_max));
-}
 
 // Returns `size` and not the callback's argument: libstdc++ 12 passes the rounded capacity there.
 void resize_uncleared(std::string& out, size_t size) {
   out.resize_and_overwrite(size, [size](char*, size_t) { return size; });
 }
 
-// Output that grows by doubling up to the bound, without clearing what will be overwritten.
+// Where decompressed bytes go, up to a bound: into a text that grows by doubling, or nowhere, to learn how many there are.
+// One byte over the bound is allowed, so that "exactly full" differs from "more".
 class Output {
  public:
-  Output(std::string& out, Compression codec, size_t bytes_max) : out_(out), codec_(codec), bytes_max_(bytes_max) {
-    out_.clear();
-    grow(std::max(kFirstRoom, out_.capacity()));
+  static Output into(std::string& out, size_t bytes_max) {
+    resize_uncleared(out, std::min(std::max(kFirstRoom, out.capacity()), bytes_max + 1));
+    return {out, bytes_max, false};
   }
-  char* room() { return out_.data() + used_; }
-  size_t room_bytes() const { return out_.size() - used_; }
+  static Output counting(std::string& scratch, size_t bytes_max) {
+    resize_uncleared(scratch, kFirstRoom);
+    return {scratch, bytes_max, true};
+  }
+  char* room() { return counts_ ? out_.data() : out_.data() + used_; }
+  size_t room_bytes() const { return counts_ ? out_.size() : out_.size() - used_; }
   void take(size_t count) { used_ += count; }
-  // Makes room when there is none. One byte over the bound is allowed so that "exactly full" differs from "more".
+  size_t used() const { return used_; }
+  // Makes room when there is none. Errors: kExhausted, when there is more than the bound.
   Result<> more() {
-    if (used_ > bytes_max_) return too_large(codec_, bytes_max_);
-    if (room_bytes() == 0) grow(out_.size() * 2);
+    TRY(check());
+    if (room_bytes() == 0) resize_uncleared(out_, std::min(out_.size() * 2, bytes_max_ + 1));
     return {};
   }
   Result<> finish() {
-    if (used_ > bytes_max_) return too_large(codec_, bytes_max_);
-    out_.resize(used_);
+    TRY(check());
+    if (!counts_) out_.resize(used_);
     return {};
   }
 
  private:
-  void grow(size_t wanted) {
-    const size_t size = std::min(wanted, bytes_max_ + 1);
-    resize_uncleared(out_, size);
+  Output(std::string& out, size_t bytes_max, bool counts) : out_(out), bytes_max_(bytes_max), counts_(counts) {}
+  Result<> check() const {
+    if (used_ > bytes_max_) return fail(ErrorKind::kExhausted, "more than its bound");
+    return {};
   }
+
   std::string& out_;
-  Compression codec_;
   size_t bytes_max_;
+  bool counts_;
   size_t used_ = 0;
 };
 
-Result<> gunzip(std::span<const uint8_t> in, size_t bytes_max, std::string& out) {
+Result<> gunzip(std::span<const uint8_t> in, Output& output) {
   z_stream stream{};
   if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) return internal("inflateInit2 failed");
   const std::unique_ptr<z_stream, int (*)(z_stream*)> closer(&stream, inflateEnd);
-  Output output(out, Compression::kGzip, bytes_max);
   stream.next_in = const_cast<uint8_t*>(in.data());
   stream.avail_in = static_cast<uInt>(in.size());
   for (;;) {
@@ -83,40 +88,10 @@ Result<> gunzip(std::span<const uint8_t> in, size_t bytes_max, std::string& out)
   }
 }
 
-Result<> unsnap_block(std::span<const uint8_t> in, size_t bytes_max, std::string& out) {
-  const char* data = reinterpret_cast<const char*>(in.data());
-  size_t size = 0;
-  if (!snappy::GetUncompressedLength(data, in.size(), &size)) return malformed(Compression::kSnappy);
-  if (size > bytes_max - std::min(bytes_max, out.size())) return too_large(Compression::kSnappy, bytes_max);
-  // Snappy cannot expand more than about 64 times (3 bytes make at most 64), so a lying length reserves nothing.
-  if (size / 64 > in.size()) return malformed(Compression::kSnappy);
-  const size_t before = out.size();
-  resize_uncleared(out, before + size);
-  if (!snappy::RawUncompress(data, in.size(), out.data() + before)) return malformed(Compression::kSnappy);
-  return {};
-}
-
-Result<> unsnap(std::span<const uint8_t> in, size_t bytes_max, std::string& out) {
-  out.clear();
-  if (in.size() < kJavaSnappyHeader.size() || !std::equal(in.begin(), in.begin() + 8, kJavaSnappyHeader.begin()))
-    return unsnap_block(in, bytes_max, out);
-  in = in.subspan(kJavaSnappyHeader.size());
-  while (!in.empty()) {
-    if (in.size() < 4) return malformed(Compression::kSnappy);
-    const uint32_t size = uint32_t{in[0]} << 24 | uint32_t{in[1]} << 16 | uint32_t{in[2]} << 8 | in[3];
-    in = in.subspan(4);
-    if (size > in.size()) return malformed(Compression::kSnappy);
-    TRY(unsnap_block(in.first(size), bytes_max, out));
-    in = in.subspan(size);
-  }
-  return {};
-}
-
-Result<> unlz4(std::span<const uint8_t> in, size_t bytes_max, std::string& out) {
+Result<> unlz4(std::span<const uint8_t> in, Output& output) {
   LZ4F_dctx* raw = nullptr;
   if (LZ4F_isError(LZ4F_createDecompressionContext(&raw, LZ4F_VERSION))) return internal("no lz4 context");
   const std::unique_ptr<LZ4F_dctx, LZ4F_errorCode_t (*)(LZ4F_dctx*)> context(raw, LZ4F_freeDecompressionContext);
-  Output output(out, Compression::kLz4, bytes_max);
   for (;;) {
     TRY(output.more());
     size_t room = output.room_bytes(), taken = in.size();
@@ -129,10 +104,9 @@ Result<> unlz4(std::span<const uint8_t> in, size_t bytes_max, std::string& out) 
   }
 }
 
-Result<> unzstd(std::span<const uint8_t> in, size_t bytes_max, std::string& out) {
+Result<> unzstd(std::span<const uint8_t> in, Output& output) {
   const std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)> context(ZSTD_createDCtx(), ZSTD_freeDCtx);
   if (!context) return internal("no zstd context");
-  Output output(out, Compression::kZstd, bytes_max);
   ZSTD_inBuffer source{in.data(), in.size(), 0};
   for (;;) {
     TRY(output.more());
@@ -144,6 +118,63 @@ Result<> unzstd(std::span<const uint8_t> in, size_t bytes_max, std::string& out)
     if (hint == 0 && source.pos == source.size) return output.finish();
     if (source.pos == before && target.pos == 0 && output.room_bytes() > 0) return malformed(Compression::kZstd);
   }
+}
+
+// Room grows by doubling only so far. What is larger is decompressed once to learn its size and once more into room of just
+// that size: a bomb costs time, never memory, and nothing is held twice while it grows.
+Result<> unpack(Result<> (*codec)(std::span<const uint8_t>, Output&), std::span<const uint8_t> in, size_t bytes_max, std::string& out) {
+  const auto too_much = [](const Result<>& done) { return !done && done.error().kind == ErrorKind::kExhausted; };
+  const size_t grown_max = std::min(bytes_max, std::max(kGrownMax, out.capacity()));
+  Output grown = Output::into(out, grown_max);
+  if (const Result<> done = codec(in, grown); !too_much(done) || grown_max == bytes_max) return done;
+  std::string().swap(out);
+  std::string scratch;
+  Output counted = Output::counting(scratch, bytes_max);
+  TRY(codec(in, counted));
+  out.reserve(counted.used() + 1);
+  Output whole = Output::into(out, counted.used());
+  return codec(in, whole);
+}
+
+// Calls use(block) for each block: of the Java client's framing, or all of `in`.
+template <class Use>
+Result<> each_snappy_block(std::span<const uint8_t> in, Use&& use) {
+  if (in.size() < kJavaSnappyHeader.size() || !std::equal(in.begin(), in.begin() + 8, kJavaSnappyHeader.begin())) return use(in);
+  in = in.subspan(kJavaSnappyHeader.size());
+  while (!in.empty()) {
+    if (in.size() < 4) return malformed(Compression::kSnappy);
+    const uint32_t size = uint32_t{in[0]} << 24 | uint32_t{in[1]} << 16 | uint32_t{in[2]} << 8 | in[3];
+    in = in.subspan(4);
+    if (size > in.size()) return malformed(Compression::kSnappy);
+    TRY(use(in.first(size)));
+    in = in.subspan(size);
+  }
+  return {};
+}
+
+Result<size_t> snappy_block_size(std::span<const uint8_t> block) {
+  size_t size = 0;
+  if (!snappy::GetUncompressedLength(reinterpret_cast<const char*>(block.data()), block.size(), &size)) return malformed(Compression::kSnappy);
+  // Snappy cannot expand more than about 64 times (3 bytes make at most 64), so a lying length reserves nothing.
+  if (size / 64 > block.size()) return malformed(Compression::kSnappy);
+  return size;
+}
+
+Result<> unsnap(std::span<const uint8_t> in, size_t bytes_max, std::string& out) {
+  size_t all = 0, at = 0;
+  TRY(each_snappy_block(in, [&](std::span<const uint8_t> block) -> Result<> {
+    TRY_ASSIGN(const size_t size, snappy_block_size(block));
+    if (size > bytes_max - all) return fail(ErrorKind::kExhausted, "more than its bound");
+    all += size;
+    return {};
+  }));
+  resize_uncleared(out, all);
+  return each_snappy_block(in, [&](std::span<const uint8_t> block) -> Result<> {
+    const char* data = reinterpret_cast<const char*>(block.data());
+    if (!snappy::RawUncompress(data, block.size(), out.data() + at)) return malformed(Compression::kSnappy);
+    at += *snappy_block_size(block);
+    return {};
+  });
 }
 
 Result<std::string> gzip(std::span<const uint8_t> in) {
@@ -201,19 +232,31 @@ std::string_view to_string(Compression codec) {
   return "unknown";
 }
 
-Result<> decompress(Compression codec, std::span<const uint8_t> in, size_t bytes_max, std::string& out) {
+namespace {
+
+Result<> decompress_into(Compression codec, std::span<const uint8_t> in, size_t bytes_max, std::string& out) {
   if (in.size() > UINT32_MAX) return malformed(codec);
   switch (codec) {
     case Compression::kNone:
-      if (in.size() > bytes_max) return too_large(codec, bytes_max);
+      if (in.size() > bytes_max) return fail(ErrorKind::kExhausted, "more than its bound");
       out.assign(reinterpret_cast<const char*>(in.data()), in.size());
       return {};
-    case Compression::kGzip: return gunzip(in, bytes_max, out);
+    case Compression::kGzip: return unpack(gunzip, in, bytes_max, out);
     case Compression::kSnappy: return unsnap(in, bytes_max, out);
-    case Compression::kLz4: return unlz4(in, bytes_max, out);
-    case Compression::kZstd: return unzstd(in, bytes_max, out);
+    case Compression::kLz4: return unpack(unlz4, in, bytes_max, out);
+    case Compression::kZstd: return unpack(unzstd, in, bytes_max, out);
   }
   return corruption("unknown compression");
+}
+
+}  // namespace
+
+Result<> decompress(Compression codec, std::span<const uint8_t> in, size_t bytes_max, std::string& out) {
+  Result<> done = decompress_into(codec, in, bytes_max, out);
+  if (done) return done;
+  std::string().swap(out);  // callers keep it for the next batch: a bomb's room must not stay
+  if (done.error().kind != ErrorKind::kExhausted) return done;
+  return fail(ErrorKind::kExhausted, fmt::format("{} data decompresses to more than {} bytes", to_string(codec), bytes_max));
 }
 
 Result<std::string> compress(Compression codec, std::span<const uint8_t> in) {

@@ -32,7 +32,9 @@ void store_be(uint8_t* to, T value) {
 }
 
 // Bounded varints over [at, end). False when the bytes run out or the number does not fit.
-bool get_varlong(const uint8_t*& at, const uint8_t* end, int64_t& out) {
+int64_t unzigzag(uint64_t value) { return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1); }
+
+bool get_varlong_by_byte(const uint8_t*& at, const uint8_t* end, int64_t& out) {
   uint64_t value = 0;
   for (unsigned shift = 0; shift < 64; shift += 7) {
     if (at == end) return false;
@@ -40,11 +42,38 @@ bool get_varlong(const uint8_t*& at, const uint8_t* end, int64_t& out) {
     value |= static_cast<uint64_t>(b & 0x7F) << shift;
     if (b < 0x80) {
       if (shift == 63 && b > 1) return false;
-      out = static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
+      out = unzigzag(value);
       return true;
     }
   }
   return false;
+}
+
+// Up to eight bytes at once where they are there.
+bool get_long_varlong(const uint8_t*& at, const uint8_t* end, int64_t& out) {
+  constexpr uint64_t kMore = 0x8080808080808080;
+  uint64_t bytes = 0;
+  if (end - at < 8) return get_varlong_by_byte(at, end, out);
+  std::memcpy(&bytes, at, 8);
+  const uint64_t last = ~bytes & kMore;
+  if (last == 0) return get_varlong_by_byte(at, end, out);
+  bytes &= last ^ (last - 1);  // up to the first byte that says that it is the last
+  uint64_t value = 0;
+  for (unsigned i = 0; i < 8; ++i) value |= (bytes >> (8 * i) & 0x7F) << (7 * i);
+  out = unzigzag(value);
+  at += (std::countr_zero(last) + 1) / 8;
+  return true;
+}
+
+// Most are of one byte or two; the last one of a record (its number of headers) mostly of one.
+[[gnu::always_inline]] inline bool get_varlong(const uint8_t*& at, const uint8_t* end, int64_t& out) {
+  if (end - at == 1) return *at < 0x80 ? (out = unzigzag(*at), ++at, true) : false;
+  if (end - at >= 2) {
+    const uint64_t first = at[0], second = at[1];
+    if (first < 0x80) return ++at, out = unzigzag(first), true;
+    if (second < 0x80) return at += 2, out = unzigzag((first & 0x7F) | second << 7), true;
+  }
+  return get_long_varlong(at, end, out);
 }
 bool get_varint(const uint8_t*& at, const uint8_t* end, int32_t& out) {
   int64_t wide = 0;
@@ -169,6 +198,8 @@ Result<RecordReader> RecordReader::open(std::span<const uint8_t> batch, std::str
   return RecordReader(*header, {reinterpret_cast<const uint8_t*>(scratch.data()), scratch.size()});
 }
 
+constexpr std::ptrdiff_t kPrefetchBytes = 2048;  // the lines of some records on: their ends are looked at long before their middles
+
 RecordReader::RecordReader(const RecordBatchHeader& header, std::span<const uint8_t> records)
     : header_(header), at_(records.data()), end_(records.data() + records.size()), left_(header.records) {}
 
@@ -181,6 +212,7 @@ RecordReader::Step RecordReader::next(RecordView& out) {
     return Step::kMalformed;
   }
   at_ += size;
+  __builtin_prefetch(at_ + std::min(end_ - at_, kPrefetchBytes));
   --left_;
   return Step::kRecord;
 }
@@ -193,7 +225,7 @@ bool RecordReader::parse(std::span<const uint8_t> record, RecordView& out) const
   int64_t timestamp_delta = 0;
   int32_t offset_delta = 0;
   if (!get_varlong(at, end, timestamp_delta) || !get_varint(at, end, offset_delta)) return false;
-  if (offset_delta < 0 || offset_delta > header_.last_offset_delta) return false;
+  if (offset_delta != header_.records - left_) return false;
   if (!get_bytes(at, end, out.key) || !get_bytes(at, end, out.value)) return false;
   const uint8_t* headers = at;
   if (!skip_headers(at, end) || at != end) return false;
@@ -213,7 +245,8 @@ Result<std::string> build_record_batch(const BatchToWrite& batch, std::span<cons
     const RecordToWrite& record = records[i];
     max_timestamp = std::max(max_timestamp, record.timestamp_ms);
     one.assign(1, '\0');
-    put_varlong(one, record.timestamp_ms - records[0].timestamp_ms);
+    // Modulo 2^64, as the reader adds it again: timestamps come from clients and may lie anywhere.
+    put_varlong(one, static_cast<int64_t>(static_cast<uint64_t>(record.timestamp_ms) - static_cast<uint64_t>(records[0].timestamp_ms)));
     put_varlong(one, static_cast<int64_t>(i));
     put_bytes(one, record.key);
     put_bytes(one, record.value);

@@ -84,7 +84,8 @@ class RecordReader {
   static Result<RecordReader> open(std::span<const uint8_t> batch, std::string& scratch,
                                    size_t decompressed_bytes_max = kDecompressedBytesMax);
   enum class Step : uint8_t { kRecord, kEnd, kMalformed };
-  // kEnd after header().records records; kMalformed when the bytes do not hold them, or hold more. Final both.
+  // kEnd after header().records records; kMalformed when the bytes do not hold them, or hold more, or an offset delta is
+  // not the one before plus 1 (from 0 on). Final both.
   Step next(RecordView& out);
   const RecordBatchHeader& header() const { return header_; }
 

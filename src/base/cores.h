@@ -1,0 +1,9 @@
+#pragma once
+
+namespace ms {
+
+// How many processor cores this process may run on (its affinity mask, as taskset and container runtimes set it), at least
+// one. What sizes thread pools by default.
+unsigned usable_cores();
+
+}  // namespace ms
