@@ -160,7 +160,7 @@ ChunkDecoder::State ChunkDecoder::feed(std::span<char> in, size_t& at, size_t bo
     }
     std::string_view rest(in.data() + at, in.size() - at), line;
     const size_t available = rest.size();
-    if (!take_line(rest, line)) return available > kLineMax ? State::kBad : State::kMore;
+    if (!take_line(rest, line)) return available > kLineMax + 1 ? State::kBad : State::kMore;  // its end may be cut
     if (line.size() > kLineMax) return State::kBad;
     at += line.size() + 2;
     if (step_ == Step::kDataEnd) {

@@ -80,6 +80,8 @@ TEST(HttpMessage, DecodesChunksHoweverTheyArrive) {
     EXPECT_EQ(unchunk("4\r\nWiki\r\n6;x=y\r\npedia \r\nE\r\nin \r\n\r\nchunks.\r\n0\r\n\r\n", seed), "Wikipedia in \r\n\r\nchunks.");
     EXPECT_EQ(unchunk("1\r\na\r\n0\r\nTrailer: x\r\n\r\n", seed), "a");
     EXPECT_EQ(unchunk("1\r\nab\r\n0\r\n\r\n", seed), std::nullopt);
+    EXPECT_EQ(unchunk("1;" + std::string(254, 'x') + "\r\na\r\n0\r\n\r\n", seed), "a");  // the longest line
+    EXPECT_EQ(unchunk("1;" + std::string(255, 'x') + "\r\na\r\n0\r\n\r\n", seed), std::nullopt);
     EXPECT_EQ(unchunk("-1\r\na\r\n0\r\n\r\n", seed), std::nullopt);
     EXPECT_EQ(unchunk("fffffffffffffffff\r\na\r\n0\r\n\r\n", seed), std::nullopt);
     EXPECT_EQ(unchunk("4\r\nWiki\r\n4\r\nWiki\r\n0\r\n\r\n", seed, 7), std::nullopt);

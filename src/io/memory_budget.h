@@ -23,6 +23,8 @@ class MemoryHold {
   }
   ~MemoryHold();
   size_t bytes() const { return bytes_; }
+  // Gives back what is held beyond `bytes`.
+  void shrink(size_t bytes);
 
  private:
   friend class MemoryBudget;
@@ -51,6 +53,11 @@ class MemoryBudget : public std::enable_shared_from_this<MemoryBudget> {
   std::atomic<size_t> held_{0};
 };
 
+inline void MemoryHold::shrink(size_t bytes) {
+  if (!budget_ || bytes >= bytes_) return;
+  budget_->held_.fetch_sub(bytes_ - bytes, std::memory_order_relaxed);
+  bytes_ = bytes;
+}
 inline MemoryHold::~MemoryHold() {
   if (budget_) budget_->held_.fetch_sub(bytes_, std::memory_order_relaxed);
 }

@@ -11,22 +11,30 @@
 #include <system_error>
 
 #include "base/check.h"
+#include "base/cores.h"
 
 namespace ms::io {
 
 namespace asio = boost::asio;
+
+struct IoThread::Loop : asio::io_context {
+  using asio::io_context::io_context;
+  using asio::execution_context::shutdown;  // destroys the handlers, keeps the services
+};
 
 struct IoThread::Work {
   asio::executor_work_guard<asio::io_context::executor_type> guard;
 };
 
 IoThread::IoThread()
-    : context_(std::make_unique<asio::io_context>(1)), work_(new Work{asio::make_work_guard(*context_)}) {}
+    : loop_(std::make_unique<Loop>(1)), work_(new Work{asio::make_work_guard(context())}) {}
 
 IoThread::~IoThread() { stop(); }
 
+asio::io_context& IoThread::context() { return *loop_; }
+
 void IoThread::post(Job job) {
-  asio::post(*context_, [job = std::move(job)]() mutable { job(); });
+  asio::post(*loop_, [job = std::move(job)]() mutable { job(); });
 }
 
 bool IoThread::is_current() const { return id_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
@@ -35,14 +43,16 @@ void IoThread::start(size_t number) {
   thread_ = std::thread([this, number] {
     id_.store(std::this_thread::get_id(), std::memory_order_relaxed);
     pthread_setname_np(pthread_self(), ("io-" + std::to_string(number)).c_str());
-    context_->run();
+    loop_->run();
   });
 }
 
 void IoThread::stop() {
-  context_->stop();
+  loop_->stop();
   if (thread_.joinable()) thread_.join();
 }
+
+void IoThread::discard() { loop_->shutdown(); }
 
 // Shared with the pending wait, which may complete (as aborted) after the Timer is gone.
 struct Timer::State {
@@ -77,7 +87,7 @@ void Timer::cancel() {
 bool Timer::pending() const { return static_cast<bool>(state_->job); }
 
 Result<std::unique_ptr<IoRuntime>> IoRuntime::start(IoRuntimeOptions options) {
-  const size_t count = options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+  const size_t count = options.threads ? options.threads : usable_cores();
   auto runtime = std::unique_ptr<IoRuntime>(new IoRuntime);
   try {
     for (size_t i = 0; i < count; ++i) runtime->threads_.push_back(std::make_unique<IoThread>());
@@ -88,7 +98,10 @@ Result<std::unique_ptr<IoRuntime>> IoRuntime::start(IoRuntimeOptions options) {
   return runtime;
 }
 
-IoRuntime::~IoRuntime() { stop(); }
+IoRuntime::~IoRuntime() {
+  stop();
+  for (auto& thread : threads_) thread->discard();
+}
 
 void IoRuntime::stop() {
   for (auto& thread : threads_) thread->stop();

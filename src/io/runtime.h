@@ -31,15 +31,17 @@ class IoThread {
   // stop() is destroyed without a run, at the latest with the runtime.
   void post(Job job);
   bool is_current() const;
-  boost::asio::io_context& context() { return *context_; }  // for io/ only
+  boost::asio::io_context& context();  // for io/ only
 
  private:
   friend class IoRuntime;
   void start(size_t number);
   void stop();
+  void discard();
 
+  struct Loop;
   struct Work;
-  std::unique_ptr<boost::asio::io_context> context_;
+  std::unique_ptr<Loop> loop_;
   std::unique_ptr<Work> work_;
   std::thread thread_;
   std::atomic<std::thread::id> id_;
@@ -68,7 +70,7 @@ class IoRuntime {
  public:
   // Starts the threads. Errors: kInternal when the system refuses a thread.
   static Result<std::unique_ptr<IoRuntime>> start(IoRuntimeOptions options = {});
-  ~IoRuntime();  // stops
+  ~IoRuntime();  // stops; what never ran is destroyed while every loop is still there, so it may own timers of any of them
 
   // Stops the loops and joins the threads; what was posted and has not run never will. Services stop before this. Idempotent.
   void stop();

@@ -62,5 +62,17 @@ TEST(IoRuntime, StopIsIdempotentAndDropsWhatIsPosted) {
   EXPECT_FALSE(ran);
 }
 
+// Connections end on any loop, and what the last of them holds may live on another.
+TEST(IoRuntime, WhatNeverRanMayOwnTimersOfOtherThreads) {
+  auto runtime = IoRuntime::start({.threads = 2});
+  ASSERT_TRUE(runtime);
+  (*runtime)->stop();
+  for (const size_t i : {0, 1}) {
+    auto timer = std::make_shared<Timer>((*runtime)->thread(1 - i));
+    timer->start(1'000, [] {});
+    (*runtime)->thread(i).post([timer] {});
+  }
+}
+
 }  // namespace
 }  // namespace ms::io

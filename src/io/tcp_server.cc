@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -34,6 +35,7 @@ constexpr size_t kStagingBytes = 8192;     // small frames arrive several at a t
 constexpr size_t kGatherMax = 64;          // buffers per write
 constexpr int64_t kWatchEveryUs = 1'000'000;
 constexpr int64_t kBudgetRetryUs = 2'000;
+constexpr int64_t kStallBytesPerSecond = 64 << 10;
 
 Metric& rejected(std::string_view reason) {
   return counter("millstream_tcp_rejected_total", "reason=\"" + std::string(reason) + "\"");
@@ -72,6 +74,7 @@ struct TcpServer::Core : std::enable_shared_from_this<TcpServer::Core> {
   std::condition_variable changed;
   bool stopping = false;
   bool accepting = false;
+  std::atomic<int> waiting = 0;  // connections that wait for a part of the budget
   std::unordered_set<std::shared_ptr<Link>> links;
 };
 
@@ -126,7 +129,15 @@ class TcpServer::Core::Link final : public Connection {
     const int64_t now = now_us();
     if (now - last_activity_us_ > core_->options.idle_timeout_us) return rejected("idle").add(), close();
     if (frame_started_us_ && now - frame_started_us_ > core_->options.frame_timeout_us) return rejected("slow").add(), close();
+    if (stalls(now)) return rejected("stalled").add(), close();
     watch_->start(kWatchEveryUs, [self = shared_from_this(), this] { watch(); });
+  }
+
+  // Holds memory that others wait for, and does not use it.
+  bool stalls(int64_t now) const {
+    if (!frame_started_us_ || core_->waiting == 0) return false;
+    const int64_t age = now - frame_started_us_;
+    return age > core_->options.stall_timeout_us && static_cast<int64_t>(frame_arrived_) < age / kMicrosPerSecond * kStallBytesPerSecond;
   }
 
   void write_some() {
@@ -185,20 +196,24 @@ class TcpServer::Core::Link final : public Connection {
     begin_ += 4;
 
     auto hold = core_->budget->try_hold(length);
-    while (!hold) {  // back-pressure: this connection waits until others have finished
+    const bool waits = !hold;  // back-pressure: until others have finished
+    if (waits) ++core_->waiting;
+    while (!hold && !closed_) {
       last_activity_us_ = now_us();
       frame_started_us_ = 0;
       wake_->expires_after(std::chrono::microseconds(kBudgetRetryUs));
       co_await wake_->async_wait(kAwait);
-      if (closed_) co_return false;
       hold = core_->budget->try_hold(length);
     }
+    if (waits) --core_->waiting;
+    if (closed_) co_return false;
     frame_started_us_ = now_us();
 
     const Block block = core_->pool->allocate(length);
     size_t filled = std::min<size_t>(staged(), length);
     std::memcpy(block.data, staging_.data() + begin_, filled);
     begin_ += filled;
+    frame_arrived_ = filled;
     while (filled < length) {  // what follows the frame lands in the staging area by the same call
       begin_ = end_ = 0;
       const std::array<asio::mutable_buffer, 2> into{asio::buffer(block.data + filled, length - filled), asio::buffer(staging_)};
@@ -207,6 +222,7 @@ class TcpServer::Core::Link final : public Connection {
       arrived(n);
       const size_t here = std::min(n, length - filled);
       filled += here;
+      frame_arrived_ = filled;
       end_ = n - here;
     }
     frame_started_us_ = 0;
@@ -242,6 +258,7 @@ class TcpServer::Core::Link final : public Connection {
   std::shared_ptr<FrameHandler> handler_;
   bool paused_ = false, closed_ = false, writing_ = false;
   int64_t last_activity_us_ = 0, frame_started_us_ = 0;
+  size_t frame_arrived_ = 0;  // bytes of the frame since frame_started_us_
   std::array<uint8_t, kStagingBytes> staging_;
   size_t begin_ = 0, end_ = 0;
   std::deque<Slice> unsent_;

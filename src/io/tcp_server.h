@@ -54,6 +54,9 @@ struct TcpServerOptions {
   size_t idle_block_bytes_max = 128u << 20;
   int64_t idle_timeout_us = 10 * 60 * 1'000'000LL;  // no byte in either direction
   int64_t frame_timeout_us = 60 * 1'000'000LL;      // from the first byte of a frame to its last
+  // While others wait for memory, a frame that is older than this must have come at 64 KiB/s at least: who only announces
+  // frames could otherwise keep everybody out for frame_timeout_us.
+  int64_t stall_timeout_us = 5 * 1'000'000LL;
 };
 
 class TcpServer {

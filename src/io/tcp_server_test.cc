@@ -8,6 +8,7 @@
 
 #include <atomic>
 
+#include "base/clock.h"
 #include "io/buffer_pool.h"
 
 namespace ms::io {
@@ -110,6 +111,18 @@ TEST_F(TcpServerTest, OversizedFrameEndsTheConnectionOnly) {
   EXPECT_EQ(read_exactly(bad, 100), framed("fine"));  // then the end
   write_all(good, framed("still"));
   EXPECT_EQ(read_exactly(good, 9), framed("still"));
+  close(bad), close(good);
+}
+
+// Whoever holds all memory with a frame that does not come makes way for those that wait.
+TEST_F(TcpServerTest, AnAnnouncedFrameThatDoesNotComeMakesWay) {
+  start({.memory_bytes_max = 1000, .frame_timeout_us = 3600 * kMicrosPerSecond, .stall_timeout_us = kMicrosPerSecond / 100});
+  const int bad = connect_to(server_->port());
+  write_all(bad, std::string("\0\0\3\xe8", 4) + "a");
+  const int good = connect_to(server_->port());
+  write_all(good, framed("hello"));
+  EXPECT_EQ(read_exactly(good, 9), framed("hello"));
+  EXPECT_EQ(read_exactly(bad, 1), "");
   close(bad), close(good);
 }
 
