@@ -21,7 +21,7 @@ ErrorCode topic_error(const Error& error) {
     case ErrorKind::kAlreadyExists: return ErrorCode::kTopicAlreadyExists;
     case ErrorKind::kNotFound: return ErrorCode::kUnknownTopicOrPartition;
     case ErrorKind::kInvalidArgument: return ErrorCode::kInvalidConfig;
-    case ErrorKind::kExhausted: return ErrorCode::kPolicyViolation;
+    case ErrorKind::kConflict: return ErrorCode::kPolicyViolation;
     default: return ErrorCode::kKafkaStorageError;
   }
 }

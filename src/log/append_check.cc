@@ -24,6 +24,16 @@ bool out_of_bounds(int64_t timestamp, int64_t now_ms, const TopicSettings& setti
   return (!open_below && timestamp < earliest) || (!open_above && timestamp > latest);
 }
 
+bool records_parse(std::span<const uint8_t> batch) {
+  std::string unused;
+  auto reader = RecordReader::open(batch, unused);
+  if (!reader) return false;
+  RecordView record;
+  auto step = reader->next(record);
+  while (step == RecordReader::Step::kRecord) step = reader->next(record);
+  return step == RecordReader::Step::kEnd;
+}
+
 }  // namespace
 
 AppendCheck check_append(std::span<const uint8_t> batch, const TopicSettings& settings, uint64_t batch_bytes_max, int64_t now_ms) {
@@ -48,6 +58,8 @@ AppendCheck check_append(std::span<const uint8_t> batch, const TopicSettings& se
         return refuse(AppendError::kInvalidTimestamp,
                       fmt::format("timestamp {} is further from the clock ({}) than message.timestamp.before/after.max.ms allow", timestamp, now_ms));
   }
+  if (h.compression() == Compression::kNone && !records_parse(batch))
+    return refuse(AppendError::kInvalidRecord, "the records do not parse, or their offset deltas are not 0, 1, 2, ...");
   return {AppendError::kNone, {}, h};
 }
 

@@ -1,4 +1,5 @@
-// Whether a broker may take a record batch. Pure: no sequence numbers (they need state) and no decompression.
+// Whether a broker may take a record batch. Pure: no sequence numbers (they need state) and no decompression, so the
+// records of a compressed batch are first seen by whoever reads them.
 #pragma once
 
 #include "codec/record_batch.h"

@@ -45,11 +45,11 @@ void CommitWriter::close() {
 
 // ---- requests
 
-void CommitWriter::append(std::vector<PendingBatch> batches, AppendDone done) {
+void CommitWriter::append(std::vector<PendingBatch> batches, size_t block_bytes, AppendDone done) {
   size_t bytes = 0;
   for (const PendingBatch& batch : batches)
     if (batch.log) bytes += batch.bytes.size();
-  enqueue(Append{std::move(batches), std::move(done), bytes}, bytes);
+  enqueue(Append{std::move(batches), std::move(done), bytes, block_bytes}, bytes);
 }
 
 void CommitWriter::submit(Command command, CommandDone done) {
@@ -176,6 +176,7 @@ void CommitWriter::commit_group() {
 }
 
 void CommitWriter::decide(Append& append) {
+  const size_t first = accepted_.size();
   for (PendingBatch& batch : append.batches) {
     if (batch.outcome.error != AppendError::kNone) continue;
     const RecordBatchHeader& h = batch.header;
@@ -199,6 +200,19 @@ void CommitWriter::decide(Append& append) {
     data_bytes_ += batch.bytes.size();
     accepted_.push_back(&batch);
   }
+  leave_block(append.block_bytes, first);
+}
+
+// The tail cache counts the bytes of its batches, so what they keep alive must not be much more: when less than half of a block
+// was accepted (from the `first` accepted batch on), the batches get blocks of their own.
+void CommitWriter::leave_block(size_t block_bytes, size_t first) {
+  size_t bytes = 0;
+  for (size_t i = first; i < accepted_.size(); ++i) bytes += accepted_[i]->bytes.size();
+  if (2 * bytes + kBatchOverheadBytes >= block_bytes) return;
+  for (size_t i = first; i < accepted_.size(); ++i) {
+    accepted_[i]->bytes = Slice::copy(accepted_[i]->bytes.span());
+    data_[i] = accepted_[i]->bytes.span();
+  }
 }
 
 void CommitWriter::decide(Run& run) {
@@ -206,7 +220,7 @@ void CommitWriter::decide(Run& run) {
   const auto* grow = std::get_if<CreatePartitions>(&run.command);
   const int64_t more = create != nullptr ? create->partitions : grow != nullptr ? grow->total : 0;
   if (more > 0 && state_.partition_count() + more > options_.partitions_max) {
-    run.outcome = fail(ErrorKind::kExhausted, fmt::format("{} more partitions would be more than {}", more, options_.partitions_max));
+    run.outcome = fail(ErrorKind::kConflict, fmt::format("{} more partitions would be more than {}", more, options_.partitions_max));
     return;
   }
   run.outcome = state_.apply(run.command, time_);

@@ -37,7 +37,8 @@ class CommitWriter {
 
   void start();
   void close();  // commits what is pending, refuses what comes later, joins
-  void append(std::vector<PendingBatch> batches, AppendDone done);
+  // `block_bytes`: of the block the batches lie in together (AppendPart).
+  void append(std::vector<PendingBatch> batches, size_t block_bytes, AppendDone done);
   void submit(Command command, CommandDone done);
   Result<uint64_t> run(Command command);  // submits and waits; not from a callback
   // Runs between two groups on the writer thread, when everything applied is durable; waits for it.
@@ -54,6 +55,7 @@ class CommitWriter {
     std::vector<PendingBatch> batches;
     AppendDone done;
     size_t bytes = 0;
+    size_t block_bytes = 0;
   };
   struct Run {
     Command command;
@@ -76,6 +78,7 @@ class CommitWriter {
   void refuse_group(size_t count, const Error& why);
   Result<WalPosition> write_group(size_t count);
   void decide(Append& append);
+  void leave_block(size_t block_bytes, size_t first);
   void decide(Run& run);
   void make_visible(size_t count, WalPosition frame);
   void answer(size_t count);

@@ -37,6 +37,7 @@ Result<> EmbeddedLog::close() {
     closing_ = true;
   }
   wake_.notify_all();
+  if (reconciler_) reconciler_->stop();  // what it has not moved stays in the write-ahead log
   if (background_.joinable()) background_.join();
   if (writer_) writer_->close();
   return {};
@@ -185,8 +186,12 @@ void EmbeddedLog::append(std::vector<AppendPart> parts, AppendDone done) {
   const int64_t now_ms = options_.clock->wall_us() / kMicrosPerMilli;
   std::vector<PendingBatch> batches;
   batches.reserve(parts.size());
-  for (AppendPart& part : parts) batches.push_back(check(std::move(part), now_ms));
-  writer_->append(std::move(batches), std::move(done));
+  size_t block_bytes = 0;
+  for (AppendPart& part : parts) {
+    block_bytes = std::max(block_bytes, part.block_bytes);
+    batches.push_back(check(std::move(part), now_ms));
+  }
+  writer_->append(std::move(batches), block_bytes, std::move(done));
 }
 
 uint64_t EmbeddedLog::add_listener(VisibleListener listener) { return writer_->add_listener(std::move(listener)); }
@@ -223,7 +228,7 @@ void EmbeddedLog::background() {
     return interval_ms <= 0 ? INT64_MAX : since_us + interval_ms * kMicrosPerMilli - now_us;
   };
   const auto warn = [](const char* event, const Result<>& result) {
-    if (!result) log_warn(event, {{"error", result.error().message}});
+    if (!result && result.error().kind != ErrorKind::kUnavailable) log_warn(event, {{"error", result.error().message}});  // that: closing
   };
   int64_t reconciled_us = system_clock().steady_us(), checked_us = reconciled_us;
   std::unique_lock lock(mutex_);

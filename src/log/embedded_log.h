@@ -53,7 +53,7 @@ class EmbeddedLog final : public Log {
   PendingBatch check(AppendPart part, int64_t now_ms) const;
   Result<std::shared_ptr<PartitionLog>> partition(const TopicPartition& p) const;
   Result<std::vector<ReadBatch>> read_planned(const ReadPlan& plan, Offset from, size_t max_bytes);
-  Result<std::optional<OffsetAndTime>> time_in_runs(const PartitionLog& log, int64_t timestamp_ms, Offset& searched);
+  Result<std::optional<OffsetAndTime>> time_in_run(const RunRef& run, int64_t timestamp_ms, Offset log_start);
 
   const LogOptions options_;
   std::unique_ptr<ObjectStore> store_;

@@ -71,34 +71,34 @@ Result<std::vector<ReadBatch>> EmbeddedLog::read_planned(const ReadPlan& plan, O
   return out;
 }
 
-Result<std::optional<OffsetAndTime>> EmbeddedLog::time_in_runs(const PartitionLog& log, int64_t timestamp_ms, Offset& searched) {
+Result<std::optional<OffsetAndTime>> EmbeddedLog::time_in_run(const RunRef& run, int64_t timestamp_ms, Offset log_start) {
   std::optional<OffsetAndTime> found;
-  const Offset log_start = log.log_start();
-  for (const RunRef& run : log.runs()) {
-    searched = run.run.next;
-    if (run.run.max_timestamp_ms < timestamp_ms) continue;
-    TRY_ASSIGN(const bool done, objects_->scan(run, timestamp_ms, [&](const ReadBatch& batch) -> Result<bool> {
-      TRY_ASSIGN(found, look_in_batch(batch, timestamp_ms, log_start));
-      return found.has_value();
-    }));
-    if (done) break;
-  }
+  TRY(objects_->scan(run, timestamp_ms, [&](const ReadBatch& batch) -> Result<bool> {
+    TRY_ASSIGN(found, look_in_batch(batch, timestamp_ms, log_start));
+    return found.has_value();
+  }));
   return found;
 }
 
 Result<std::optional<OffsetAndTime>> EmbeddedLog::offset_for_time(TopicPartition p, int64_t timestamp_ms) {
   TRY_ASSIGN(const auto log, partition(p));
   Offset from = log->log_start();
-  auto in_runs = time_in_runs(*log, timestamp_ms, from);
-  if (!in_runs && in_runs.error().kind == ErrorKind::kNotFound) in_runs = time_in_runs(*log, timestamp_ms, from);
-  if (!in_runs || *in_runs) return in_runs;
-  while (const auto tail = log->tail_for_time(timestamp_ms, from)) {
-    TRY_ASSIGN(const ReadBatch batch, read_tail(*tail));
-    TRY_ASSIGN(auto found, look_in_batch(batch, timestamp_ms, log->log_start()));
-    if (found) return found;
-    from = {batch.last.value + 1};
+  for (int removed = 0;;) {
+    const auto place = log->place_for_time(timestamp_ms, from);
+    if (!place) return std::nullopt;
+    if (const auto* run = std::get_if<RunRef>(&*place)) {
+      auto found = time_in_run(*run, timestamp_ms, log->log_start());
+      // The object may have been removed since; the next place is not in it any more.
+      if (!found && found.error().kind == ErrorKind::kNotFound && removed++ == 0) continue;
+      if (!found || *found) return found;
+      from = run->run.next;
+    } else {
+      TRY_ASSIGN(const ReadBatch batch, read_tail(std::get<TailBatch>(*place)));
+      TRY_ASSIGN(auto found, look_in_batch(batch, timestamp_ms, log->log_start()));
+      if (found) return found;
+      from = {batch.last.value + 1};
+    }
   }
-  return std::nullopt;
 }
 
 Result<std::optional<OffsetAndTime>> EmbeddedLog::offset_of_max_timestamp(TopicPartition p) {

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "log/testing/log_fixture.h"
-#include "log/wal_format.h"
+#include "log/wal.h"
 
 namespace ms::log {
 namespace {
@@ -25,6 +25,16 @@ class LogFailure : public testing::LogFixture {
       out.push_back(at);
       at += header->padded_end();
     }
+  }
+  // Changes a bit of the first record with this value; returns where.
+  uint64_t damage_in(std::string_view value) {
+    std::string bytes(1u << 16, '\0');
+    const auto file = fs().open(kFirst, FileSystem::Open::kRead).value();
+    EXPECT_TRUE(file->read_at(0, {reinterpret_cast<uint8_t*>(bytes.data()), bytes.size()}));
+    const size_t at = bytes.find(value);
+    EXPECT_NE(at, std::string::npos);
+    EXPECT_TRUE(fs().corrupt(kFirst, at, 1));
+    return at;
   }
   Result<std::unique_ptr<Log>> try_open() {
     close_log();
@@ -157,6 +167,59 @@ TEST_F(LogFailure, ADamagedObjectIsIsolatedToItsPartition) {
   EXPECT_NE(read.error().message.find("0000000000000001.mso"), std::string::npos);
   EXPECT_EQ(contents(q).size(), 9u);
   EXPECT_EQ(append(p, 1).error, AppendError::kNone);
+}
+
+TEST_F(LogFailure, ADamagedTailKeepsOnlyItsPartitionFromObjects) {
+  options().tail_cache_bytes_max = 0;
+  open();
+  const TopicPartition p = topic("events", 2), q{p.topic, {1}};
+  append(p, 1), append(p, 2), append(q, 3);
+  const uint64_t batch = damage_in("1.1");
+  const auto reconciled = log().reconcile();
+  ASSERT_FALSE(reconciled);
+  EXPECT_EQ(reconciled.error().kind, ErrorKind::kCorruption);
+  EXPECT_NE(reconciled.error().message.find(kFirst), std::string::npos) << reconciled.error().message;
+  EXPECT_EQ(objects(), 1u);
+  EXPECT_EQ(contents(q).size(), 3u);
+  ASSERT_TRUE(fs().corrupt(kFirst, batch, 1));
+  ASSERT_TRUE(log().reconcile());
+  EXPECT_EQ(objects(), 2u);
+  reopen();
+  EXPECT_EQ(contents(p), (std::vector<std::string>{"0.0", "1.0", "1.1"}));
+  EXPECT_EQ(contents(q).size(), 3u);
+}
+
+// The disk is found full only when the next segment's file is already there or about to be renamed.
+TEST_F(LogFailure, AFullDiskAtTheStartOfASegmentIsNoFailure) {
+  class FullDirectories final : public FileSystem {
+   public:
+    explicit FullDirectories(FileSystem& to) : to_(to) {}
+    Result<std::unique_ptr<File>> open(const std::string& path, Open mode) override { return to_.open(path, mode); }
+    Result<> rename(const std::string& from, const std::string& to) override { return full ? fail(ErrorKind::kExhausted, "full") : to_.rename(from, to); }
+    Result<> remove(const std::string& path) override { return to_.remove(path); }
+    Result<> create_directories(const std::string& path) override { return to_.create_directories(path); }
+    Result<std::vector<std::string>> list(const std::string& directory) override { return to_.list(directory); }
+    Result<bool> exists(const std::string& path) override { return to_.exists(path); }
+    Result<> sync_directory(const std::string& directory) override { return full ? fail(ErrorKind::kExhausted, "full") : to_.sync_directory(directory); }
+    bool full = false;
+
+   private:
+    FileSystem& to_;
+  };
+  FullDirectories disk(fs());
+  const auto wal = Wal::open({&disk, "/wal", 1u << 20}, 1, [](const Wal::Recovered&) -> Result<> { return {}; }).value();
+  const std::vector<uint8_t> commands(wal->frame_bytes_max() - kWalHeaderBytes, 'c');  // a segment
+  for (const uint64_t segment : {1u, 2u, 3u, 4u}) {
+    disk.full = true;
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(wal->reserve(commands.size(), false).error().kind, ErrorKind::kExhausted) << segment;
+    disk.full = false;
+    const auto reserved = wal->reserve(commands.size(), false);
+    ASSERT_TRUE(reserved) << reserved.error().message;
+    ASSERT_TRUE(wal->append({}, commands, {}));
+    EXPECT_EQ(wal->current_segment(), segment);
+    if (segment >= 2) wal->retire_before(segment);  // from now on the next one is an old one
+    EXPECT_LE(fs().list("/wal").value().size(), 2u);
+  }
 }
 
 TEST_F(LogFailure, TooManyPendingBytesAreRefusedNotBuffered) {

@@ -70,6 +70,7 @@ enum class AppendError : uint8_t {
 struct AppendPart {
   TopicPartition to;
   Slice batch;  // exactly one Kafka record batch v2, as the client sent it; patched in place (offset, epoch): append a buffer once
+  size_t block_bytes = 0;  // of the block `batch` lies in and keeps alive; at most the batch's own size: a block of its own
 };
 struct AppendOutcome {
   AppendError error = AppendError::kNone;
@@ -121,7 +122,7 @@ class Log {
   virtual Result<> close() = 0;
 
   // ---- topics. All return after the command is durable.
-  // Errors: kAlreadyExists, kInvalidArgument (name, partitions, config), kExhausted (partitions_max, disk full).
+  // Errors: kAlreadyExists, kInvalidArgument (name, partitions, config), kConflict (partitions_max), kExhausted (disk full).
   virtual Result<TopicInfo> create_topic(const std::string& name, int32_t partitions, const TopicConfig& config,
                                          bool internal = false) = 0;
   virtual Result<> delete_topic(TopicId id) = 0;

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
+#include "codec/testing/record_batches.h"
 #include "log/testing/log_fixture.h"
 
 namespace ms::log {
@@ -75,7 +79,7 @@ TEST_F(LogTest, TopicsAndConfigs) {
   EXPECT_EQ(log().create_topic("b", 0, {}).error().kind, ErrorKind::kInvalidArgument);
   EXPECT_EQ(log().create_topic("b", 1, {{"cleanup.policy", "compact"}}).error().kind, ErrorKind::kInvalidArgument);
   EXPECT_EQ(log().create_topic("b", 1, {{"no.such", "1"}}).error().kind, ErrorKind::kInvalidArgument);
-  EXPECT_EQ(log().create_topic("b", 200'000, {}).error().kind, ErrorKind::kExhausted);
+  EXPECT_EQ(log().create_topic("b", 200'000, {}).error().kind, ErrorKind::kConflict);
   ASSERT_TRUE(log().create_partitions(p.topic, 3));
   EXPECT_EQ(log().create_partitions(p.topic, 3).error().kind, ErrorKind::kInvalidArgument);
   EXPECT_EQ(append({p.topic, {2}}, 1).error, AppendError::kNone);
@@ -90,6 +94,28 @@ TEST_F(LogTest, TopicsAndConfigs) {
   EXPECT_TRUE(log().groups_with_offsets().empty());
   EXPECT_EQ(append(p, 1).error, AppendError::kUnknownTopicOrPartition);
   EXPECT_NE(topic("a", 1).topic, p.topic);
+}
+
+// The tail cache counts the bytes of batches: a small one must not keep the large request alive that brought it.
+TEST_F(LogTest, ASmallBatchLeavesItsLargeBlock) {
+  open();
+  const TopicPartition p = topic("events", 2);
+  const std::string small = batch(3);
+  const auto in_block = [&](size_t block_bytes, size_t count) {
+    auto block = std::make_shared<std::string>(small + small + std::string(block_bytes - 2 * small.size(), '\0'));
+    const auto* data = reinterpret_cast<const uint8_t*>(block->data());
+    std::vector<AppendPart> parts;
+    for (size_t i = 0; i < count; ++i)
+      parts.push_back({{p.topic, {static_cast<int32_t>(i)}}, Slice(block, data + i * small.size(), small.size()), block_bytes});
+    for (const auto& outcome : append(std::move(parts))) EXPECT_EQ(outcome.error, AppendError::kNone);
+    return std::weak_ptr<std::string>(block);
+  };
+  EXPECT_TRUE(in_block(1 << 20, 1).expired());
+  EXPECT_TRUE(in_block(1 << 20, 2).expired());
+  EXPECT_FALSE(in_block(2 * small.size() + 20, 2).expired());  // together they fill it
+  EXPECT_EQ(contents(p).size(), 9u);
+  reopen();
+  EXPECT_EQ(contents(p).size(), 9u);
 }
 
 TEST_F(LogTest, EachPartOfAnAppendIsJudgedByItself) {
@@ -108,6 +134,24 @@ TEST_F(LogTest, EachPartOfAnAppendIsJudgedByItself) {
   EXPECT_EQ(outcomes[3].error, AppendError::kNone);
   EXPECT_EQ(outcomes[3].base_offset.value, 1);
   EXPECT_EQ(outcomes[4].error, AppendError::kUnknownTopicOrPartition);
+}
+
+// What can be seen without decompressing is refused; readers find the rest.
+TEST_F(LogTest, RecordsThatDoNotParseAreRefused) {
+  open();
+  const TopicPartition p = topic("events", 1);
+  const std::vector<std::string> values{"a", "b", "c"};
+  for (const std::vector<int32_t>& deltas : {std::vector{2, 2, 2}, std::vector{0, 2, 1}, std::vector{0, 0, 2}}) {
+    const AppendOutcome outcome = append_one(p, ms::testing::batch_with_deltas(Compression::kNone, values, deltas));
+    EXPECT_EQ(outcome.error, AppendError::kInvalidRecord);
+    EXPECT_FALSE(outcome.message.empty());
+  }
+  std::string torn = ms::testing::batch_with_deltas(Compression::kNone, values, {0, 1, 2});
+  torn[kBatchHeaderBytes] = 'x';  // the first record's length
+  EXPECT_EQ(append_one(p, ms::testing::mend_crc(torn)).error, AppendError::kInvalidRecord);
+  EXPECT_EQ(append_one(p, ms::testing::batch_with_deltas(Compression::kGzip, values, {2, 2, 2})).error, AppendError::kNone);
+  EXPECT_EQ(append_one(p, ms::testing::batch_with_deltas(Compression::kNone, values, {0, 1, 2})).base_offset.value, 3);
+  EXPECT_FALSE(log().offset_for_time(p, 1).value());  // passes the unreadable batch by
 }
 
 TEST_F(LogTest, IdempotentProducers) {
@@ -156,6 +200,31 @@ TEST_F(LogTest, LookupsByTime) {
   reopen();
   check();
   EXPECT_FALSE(log().offset_of_max_timestamp(topic("empty", 1)).value());
+}
+
+// What was acknowledged is found while batches leave the tail for objects.
+TEST_F(LogTest, LookupsByTimeSkipNothingWhileBatchesMove) {
+  options().tail_cache_bytes_max = 0;
+  open();
+  const TopicPartition p = topic("events", 1);
+  std::atomic<int64_t> acknowledged = 0;
+  std::atomic<bool> done = false;
+  append_at(p, {0});
+  std::thread reader([&] {
+    while (!done) {
+      const int64_t last = acknowledged;
+      const auto found = log().offset_for_time(p, last);
+      ASSERT_TRUE(found && *found) << last;
+      EXPECT_EQ((*found)->offset.value, last);
+    }
+  });
+  for (int64_t i = 1; i <= 300; ++i) {
+    append_at(p, {i});
+    acknowledged = i;
+    EXPECT_TRUE(log().reconcile());
+  }
+  done = true;
+  reader.join();
 }
 
 TEST_F(LogTest, LogAppendTime) {

@@ -120,8 +120,15 @@ std::vector<RunRef> PartitionLog::runs() const {
   return out;
 }
 
-std::optional<TailBatch> PartitionLog::tail_for_time(int64_t timestamp_ms, Offset from) const {
+std::optional<std::variant<RunRef, TailBatch>> PartitionLog::place_for_time(int64_t timestamp_ms, Offset from) const {
   const std::scoped_lock lock(mutex_);
+  auto run = runs_.upper_bound(from.value);
+  if (run != runs_.begin()) --run;
+  for (; run != runs_.end(); ++run) {
+    const ObjectRun& r = run->second.run;
+    if (!tail_.empty() && std::max(r.base, from).value >= tail_.front().base) break;  // the tail has the rest
+    if (r.next > from && r.max_timestamp_ms >= timestamp_ms) return run->second;
+  }
   auto it = std::ranges::lower_bound(tail_, from.value, {}, [](const BatchEntry& e) { return e.next() - 1; });
   for (; it != tail_.end(); ++it)
     if (it->max_timestamp_ms >= timestamp_ms) return tail_batch(*it);

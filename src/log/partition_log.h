@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "base/buffer.h"
@@ -65,8 +66,9 @@ class PartitionLog {
   std::vector<TailBatch> unreconciled(size_t max_bytes, Offset from, Offset end) const;
   std::optional<WalPosition> first_unreconciled() const;
   std::vector<RunRef> runs() const;
-  // Tail batches that can hold a record with a timestamp >= timestamp_ms, the first one in offset order.
-  std::optional<TailBatch> tail_for_time(int64_t timestamp_ms, Offset from) const;
+  // Where the first batch that ends behind `from` and can hold a record with a timestamp >= timestamp_ms lies: itself, or the
+  // run to look for it in. One answer from one moment: ask anew for the next, batches move from the tail into runs.
+  std::optional<std::variant<RunRef, TailBatch>> place_for_time(int64_t timestamp_ms, Offset from) const;
   std::optional<TailBatch> tail_with_max_timestamp() const;
 
  private:

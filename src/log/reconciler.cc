@@ -21,10 +21,13 @@ Reconciler::Reconciler(const LogOptions& options, ObjectStore& store, CommitWrit
 Result<> Reconciler::run() {
   const std::scoped_lock lock(mutex_);
   writer_.reset_backlog();
+  unreadable_.reset();
   auto moved = move_partitions();
   object_.reset();
   if (!moved) return moved;
-  return trim();
+  TRY(trim());
+  if (unreadable_) return Unexpected(std::move(*unreadable_));
+  return {};
 }
 
 Result<> Reconciler::move_partitions() {
@@ -45,21 +48,34 @@ Result<> Reconciler::move(const TopicPartition& p, const PartitionLog& partition
     const auto batches = partition.unreconciled(std::max<size_t>(room, 1), from, end);
     if (batches.empty()) return {};
     for (const TailBatch& tail : batches) {
-      TRY_ASSIGN(const ReadBatch batch, read_tail(tail));
-      const auto header = parse_record_batch(batch.bytes.span());
-      if (!header) return corruption(header.error().message);
-      if (!object_) {
-        TRY_ASSIGN(const uint64_t id, object_id());
-        object_.emplace(id);
-      }
-      from = {batch.last.value + 1};
-      object_->add(p, {.bytes = batch.bytes, .base = batch.base, .next = from,
-                       .min_timestamp_ms = std::min(header->base_timestamp_ms, header->max_timestamp_ms),
-                       .max_timestamp_ms = header->max_timestamp_ms, .at = batch.at});
+      if (stopping_.load(std::memory_order_relaxed)) return fail(ErrorKind::kUnavailable, "the log is closing");
+      auto batch = read_tail(tail);
+      if (!batch) return set_aside(p, std::move(batch).error()), Result<>{};
+      const auto header = parse_record_batch(batch->bytes.span());
+      if (!header) return set_aside(p, {ErrorKind::kCorruption, header.error().message}), Result<>{};
+      TRY(add(p, *batch, *header));
+      from = {batch->last.value + 1};
     }
     if (object_->bytes() >= options_.object_bytes_target) TRY(flush());
   }
   return {};
+}
+
+Result<> Reconciler::add(const TopicPartition& p, const ReadBatch& batch, const RecordBatchHeader& header) {
+  if (!object_) {
+    TRY_ASSIGN(const uint64_t id, object_id());
+    object_.emplace(id);
+  }
+  object_->add(p, {.bytes = batch.bytes, .base = batch.base, .next = {batch.last.value + 1},
+                   .min_timestamp_ms = std::min(header.base_timestamp_ms, header.max_timestamp_ms),
+                   .max_timestamp_ms = header.max_timestamp_ms, .at = batch.at});
+  return {};
+}
+
+// What lies behind stays in the write-ahead log: offsets in objects have no gaps.
+void Reconciler::set_aside(const TopicPartition& p, Error why) {
+  log_warn("log_partition_not_reconciled", {{"topic_id", p.topic.uuid.to_string()}, {"partition", p.partition.value}, {"error", why.message}});
+  if (!unreadable_) unreadable_ = std::move(why);
 }
 
 Result<uint64_t> Reconciler::object_id() {

@@ -79,20 +79,34 @@ std::shared_ptr<WalSegment> Wal::take_spare() {
   return nullptr;
 }
 
+// Null when there is none to recycle.
+Result<std::shared_ptr<WalSegment>> Wal::recycle_segment(const std::string& path) {
+  auto segment = take_spare();
+  if (!segment) return segment;
+  if (auto renamed = options_.fs->rename(segment->path, path); !renamed) {
+    const std::scoped_lock lock(mutex_);
+    spare_.push_front(std::move(segment));
+    return Unexpected(std::move(renamed).error());
+  }
+  segment->path = path;
+  return segment;
+}
+
 Result<> Wal::next_segment() {
   const uint64_t number = highest_number_ + 1;
-  auto fresh = take_spare();
-  if (fresh) {
-    if (auto renamed = options_.fs->rename(fresh->path, path_of(number)); !renamed) return renamed;
-    fresh->path = path_of(number);
-  } else {
-    TRY_ASSIGN(fresh, create_segment(path_of(number)));
+  if (!next_) {
+    TRY_ASSIGN(next_, recycle_segment(path_of(number)));
   }
-  return start_segment(std::move(fresh), number);
+  if (!next_) {
+    TRY_ASSIGN(next_, create_segment(path_of(number)));
+  }
+  TRY(start_segment(next_, number));
+  next_.reset();
+  return {};
 }
 
 // The header is durable before the first frame is written: a segment without one holds nothing.
-Result<> Wal::start_segment(std::shared_ptr<WalSegment> fresh, uint64_t number) {
+Result<> Wal::start_segment(const std::shared_ptr<WalSegment>& fresh, uint64_t number) {
   fresh->header = {.number = number, .life = random_seed(), .first_frame = next_frame_};
   const WalHeaderBytes bytes = encode(fresh->header);
   const std::span<const uint8_t> part = bytes;
@@ -101,7 +115,7 @@ Result<> Wal::start_segment(std::shared_ptr<WalSegment> fresh, uint64_t number) 
   TRY(options_.fs->sync_directory(options_.dir));
   const std::scoped_lock lock(mutex_);
   live_[number] = fresh;
-  current_ = std::move(fresh);
+  current_ = fresh;
   position_ = kWalHeaderBytes;
   highest_number_ = number;
   return {};

@@ -71,10 +71,11 @@ class Wal {
   Result<> recover(uint64_t first_segment, const OnFrame& on_frame);
   Result<> recover_segment(WalSegment& segment, std::optional<uint64_t> next_first_frame, const OnFrame& on_frame);
   Result<> judge_bad_frame(const WalSegment& segment, uint64_t at, bool last, const std::string& why);
-  Result<> start_segment(std::shared_ptr<WalSegment> fresh, uint64_t number);
+  Result<> start_segment(const std::shared_ptr<WalSegment>& fresh, uint64_t number);
   Result<> next_segment();
   Result<std::shared_ptr<WalSegment>> create_segment(const std::string& path);
   std::shared_ptr<WalSegment> take_spare();
+  Result<std::shared_ptr<WalSegment>> recycle_segment(const std::string& path);
   std::string path_of(uint64_t number) const;
 
   const Options options_;
@@ -82,6 +83,7 @@ class Wal {
   std::map<uint64_t, std::shared_ptr<WalSegment>> live_;
   std::deque<std::shared_ptr<WalSegment>> spare_;
   std::shared_ptr<WalSegment> current_;
+  std::shared_ptr<WalSegment> next_;  // has its name but could not be started: the disk was full
   uint64_t position_ = 0;
   uint64_t next_frame_ = 1;
   uint64_t highest_number_ = 0;
