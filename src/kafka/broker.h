@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "base/clock.h"
+#include "io/memory_budget.h"
 #include "io/runtime.h"
 #include "kafka/coordinator.h"
 #include "kafka/fetch_sessions.h"
@@ -51,6 +52,10 @@ struct Broker {
   FetchWaiters waiters;
   Worker worker;
   Coordinator coordinator;
+  // Held by fetched batches until they have been sent. When it is short, a connection gets the next answer only after it
+  // has taken the last one.
+  const std::shared_ptr<io::MemoryBudget> responses = std::make_shared<io::MemoryBudget>(options.response_memory_bytes_max);
+  bool responses_short() const { return responses->held() > options.response_memory_bytes_max / 2; }
   const std::shared_ptr<AliveCount> alive = std::make_shared<AliveCount>();
 };
 

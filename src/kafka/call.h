@@ -21,6 +21,7 @@ class CallSink {
   virtual const std::string& client_host() const = 0;
   virtual void complete(uint64_t slot, std::vector<Slice> frame) = 0;  // an empty frame: no response
   virtual void abandon(std::string_view reason) = 0;                   // counts the reason and closes the connection
+  virtual void on_closed(uint64_t slot, io::Job job) = 0;              // runs when it closes with this slot unanswered
 };
 
 class Call {
@@ -45,10 +46,18 @@ class Call {
     Decoder in(request_.body, version(), api_->is_flexible(version()));
     into.code(in);
     request_.body = Slice();  // what is needed later is referred to by the request
+    if (!in.refers()) keeps(in.copied_bytes());
     if (in.ok()) return true;
     drop("malformed");
     return false;
   }
+  // The request needs no more than this from now on: the rest of its share of the memory budget is given back.
+  void keeps(size_t bytes) { hold_.shrink(bytes); }
+  size_t held_bytes() const { return hold_.bytes(); }
+  AnswerRoom& room() { return room_; }
+  // `job` runs on thread() when the connection closes before this call is answered. From thread() only.
+  void on_closed(io::Job job) { sink_->on_closed(slot_, std::move(job)); }
+
   template <class Response>
   void reply(Response&& response) {
     reply_as(response, version());
@@ -56,12 +65,15 @@ class Call {
   // For ApiVersions only, whose answer may be of another version than the question.
   template <class Response>
   void reply_as(Response& response, int16_t version) {
+    if (room_.over()) return drop("answer_too_large");
     const bool flexible = api_->is_flexible(version);
     Encoder out(version, flexible);
     out.value(request_.header.correlation);
     if (flexible && api_->key != 18) out.no_tags();
     response.code(out);
-    std::exchange(sink_, nullptr)->complete(slot_, out.take_frame());
+    auto frame = out.take_frame();
+    if (!out.ok()) return drop("answer_too_large");
+    std::exchange(sink_, nullptr)->complete(slot_, std::move(frame));
   }
   void reply_nothing() { std::exchange(sink_, nullptr)->complete(slot_, {}); }
   // No answer; the connection is closed and the reason counted.
@@ -73,6 +85,7 @@ class Call {
   const ApiSpec* api_ = nullptr;
   ParsedRequest request_;
   io::MemoryHold hold_;
+  AnswerRoom room_;
 };
 
 }  // namespace ms::kafka

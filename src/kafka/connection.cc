@@ -53,6 +53,7 @@ void KafkaConnection::deliver(uint64_t slot, std::vector<Slice> frame) {
   Answer& answer = answers_[slot - first_slot_];
   answer.ready = true;
   answer.frame = std::move(frame);
+  answer.on_closed = nullptr;
   while (!answers_.empty() && answers_.front().ready) {
     if (!answers_.front().frame.empty()) connection_->send(std::move(answers_.front().frame));
     answers_.pop_front();
@@ -68,12 +69,24 @@ void KafkaConnection::abandon(std::string_view reason) {
   }
   if (std::exchange(closed_, true)) return;
   counter("millstream_kafka_requests_refused_total", "reason=\"" + std::string(reason) + "\"").add();
-  answers_.clear();
+  end_answers();
   connection_->close();
 }
 
+void KafkaConnection::on_closed(uint64_t slot, io::Job job) {
+  if (closed_) return thread().post(std::move(job));
+  answers_[slot - first_slot_].on_closed = std::move(job);
+}
+
+// Nobody waits for them any more.
+void KafkaConnection::end_answers() {
+  for (Answer& answer : std::exchange(answers_, {}))
+    if (answer.on_closed) thread().post(std::move(answer.on_closed));
+}
+
 void KafkaConnection::throttle() {
-  const bool busy = answers_.size() >= kInFlightMax || connection_->unsent_bytes() > kUnsentBytesMax;
+  const size_t unsent_max = broker_.responses_short() ? 0 : kUnsentBytesMax;
+  const bool busy = answers_.size() >= kInFlightMax || connection_->unsent_bytes() > unsent_max;
   if (busy == paused_) return;
   paused_ = busy;
   busy ? connection_->pause_reading() : connection_->resume_reading();
@@ -83,7 +96,7 @@ void KafkaConnection::on_sent() { throttle(); }
 
 void KafkaConnection::on_closed() {
   closed_ = true;
-  answers_.clear();
+  end_answers();
 }
 
 }  // namespace ms::kafka

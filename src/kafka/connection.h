@@ -24,12 +24,15 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
   const std::string& client_host() const override { return client_host_; }
   void complete(uint64_t slot, std::vector<Slice> frame) override;
   void abandon(std::string_view reason) override;
+  void on_closed(uint64_t slot, io::Job job) override;
 
  private:
   struct Answer {
     bool ready = false;
     std::vector<Slice> frame;
+    io::Job on_closed;
   };
+  void end_answers();
   void deliver(uint64_t slot, std::vector<Slice> frame);
   void throttle();
 

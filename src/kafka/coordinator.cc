@@ -20,6 +20,7 @@ void Coordinator::stop() {
   auto over = done->get_future();
   thread_.post([this, done] {
     groups_.clear();
+    bytes_ = 0;
     joins_.clear();
     syncs_.clear();
     done->set_value();
@@ -47,6 +48,7 @@ void Coordinator::join(const std::string& name, JoinInput input, JoinDone done) 
     answer.member_id = input.member_id;
     done(std::move(answer));
   };
+  if (bytes_ + bytes_of(input.protocols) > kGroupsBytesMax) return refuse(ErrorCode::kGroupMaxSizeReached);
   if (!group) {
     if (!input.member_id.empty()) return refuse(ErrorCode::kUnknownMemberId);
     if (groups_.size() >= kGroupsMax) return refuse(ErrorCode::kGroupMaxSizeReached);
@@ -62,6 +64,13 @@ void Coordinator::sync(const std::string& name, SyncInput input, SyncDone done) 
   if (!group) {
     SyncAnswer answer;
     answer.error = ErrorCode::kUnknownMemberId;
+    return done(std::move(answer));
+  }
+  size_t more = 0;
+  for (const auto& [member, assignment] : input.assignments) more += assignment.size();
+  if (bytes_ + more > kGroupsBytesMax) {
+    SyncAnswer answer;
+    answer.error = ErrorCode::kGroupMaxSizeReached;
     return done(std::move(answer));
   }
   const Ticket ticket = ++last_ticket_;
@@ -87,8 +96,14 @@ ErrorCode Coordinator::may_commit(const std::string& name, std::string_view memb
   return generation < 0 ? ErrorCode::kNone : ErrorCode::kIllegalGeneration;
 }
 
+void Coordinator::count(Group& group, size_t bytes) {
+  bytes_ += bytes - group.bytes;
+  group.bytes = bytes;
+}
+
 void Coordinator::settle(const std::string& name, GroupAnswers answers) {
   Group* group = at(name);
+  count(*group, group->state.bytes());
   if (!group->state.has_members()) {
     groups_.erase(name);
   } else if (const int64_t next = group->state.next_deadline_ms(); next == kNever) {

@@ -16,6 +16,7 @@
 namespace ms::kafka {
 
 inline constexpr size_t kGroupsMax = 100'000;
+inline constexpr size_t kGroupsBytesMax = 256u << 20;  // what the members of all groups bring: metadata and assignments
 
 // run() is thread-safe; everything else belongs into a job of run().
 class Coordinator {
@@ -43,8 +44,10 @@ class Coordinator {
     Group(int64_t delay_ms, io::IoThread& thread) : state(delay_ms), timer(thread) {}
     GroupState state;
     io::Timer timer;
+    size_t bytes = 0;  // counted in bytes_
   };
   Group* at(const std::string& name);
+  void count(Group& group, size_t bytes);
   // Sends what a step let go of, sets the group's timer anew, and forgets the group if nobody is left.
   void settle(const std::string& name, GroupAnswers answers);
   static int64_t now_ms();
@@ -52,6 +55,7 @@ class Coordinator {
   const int64_t initial_delay_ms_;
   io::IoThread& thread_;
   std::map<std::string, std::unique_ptr<Group>, std::less<>> groups_;
+  size_t bytes_ = 0;  // of all groups
   Ticket last_ticket_ = 0;
   std::unordered_map<Ticket, JoinDone> joins_;
   std::unordered_map<Ticket, SyncDone> syncs_;

@@ -15,7 +15,20 @@ constexpr int32_t kInitialEpoch = 0;  // make a session
 using ItemKey = std::tuple<std::string_view, TopicId, int32_t>;
 ItemKey key_of(const FetchItem& item) { return {item.topic, item.topic.empty() ? item.id : TopicId{}, item.partition}; }
 
+// Every item has the name of its topic: what the items of a request would take, before any is made.
+size_t bytes_asked(const FetchRequest& request) {
+  size_t bytes = 0;
+  for (const auto& topic : request.topics) bytes += topic.partitions.size() * (sizeof(FetchItem) + topic.topic.size());
+  return bytes;
+}
+
 }  // namespace
+
+size_t bytes_of(const std::vector<FetchItem>& items) {
+  size_t bytes = 0;
+  for (const FetchItem& item : items) bytes += sizeof item + item.topic.size();
+  return bytes;
+}
 
 std::vector<FetchItem> items_of(const FetchRequest& request) {
   std::vector<FetchItem> items;
@@ -58,6 +71,10 @@ void merge_into(std::vector<FetchItem>& items, const FetchRequest& request) {
 FetchContext FetchSessions::begin(const FetchRequest& request, int16_t version) {
   FetchContext context;
   const bool by_id = version >= 13;
+  if (bytes_asked(request) > kFetchBytesMax) {
+    context.error = ErrorCode::kInvalidRequest;
+    return context;
+  }
   const std::lock_guard lock(mutex_);
   if (version < 7 || request.session_epoch == kFinalEpoch || request.session_epoch == kInitialEpoch) {
     if (version >= 7 && request.session_id != 0) close(request.session_id);
@@ -75,8 +92,13 @@ FetchContext FetchSessions::begin(const FetchRequest& request, int16_t version) 
     context.error = ErrorCode::kInvalidFetchSessionEpoch;
     return context;
   }
-  merge_into(session.items, request);
-  if (session.items.size() > kSessionPartitionsMax) {
+  if (!request.topics.empty() || !request.forgotten_topics_data.empty()) {
+    merge_into(session.items, request);
+    bytes_ -= session.bytes;
+    session.bytes = bytes_of(session.items);
+    bytes_ += session.bytes;
+  }
+  if (session.items.size() > kSessionPartitionsMax || session.bytes > kFetchBytesMax) {
     close(session.id);
     context.error = ErrorCode::kFetchSessionIdNotFound;
     return context;
@@ -84,6 +106,7 @@ FetchContext FetchSessions::begin(const FetchRequest& request, int16_t version) 
   session.next_epoch = session.next_epoch == INT32_MAX ? 1 : session.next_epoch + 1;
   session.in_use = true;
   by_use_.splice(by_use_.end(), by_use_, session.place);
+  make_room(session);
   context.session = at->second;
   context.incremental = true;
   return context;
@@ -92,6 +115,11 @@ FetchContext FetchSessions::begin(const FetchRequest& request, int16_t version) 
 void FetchSessions::end(const std::shared_ptr<FetchSession>& session) {
   const std::lock_guard lock(mutex_);
   session->in_use = false;
+}
+
+size_t FetchSessions::bytes() const {
+  const std::lock_guard lock(mutex_);
+  return bytes_;
 }
 
 size_t FetchSessions::size() const {
@@ -108,15 +136,23 @@ std::shared_ptr<FetchSession> FetchSessions::create(FetchContext& context, bool 
   session->by_id = by_id;
   session->in_use = true;
   session->items = std::move(context.items);
+  session->bytes = bytes_of(session->items);
+  bytes_ += session->bytes;
   session->place = by_use_.insert(by_use_.end(), session->id);
   sessions_.emplace(session->id, session);
+  make_room(*session);
   return session;
+}
+
+void FetchSessions::make_room(const FetchSession& for_this) {
+  while (bytes_ > kSessionsBytesMax && by_use_.front() != for_this.id) close(by_use_.front());
 }
 
 // A request that still uses the session keeps it until it is done.
 void FetchSessions::close(int32_t id) {
   const auto at = sessions_.find(id);
   if (at == sessions_.end()) return;
+  bytes_ -= at->second->bytes;
   by_use_.erase(at->second->place);
   sessions_.erase(at);
 }

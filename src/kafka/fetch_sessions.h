@@ -17,6 +17,8 @@
 namespace ms::kafka {
 
 inline constexpr size_t kSessionPartitionsMax = 100'000;
+inline constexpr size_t kFetchBytesMax = 32u << 20;      // the items of one fetch
+inline constexpr size_t kSessionsBytesMax = 128u << 20;  // the items of all sessions
 
 // One partition of a fetch, in request order.
 struct FetchItem {
@@ -34,6 +36,7 @@ struct FetchItem {
 
 struct FetchSession {
   int32_t id = 0;
+  size_t bytes = 0;  // what the items take
   int32_t next_epoch = 1;
   bool by_id = false;  // asked in versions 13+
   bool in_use = false;
@@ -50,7 +53,7 @@ struct FetchContext {
   std::vector<FetchItem>& list() { return session ? session->items : items; }
 };
 
-// Thread-safe; at most `sessions_max`, the longest unused one goes first. A session that begin() returned is used by that
+// Thread-safe; at most `sessions_max` and kSessionsBytesMax, the longest unused one goes first. A session that begin() returned is used by that
 // request alone until end().
 class FetchSessions {
  public:
@@ -58,19 +61,23 @@ class FetchSessions {
   FetchContext begin(const FetchRequest& request, int16_t version);
   void end(const std::shared_ptr<FetchSession>& session);
   size_t size() const;
+  size_t bytes() const;
 
  private:
   std::shared_ptr<FetchSession> create(FetchContext& context, bool by_id);
   void close(int32_t id);
+  void make_room(const FetchSession& for_this);
 
   const size_t sessions_max_;
   mutable std::mutex mutex_;
   Rng rng_;
+  size_t bytes_ = 0;           // of all sessions' items
   std::list<int32_t> by_use_;  // the longest unused first
   std::unordered_map<int32_t, std::shared_ptr<FetchSession>> sessions_;
 };
 
 // The items of a request, and what an incremental request changes in a session's.
+size_t bytes_of(const std::vector<FetchItem>& items);
 std::vector<FetchItem> items_of(const FetchRequest& request);
 void merge_into(std::vector<FetchItem>& items, const FetchRequest& request);
 

@@ -60,6 +60,29 @@ TEST(FetchSessions, OneRequestAtATimeAndABoundedNumber) {
   EXPECT_EQ(sessions.begin(request(a.session->id, 1, {}), 12).error, ErrorCode::kFetchSessionIdNotFound);
 }
 
+TEST(FetchSessions, AllTogetherTakeBoundedMemory) {
+  FetchSessions sessions(1000);
+  std::vector<int32_t> many(kSessionPartitionsMax);
+  for (size_t i = 0; i < many.size(); ++i) many[i] = static_cast<int32_t>(i);
+  const auto large = request(0, 0, many);
+  for (int i = 0; i < 30; ++i) {
+    const auto context = sessions.begin(large, 12);
+    ASSERT_TRUE(context.session);
+    sessions.end(context.session);
+    EXPECT_LE(sessions.bytes(), kSessionsBytesMax);
+  }
+  EXPECT_GT(sessions.size(), 2u);
+  EXPECT_LT(sessions.size(), 30u);
+  auto named = large;  // every partition would have the name of its topic
+  named.topics[0].topic = std::string(30'000, 'n');
+  EXPECT_EQ(sessions.begin(named, 12).error, ErrorCode::kInvalidRequest);
+  // A session that grows takes the place of others, and is forgotten when it alone is too large.
+  const auto grows = sessions.begin(request(0, 0, {0}), 12).session;
+  sessions.end(grows);
+  EXPECT_TRUE(sessions.begin(request(grows->id, 1, many), 12).session);
+  EXPECT_LE(sessions.bytes(), kSessionsBytesMax);
+}
+
 TEST(FetchSessions, NoSessionForNothingOrForOldClients) {
   FetchSessions sessions(10);
   EXPECT_FALSE(sessions.begin(request(0, 0, {}), 12).session);

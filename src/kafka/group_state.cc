@@ -30,6 +30,22 @@ std::string_view to_string(GroupPhase phase) {
   return "Unknown";
 }
 
+size_t bytes_of(const std::vector<GroupProtocol>& protocols) {
+  size_t bytes = 0;
+  for (const GroupProtocol& p : protocols) bytes += sizeof p + p.name.size() + p.metadata.size();
+  return bytes;
+}
+
+size_t GroupState::bytes() const {
+  size_t bytes = 0;
+  for (const auto& [id, m] : members_) {
+    bytes += sizeof m + 2 * id.size() + m.client_id.size() + m.client_host.size() + m.assignment.size() + bytes_of(m.protocols);
+    if (m.instance_id) bytes += 2 * m.instance_id->size();
+  }
+  for (const auto& [id, expires] : pending_) bytes += sizeof expires + 2 * sizeof id + id.size();
+  return bytes;
+}
+
 GroupAnswers GroupState::join(Ticket ticket, JoinInput input, int64_t now_ms) {
   GroupAnswers out;
   const auto refuse = [&](ErrorCode error) { out.joins.push_back(join_error(ticket, error, input.member_id)); };

@@ -35,6 +35,8 @@ struct JoinInput {
   bool can_skip_assignment = false;  // versions 9+
 };
 
+size_t bytes_of(const std::vector<GroupProtocol>& protocols);
+
 struct JoinAnswer {
   Ticket ticket = 0;
   ErrorCode error = ErrorCode::kNone;
@@ -109,6 +111,7 @@ class GroupState {
   const std::string& protocol_type() const { return protocol_type_; }
   const std::string& protocol_name() const { return protocol_name_; }
   const std::map<std::string, Member, std::less<>>& members() const { return members_; }
+  size_t bytes() const;  // about what its members take in memory
   bool has_members() const { return !members_.empty() || !pending_.empty(); }
 
  private:

@@ -16,6 +16,7 @@
 #include "kafka/messages/all.h"
 #include "kafka/request.h"
 #include "kafka/sampler.h"
+#include "kafka/topics.h"
 
 namespace ms::kafka {
 namespace {
@@ -81,13 +82,13 @@ class Client {
   bool closed() { return !receive_frame(); }
 
   template <class Request>
-  static std::string request_bytes(Request& request, int16_t version, int32_t correlation) {
+  static std::string request_bytes(Request& request, int16_t version, int32_t correlation, const std::string& client_id = "test") {
     const bool flexible = Request::kApi.is_flexible(version);
     Encoder header(version, false);
     header.value(Request::kApi.key);
     header.value(version);
     header.value(correlation);
-    header.value(std::string("test"));
+    header.value(client_id);
     if (flexible) header.no_tags();
     Encoder body(version, flexible);
     request.code(body);
@@ -119,10 +120,7 @@ class KafkaServerTest : public ::testing::Test {
   KafkaServerTest() : dir_(std::filesystem::temp_directory_path() / ("ms-kafka-" + random_uuid().to_string())) {
     runtime_ = *io::IoRuntime::start({.threads = 2});
     log_ = *log::Log::open({.dir = dir_.string(), .fs = &posix_file_system(), .clock = &system_clock(), .reconcile_interval_ms = 0, .retention_check_interval_ms = 0});
-    KafkaServerOptions options;
-    options.group_initial_rebalance_delay_ms = 0;
-    options.request_bytes_max = 1 << 20;
-    server_ = *KafkaServer::start(options, *log_, *runtime_);
+    serve({});
     id_ = log_->create_topic("t", 2, {})->id;
   }
   ~KafkaServerTest() override {
@@ -132,6 +130,16 @@ class KafkaServerTest : public ::testing::Test {
     log_.reset();
     runtime_.reset();
     std::filesystem::remove_all(dir_);
+  }
+
+  void serve(KafkaServerOptions options) {
+    server_.reset();
+    options.group_initial_rebalance_delay_ms = 0;
+    options.request_bytes_max = 1 << 20;
+    server_ = *KafkaServer::start(std::move(options), *log_, *runtime_);
+  }
+  static int64_t refused(std::string_view reason) {
+    return counter("millstream_kafka_requests_refused_total", "reason=\"" + std::string(reason) + "\"").get();
   }
 
   static ProduceRequest produce_of(std::string topic, int32_t partition, std::string_view batch, int16_t acks = -1) {
@@ -292,9 +300,6 @@ TEST_F(KafkaServerTest, UnknownApiVersionsVersionIsAnsweredInTheOldestForm) {
 }
 
 TEST_F(KafkaServerTest, MalformedInputClosesTheConnectionAndIsCounted) {
-  const auto refused = [](std::string_view reason) {
-    return counter("millstream_kafka_requests_refused_total", "reason=\"" + std::string(reason) + "\"").get();
-  };
   const struct {
     std::string_view reason;
     std::string frame;
@@ -370,6 +375,103 @@ TEST_F(KafkaServerTest, MetadataCreatesTopicsWhenAllowed) {
   MetadataRequest by_id;
   by_id.topics.emplace().push_back({.topic_id = created.topics[0].topic_id, .name = std::nullopt});
   EXPECT_EQ(*client.call<MetadataResponse>(by_id, 12).topics.at(0).name, "fresh");
+}
+
+// What a client sends comes back in messages and ids; both have a length the protocol can say.
+TEST_F(KafkaServerTest, TheLongestNamesGetAnAnswer) {
+  Client client(server_->port());
+  const std::string longest(32'760, 'n');
+  CreateTopicsRequest create;
+  create.topics.push_back({.name = "u", .num_partitions = 1, .replication_factor = 1, .assignments = {}, .configs = {{longest, "1"}}});
+  EXPECT_EQ(client.call<CreateTopicsResponse>(create, 4).topics.at(0).error_code, code(ErrorCode::kInvalidConfig));
+  EXPECT_EQ(client.call<CreateTopicsResponse>(create, 5).topics.at(0).error_code, code(ErrorCode::kInvalidConfig));
+  DescribeGroupsRequest groups;
+  groups.groups = {longest};
+  EXPECT_EQ(client.call<DescribeGroupsResponse>(groups, 6).groups.at(0).group_id, longest);
+  for (const std::string& name : {longest, std::string("t")}) {
+    DescribeConfigsRequest describe;
+    describe.resources.push_back({.resource_type = 2, .resource_name = name, .configuration_keys = std::nullopt});
+    EXPECT_EQ(client.call<DescribeConfigsResponse>(describe, 4).results.at(0).resource_name, name);
+    IncrementalAlterConfigsRequest alter;
+    alter.resources.push_back({.resource_type = 2, .resource_name = name, .configs = {{longest, 0, "1"}}});
+    EXPECT_NE(client.call<IncrementalAlterConfigsResponse>(alter, 1).responses.at(0).error_code, 0);
+  }
+  JoinGroupRequest join;
+  join.group_id = "g";
+  join.session_timeout_ms = 10'000;
+  join.protocol_type = "consumer";
+  join.protocols.push_back({"range", {}});
+  client.send_frame(Client::request_bytes(join, 5, 1, std::string(INT16_MAX, 'c')));
+  const auto first = client.receive<JoinGroupResponse>(5);
+  EXPECT_EQ(first.error_code, code(ErrorCode::kMemberIdRequired));
+  join.member_id = first.member_id;
+  EXPECT_EQ(client.call<JoinGroupResponse>(join, 5).error_code, 0);
+}
+
+TEST_F(KafkaServerTest, ASmallQuestionGetsNoHugeAnswer) {
+  ASSERT_TRUE(log_->create_topic("wide", 1000, {}));
+  const int64_t before = refused("answer_too_large");
+  MetadataRequest metadata;
+  metadata.topics.emplace().assign(5000, {.topic_id = {}, .name = "wide"});
+  Client(server_->port()).ask(metadata, 9);
+  Client asking(server_->port());
+  asking.ask(metadata, 9);
+  EXPECT_TRUE(asking.closed());
+  DescribeConfigsRequest configs;
+  configs.resources.assign(100'000, {.resource_type = 2, .resource_name = "t", .configuration_keys = std::nullopt});
+  Client describing(server_->port());
+  describing.ask(configs, 4);
+  EXPECT_TRUE(describing.closed());
+  EXPECT_GE(refused("answer_too_large"), before + 2);
+  metadata.topics->resize(2);
+  EXPECT_EQ(Client(server_->port()).call<MetadataResponse>(metadata, 9).topics.at(1).partitions.size(), 1000u);
+}
+
+// Requests that are worked on share a budget; one that waits must not keep what it has been decoded from.
+TEST_F(KafkaServerTest, AWaitingFetchGivesItsMemoryBack) {
+  serve({.request_memory_bytes_max = 300'000});
+  auto waits = fetch_of(0, 60'000);
+  waits.forgotten_topics_data.push_back({.topic = "t", .topic_id = {}, .partitions = std::vector<int32_t>(60'000)});
+  Client waiting(server_->port()), other(server_->port());
+  waiting.ask(waits, 12);
+  auto quick = waits;
+  quick.max_wait_ms = 0;
+  EXPECT_EQ(other.call<FetchResponse>(quick, 12).responses.size(), 1u);
+}
+
+TEST_F(KafkaServerTest, AWaitingFetchEndsWithItsConnection) {
+  serve({.request_memory_bytes_max = 300'000});
+  auto waits = fetch_of(0, 60'000);
+  waits.topics[0].partitions.assign(9'000, waits.topics[0].partitions[0]);
+  auto gone = std::make_unique<Client>(server_->port());
+  gone->ask(waits, 12);
+  auto quick = waits;
+  quick.max_wait_ms = 0;
+  Client other(server_->port());
+  other.ask(quick, 12);
+  gone.reset();
+  EXPECT_EQ(other.receive<FetchResponse>(12).responses.at(0).partitions.size(), 9'000u);
+}
+
+TEST_F(KafkaServerTest, ATopicThatIsNeededStays) {
+  serve({.may_delete_topic = [](const log::TopicInfo& topic) -> Result<> {
+    if (topic.name == "t") return fail(ErrorKind::kConflict, "somebody reads it");
+    return {};
+  }});
+  ASSERT_TRUE(log_->create_topic("free", 1, {}));
+  DeleteTopicsRequest request;
+  request.topic_names = {"t", "free"};
+  const auto responses = Client(server_->port()).call<DeleteTopicsResponse>(request, 5).responses;
+  EXPECT_EQ(responses.at(0).error_code, code(ErrorCode::kPolicyViolation));
+  EXPECT_EQ(responses.at(0).error_message, "somebody reads it");
+  EXPECT_EQ(responses.at(1).error_code, 0);
+  EXPECT_TRUE(log_->find_topic("t"));
+  EXPECT_FALSE(log_->find_topic("free"));
+}
+
+TEST(TopicError, AFullDiskIsNoPolicy) {
+  EXPECT_EQ(topic_error({ErrorKind::kExhausted, "no space"}), ErrorCode::kKafkaStorageError);
+  EXPECT_EQ(topic_error({ErrorKind::kConflict, "too many partitions"}), ErrorCode::kPolicyViolation);
 }
 
 TEST_F(KafkaServerTest, StopEndsWaitingRequestsWithinSeconds) {

@@ -82,6 +82,21 @@ TEST(Messages, UnknownTaggedFieldsAreSkipped) {
   EXPECT_FALSE(decode(bytes.substr(0, bytes.size() - 2), 4, request));
 }
 
+// Names that clients have sent come back within messages, which may then be longer than the format can say.
+TEST(Messages, TextsTooLongForTheFormatAreCut) {
+  for (const int16_t version : {int16_t{4}, int16_t{9}}) {
+    MetadataResponse response, back;
+    response.cluster_id = std::string(40'000, 'x');
+    ASSERT_TRUE(decode(encode(response, version), version, back));
+    EXPECT_EQ(back.cluster_id->size(), static_cast<size_t>(INT16_MAX));
+    response.cluster_id = std::string(INT16_MAX - 2, 'x') + "\xe2\x82\xac" + "more";
+    ASSERT_TRUE(decode(encode(response, version), version, back));
+    EXPECT_EQ(*back.cluster_id, std::string(INT16_MAX - 2, 'x'));
+  }
+  EXPECT_EQ(cut_text("\xc3\xa4\xc3\xa4", 3), "\xc3\xa4");
+  EXPECT_EQ(cut_text(std::string(10, '\x80'), 5).size(), 2u);  // not UTF-8 at all
+}
+
 // A count costs nothing to write; it must cost nothing to refuse.
 TEST(Messages, AbsurdCountsReserveNothing) {
   MetadataRequest request;

@@ -1,11 +1,17 @@
 #include "kafka/wire.h"
 
-#include "base/check.h"
-
 namespace ms::kafka {
 
 namespace {
 constexpr size_t kReferFrom = 1024;  // smaller slices are cheaper to copy than to gather
+}
+
+std::string_view cut_text(std::string_view text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  constexpr size_t kContinuationMax = 3;
+  size_t end = bytes_max;
+  while (end > 0 && bytes_max - end < kContinuationMax && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end);
 }
 
 uint32_t Decoder::varint() {
@@ -54,6 +60,7 @@ void Decoder::value(std::string& v) {
   const int64_t length = string_length();
   if (!ok_ || length < 0 || static_cast<uint64_t>(length) > remaining()) return fail();
   v.assign(reinterpret_cast<const char*>(bytes_.data()) + position_, static_cast<size_t>(length));
+  text_bytes_ += v.size();
   position_ += static_cast<size_t>(length);
 }
 
@@ -64,11 +71,15 @@ void Decoder::nullable(std::optional<std::string>& v, bool may_be_null) {
   if (length == -1) return;
   if (!ok_ || static_cast<uint64_t>(length) > remaining()) return fail();
   v.emplace(reinterpret_cast<const char*>(bytes_.data()) + position_, static_cast<size_t>(length));
+  text_bytes_ += v->size();
   position_ += static_cast<size_t>(length);
 }
 
 void Decoder::value(Slice& v) {
-  if (auto taken = take(bytes_length())) v = std::move(*taken);
+  auto taken = take(bytes_length());
+  if (!taken) return;
+  refers_ = refers_ || !taken->empty();
+  v = taken->empty() ? Slice() : std::move(*taken);
 }
 
 void Decoder::value(Records& v) {
@@ -76,7 +87,10 @@ void Decoder::value(Records& v) {
   v.null = length == -1;
   v.parts.clear();
   if (v.null) return;
-  if (auto taken = take(length); taken && !taken->empty()) v.parts.push_back(std::move(*taken));
+  auto taken = take(length);
+  if (!taken || taken->empty()) return;
+  refers_ = true;
+  v.parts.push_back(std::move(*taken));
 }
 
 void Decoder::skip_tags() {
@@ -94,13 +108,12 @@ void Encoder::varint(uint32_t v) {
 }
 
 void Encoder::string_length(int64_t length) {
-  CHECK(length <= INT16_MAX);
   if (flexible_) return varint(static_cast<uint32_t>(length + 1));
   value(static_cast<int16_t>(length));
 }
 
 void Encoder::bytes_length(int64_t length) {
-  CHECK(length <= INT32_MAX);
+  if (length > INT32_MAX) ok_ = false;
   if (flexible_) return varint(static_cast<uint32_t>(length + 1));
   value(static_cast<int32_t>(length));
 }
@@ -132,7 +145,8 @@ std::vector<Slice> Encoder::take_frame() {
   seal();
   size_t total = 0;
   for (const Slice& p : parts_) total += p.size();
-  CHECK(total <= INT32_MAX);
+  if (total > INT32_MAX) ok_ = false;
+  if (!ok_) return {};
   const uint32_t size = __builtin_bswap32(static_cast<uint32_t>(total));
   parts_.insert(parts_.begin(), Slice::copy(std::span(reinterpret_cast<const uint8_t*>(&size), sizeof size)));
   return std::exchange(parts_, {});

@@ -36,6 +36,26 @@ struct Records {
 // What one request may make us reserve in decoded structs, whatever it claims.
 inline constexpr size_t kDecodedBytesMax = 32u << 20;
 
+// What one answer may hold in memory: a small request can name one large thing many times. Handlers whose answer is larger than
+// what was asked take their room before they build; once it is gone they stop, and the reply closes the connection.
+inline constexpr size_t kAnswerBytesMax = 64u << 20;
+class AnswerRoom {
+ public:
+  bool take(size_t bytes) {
+    over_ = over_ || bytes > left_;
+    if (!over_) left_ -= bytes;
+    return !over_;
+  }
+  bool over() const { return over_; }
+
+ private:
+  size_t left_ = kAnswerBytesMax;
+  bool over_ = false;
+};
+
+// The beginning of `text`, at most `bytes_max` of it and no half of a UTF-8 character at its end.
+std::string_view cut_text(std::string_view text, size_t bytes_max);
+
 // Reads one message. After the first malformed byte every read gives nothing and ok() is false. Lengths and counts are
 // checked against what is left, and arrays against kDecodedBytesMax, before memory is reserved.
 class Decoder {
@@ -77,6 +97,9 @@ class Decoder {
     if (flexible_) skip_tags();
   }
   void skip_tags();
+  // What was decoded: whether some of it refers to the bytes, and how much it takes without them.
+  bool refers() const { return refers_; }
+  size_t copied_bytes() const { return reserved_ + text_bytes_; }
   void fail() {
     ok_ = false;
     position_ = bytes_.size();
@@ -117,13 +140,16 @@ class Decoder {
 
   Slice bytes_;
   size_t position_ = 0;
-  size_t reserved_ = 0;
+  size_t reserved_ = 0;  // by arrays
+  size_t text_bytes_ = 0;
+  bool refers_ = false;
   int16_t version_;
   bool flexible_;
   bool ok_ = true;
 };
 
-// Writes one message as parts ready for a gathering write: small things are copied, large slices are referred to.
+// Writes one message as parts ready for a gathering write: small things are copied, large slices are referred to. A message
+// beyond what the format can say (2 GiB) makes ok() false, and there is nothing to take.
 class Encoder {
  public:
   Encoder(int16_t version, bool flexible) : version_(version), flexible_(flexible) {}
@@ -135,9 +161,11 @@ class Encoder {
   void value(int32_t v) { number(__builtin_bswap32(static_cast<uint32_t>(v))); }
   void value(int64_t v) { number(__builtin_bswap64(static_cast<uint64_t>(v))); }
   void value(const TopicId& v) { out_.append(reinterpret_cast<const char*>(v.uuid.bytes.data()), v.uuid.bytes.size()); }
+  // Texts carry what clients have sent (names within messages): longer than the format can say, they are cut.
   void value(const std::string& v) {
-    string_length(static_cast<int64_t>(v.size()));
-    out_.append(v);
+    const std::string_view text = cut_text(v, INT16_MAX);
+    string_length(static_cast<int64_t>(text.size()));
+    out_.append(text);
   }
   void value(const Slice& v) {
     bytes_length(static_cast<int64_t>(v.size()));
@@ -169,7 +197,8 @@ class Encoder {
   }
   void no_tags() { out_.push_back(0); }
 
-  // All that was written, with its total size as a big-endian int32 in front.
+  bool ok() const { return ok_; }
+  // All that was written, with its total size as a big-endian int32 in front; nothing when it is not ok().
   std::vector<Slice> take_frame();
   // The same as one piece and without the size.
   std::string take_bytes();
@@ -189,6 +218,7 @@ class Encoder {
   std::vector<Slice> parts_;
   int16_t version_;
   bool flexible_;
+  bool ok_ = true;
 };
 
 }  // namespace ms::kafka

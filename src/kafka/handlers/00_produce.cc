@@ -7,6 +7,8 @@
 // - Deviation: no transactions yet; a transactional id gets TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which producers treat
 //   as final. timeout_ms is ignored: the log answers every append.
 // - A full disk and a full append queue are KAFKA_STORAGE_ERROR with a message: clients retry it.
+// - Refused batches are counted by error code in millstream_kafka_batches_refused_total.
+#include "base/metrics.h"
 #include "codec/record_batch.h"
 #include "kafka/handlers.h"
 #include "kafka/messages/produce.h"
@@ -37,6 +39,7 @@ ErrorCode to_code(log::AppendError error, bool by_id) {
 }
 
 void set_error(Answer& answer, ErrorCode error, std::string message = {}) {
+  counter("millstream_kafka_batches_refused_total", "error_code=\"" + std::to_string(code(error)) + "\"").add();
   answer.error_code = code(error);
   answer.base_offset = -1;
   if (!message.empty()) answer.error_message = std::move(message);
@@ -64,7 +67,7 @@ ErrorCode refuse(const Records& records) {
   return *size == bytes.size() ? ErrorCode::kNone : ErrorCode::kInvalidRecord;  // exactly one batch per partition
 }
 
-void plan(Broker& broker, const ProduceRequest& request, int16_t version, Produce& produce) {
+void plan(Broker& broker, const ProduceRequest& request, int16_t version, size_t frame_bytes, Produce& produce) {
   for (const auto& data : request.topic_data) {
     auto& topic = produce.response.responses.emplace_back();
     topic.name = data.name;
@@ -86,7 +89,7 @@ void plan(Broker& broker, const ProduceRequest& request, int16_t version, Produc
         continue;
       }
       produce.places.push_back({produce.response.responses.size() - 1, topic.partition_responses.size() - 1, log_append_time});
-      produce.parts.push_back({{info->id, {partition.index}}, partition.records.parts.front()});
+      produce.parts.push_back({{info->id, {partition.index}}, partition.records.parts.front(), frame_bytes});
     }
   }
 }
@@ -124,7 +127,7 @@ void handle_produce(Broker& broker, Call call) {
   auto produce = std::make_unique<Produce>();
   produce->by_id = call.version() >= 13;
   produce->acks = request.acks;
-  plan(broker, request, call.version(), *produce);
+  plan(broker, request, call.version(), call.held_bytes(), *produce);
   if (produce->parts.empty()) return finish(std::move(call), *produce, {});
   auto parts = std::move(produce->parts);
   broker.log.append(std::move(parts), [call = std::move(call), produce = std::move(produce)](std::vector<log::AppendOutcome> outcomes) mutable {

@@ -5,6 +5,10 @@
 //   and their own limit. A batch is never cut, and the one that holds the offset is sent from its beginning.
 // - Sessions (KIP-227): partitions that gave records go to the end of the session's order, so that none starves.
 // - read_committed gives the same as read_uncommitted with empty lists of aborted transactions: there are none yet.
+// - Clients that ask and do not read make the server hold batches: all of them together are bounded (Broker::responses);
+//   beyond that a fetch gets one batch. A fetch that waits for min_bytes holds none.
+// - A fetch of thousands of partitions outside a session is answered at once: who waits keeps its list in memory. One whose client
+//   has gone ends.
 // - Deviation: max_bytes is at most 64 MiB, max_wait_ms at most 60 s.
 #include <algorithm>
 
@@ -17,12 +21,24 @@ namespace {
 
 constexpr int64_t kMaxBytesMax = 64 << 20;
 constexpr int32_t kMaxWaitMsMax = 60'000;
+constexpr size_t kWaitingBytesMax = 1u << 20;
 
 struct Found {
   ErrorCode error = ErrorCode::kNone;
   int64_t high_watermark = -1, last_stable = -1, log_start = -1;
   Records records;
 };
+
+// The same bytes; the hold ends with the last slice of them.
+Slice held(Slice bytes, io::MemoryHold hold) {
+  struct Held {
+    std::shared_ptr<const void> owner;
+    io::MemoryHold hold;
+  };
+  const uint8_t* data = bytes.data();
+  const size_t size = bytes.size();
+  return Slice(std::make_shared<const Held>(bytes.owner(), std::move(hold)), data, size);
+}
 
 // One fetch from its request to its answer; lives on its connection's thread.
 class Fetch : public std::enable_shared_from_this<Fetch> {
@@ -33,19 +49,26 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
         min_bytes_(std::clamp<int64_t>(request.min_bytes, 0, kMaxBytesMax)),
         max_bytes_(std::clamp<int64_t>(request.max_bytes, 0, kMaxBytesMax)) {
     resolve();
+    const size_t kept = context_.incremental ? 0 : bytes_of(context_.list());  // sessions count their own
+    call_.keeps(kept);
+    may_wait_ = kept <= kWaitingBytesMax;
   }
   ~Fetch() {
     if (context_.session) broker_.sessions.end(context_.session);
   }
 
   void run(int32_t max_wait_ms) {
-    if (attempt() || max_wait_ms <= 0) return answer();
+    if (attempt() || max_wait_ms <= 0 || !may_wait_) return answer();
+    found_.clear();
     for (const FetchItem& item : context_.list())
       if (!item.id.uuid.is_nil()) watched_.push_back({item.id, {item.partition}});
     waiter_ = std::make_shared<FetchWaiters::Waiter>(call_.thread(), [weak = weak_from_this()] {
       if (auto self = weak.lock()) self->woken();
     });
     broker_.waiters.add(waiter_, watched_);
+    call_.on_closed([weak = weak_from_this()] {
+      if (auto self = weak.lock()) self->answer();
+    });
     // The timer owns the fetch while it waits.
     timer_.start(std::min(max_wait_ms, kMaxWaitMsMax) * kMicrosPerMilli, [self = shared_from_this()] {
       self->attempt();
@@ -67,6 +90,7 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
     if (answered_) return;
     waiter_->arm();
     if (attempt() || broker_.waiters.closed()) answer();
+    else found_.clear();
   }
 
   // Looks at every partition. True: the answer can go.
@@ -94,9 +118,11 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
     for (log::ReadBatch& batch : read->batches) {
       const auto size = static_cast<int64_t>(batch.bytes.size());
       if (size > left && bytes_ > 0) break;
+      auto hold = broker_.responses->try_hold(batch.bytes.size());
+      if (!hold && bytes_ > 0) break;
       left -= size;
       bytes_ += size;
-      found.records.parts.push_back(std::move(batch.bytes));
+      found.records.parts.push_back(hold ? held(std::move(batch.bytes), std::move(*hold)) : std::move(batch.bytes));
     }
     return found;
   }
@@ -116,6 +142,7 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
     const auto self = shared_from_this();  // the timer may hold the last reference
     timer_.cancel();
     if (waiter_) broker_.waiters.remove(waiter_, watched_);
+    if (found_.size() != context_.list().size()) attempt();
     FetchResponse response;
     response.session_id = context_.session ? context_.session->id : 0;
     std::vector<FetchItem>& items = context_.list();
@@ -177,6 +204,7 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
   int64_t bytes_ = 0;
   std::shared_ptr<FetchWaiters::Waiter> waiter_;
   std::vector<TopicPartition> watched_;
+  bool may_wait_ = true;
   bool answered_ = false;
 };
 

@@ -12,7 +12,10 @@ namespace ms::kafka {
 
 namespace {
 
-void describe(const Broker& broker, const log::TopicInfo& info, MetadataResponse::Topic& topic) {
+constexpr size_t kPartitionBytes = sizeof(MetadataResponse::Topic::Partition) + 2 * 32;  // with its two lists
+
+void describe(const Broker& broker, const log::TopicInfo& info, AnswerRoom& room, MetadataResponse::Topic& topic) {
+  if (!room.take(sizeof topic + info.name.size() + static_cast<size_t>(info.partitions) * kPartitionBytes)) return;
   topic.name = info.name;
   topic.topic_id = info.id;
   topic.is_internal = info.internal;
@@ -49,7 +52,7 @@ bool wants_creation(const Broker& broker, const Plan& plan) {
   return false;
 }
 
-void add_topic(Broker& broker, const Plan& plan, const MetadataRequest::Topic& asked, MetadataResponse& response) {
+void add_topic(Broker& broker, const Plan& plan, const MetadataRequest::Topic& asked, AnswerRoom& room, MetadataResponse& response) {
   auto& topic = response.topics.emplace_back();
   std::optional<log::TopicInfo> info;
   if (asked.name) {
@@ -64,11 +67,11 @@ void add_topic(Broker& broker, const Plan& plan, const MetadataRequest::Topic& a
     if (!info) topic.error_code = code(ErrorCode::kUnknownTopicId);
   }
   if (!info) return;
-  describe(broker, *info, topic);
+  describe(broker, *info, room, topic);
   if (plan.request.include_topic_authorized_operations) topic.topic_authorized_operations = kTopicOperations;
 }
 
-MetadataResponse answer(Broker& broker, const Plan& plan) {
+MetadataResponse answer(Broker& broker, const Plan& plan, AnswerRoom& room) {
   MetadataResponse response;
   auto& self = response.brokers.emplace_back();
   self.node_id = broker.options.node_id;
@@ -80,12 +83,15 @@ MetadataResponse answer(Broker& broker, const Plan& plan) {
   if (plan.all) {
     for (const log::TopicInfo& info : broker.log.topics()) {
       auto& topic = response.topics.emplace_back();
-      describe(broker, info, topic);
+      describe(broker, info, room, topic);
       if (plan.request.include_topic_authorized_operations) topic.topic_authorized_operations = kTopicOperations;
     }
     return response;
   }
-  for (const auto& asked : *plan.request.topics) add_topic(broker, plan, asked, response);
+  for (const auto& asked : *plan.request.topics) {
+    if (!room.take(sizeof(MetadataResponse::Topic) + (asked.name ? asked.name->size() : 0))) break;
+    add_topic(broker, plan, asked, room, response);
+  }
   return response;
 }
 
@@ -96,8 +102,8 @@ void handle_metadata(Broker& broker, Call call) {
   if (!call.decode(plan.request)) return;
   plan.all = !plan.request.topics || (call.version() == 0 && plan.request.topics->empty());
   plan.may_create = broker.options.auto_create_topics && (call.version() < 4 || plan.request.allow_auto_topic_creation);
-  if (!wants_creation(broker, plan)) return call.reply(answer(broker, plan));
-  broker.worker.run([&broker, call = std::move(call), plan = std::move(plan)]() mutable { call.reply(answer(broker, plan)); });
+  if (!wants_creation(broker, plan)) return call.reply(answer(broker, plan, call.room()));
+  broker.worker.run([&broker, call = std::move(call), plan = std::move(plan)]() mutable { call.reply(answer(broker, plan, call.room())); });
 }
 
 }  // namespace ms::kafka

@@ -13,13 +13,13 @@ namespace {
 using Offsets = std::map<log::OffsetKey, log::CommittedOffset>;
 
 template <class Partition>
-void fill(Partition& out, const Offsets& offsets, TopicId topic, int32_t partition) {
+void fill(Partition& out, const Offsets& offsets, AnswerRoom& room, TopicId topic, int32_t partition) {
   out.partition_index = partition;
   out.committed_offset = -1;
   out.committed_leader_epoch = -1;
   out.metadata = "";
   const auto at = offsets.find({topic, partition});
-  if (at == offsets.end()) return;
+  if (at == offsets.end() || !room.take(at->second.metadata.size())) return;
   out.committed_offset = at->second.offset.value;
   out.committed_leader_epoch = at->second.leader_epoch;
   out.metadata = at->second.metadata;
@@ -27,7 +27,7 @@ void fill(Partition& out, const Offsets& offsets, TopicId topic, int32_t partiti
 
 // Everything the group has, topic by topic.
 template <class Topic>
-void fill_all(log::Log& log, const Offsets& offsets, std::vector<Topic>& topics) {
+void fill_all(log::Log& log, const Offsets& offsets, AnswerRoom& room, std::vector<Topic>& topics) {
   std::optional<log::TopicInfo> info;
   TopicId last;
   for (const auto& [key, offset] : offsets) {
@@ -35,18 +35,23 @@ void fill_all(log::Log& log, const Offsets& offsets, std::vector<Topic>& topics)
       last = key.first;
       info = log.find_topic(last);
       if (!info) continue;
+      if (!room.take(sizeof(Topic) + info->name.size())) return;
       auto& topic = topics.emplace_back();
       topic.name = info->name;
       if constexpr (requires { topic.topic_id; }) topic.topic_id = info->id;
     }
-    if (info) fill(topics.back().partitions.emplace_back(), offsets, key.first, key.second);
+    if (!info) continue;
+    auto& partitions = topics.back().partitions;
+    if (!room.take(sizeof partitions.front())) return;
+    fill(partitions.emplace_back(), offsets, room, key.first, key.second);
   }
 }
 
 template <class Asked, class Topic>
-void fill_some(log::Log& log, const Offsets& offsets, const std::vector<Asked>& asked, bool by_id, std::vector<Topic>& topics) {
+void fill_some(log::Log& log, const Offsets& offsets, const std::vector<Asked>& asked, bool by_id, AnswerRoom& room, std::vector<Topic>& topics) {
   for (const auto& a : asked) {
     auto& topic = topics.emplace_back();
+    if (!room.take(sizeof topic + a.name.size() + a.partition_indexes.size() * sizeof topic.partitions.front())) return;
     topic.name = a.name;
     std::optional<log::TopicInfo> info;
     if constexpr (requires { a.topic_id; }) {
@@ -56,7 +61,7 @@ void fill_some(log::Log& log, const Offsets& offsets, const std::vector<Asked>& 
     if (!by_id) info = log.find_topic(a.name);
     for (const int32_t p : a.partition_indexes) {
       auto& out = topic.partitions.emplace_back();
-      fill(out, offsets, info ? info->id : TopicId{}, p);
+      fill(out, offsets, room, info ? info->id : TopicId{}, p);
       if (by_id && !info) out.error_code = code(ErrorCode::kUnknownTopicId);
     }
   }
@@ -71,9 +76,9 @@ void handle_offset_fetch(Broker& broker, Call call) {
   if (call.version() < 8) {
     const Offsets offsets = broker.log.committed_offsets(request.group_id);
     if (request.topics) {
-      fill_some(broker.log, offsets, *request.topics, false, response.topics);
+      fill_some(broker.log, offsets, *request.topics, false, call.room(), response.topics);
     } else {
-      fill_all(broker.log, offsets, response.topics);
+      fill_all(broker.log, offsets, call.room(), response.topics);
     }
     return call.reply(response);
   }
@@ -81,10 +86,11 @@ void handle_offset_fetch(Broker& broker, Call call) {
     auto& out = response.groups.emplace_back();
     out.group_id = group.group_id;
     const Offsets offsets = broker.log.committed_offsets(group.group_id);
+    if (!call.room().take(sizeof out + group.group_id.size() + offsets.size())) break;  // looking at many offsets costs time, too
     if (group.topics) {
-      fill_some(broker.log, offsets, *group.topics, call.version() >= 10, out.topics);
+      fill_some(broker.log, offsets, *group.topics, call.version() >= 10, call.room(), out.topics);
     } else {
-      fill_all(broker.log, offsets, out.topics);
+      fill_all(broker.log, offsets, call.room(), out.topics);
     }
   }
   call.reply(response);

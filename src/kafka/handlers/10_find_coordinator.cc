@@ -27,6 +27,7 @@ void handle_find_coordinator(Broker& broker, Call call) {
   fill(broker, known_type, response);
   for (const std::string& key : request.coordinator_keys) {
     auto& coordinator = response.coordinators.emplace_back();
+    if (!call.room().take(sizeof coordinator + key.size() + broker.options.advertised_host.size() + 100)) break;
     coordinator.key = key;
     fill(broker, known_type, coordinator);
   }

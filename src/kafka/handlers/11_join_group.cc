@@ -3,7 +3,10 @@
 // - New dynamic members get MEMBER_ID_REQUIRED from version 4 on. Static members (group.instance.id) keep their place for
 //   as long as their session lasts and fence whoever held it before.
 // - The first rebalance of an empty group waits group.initial.rebalance.delay.ms for more members.
+// - Deviation: a rebalance waits at most group.max.session.timeout.ms for a member, whatever the member asks for.
 // - Deviation: after a restart of the server groups have no members; they join again by themselves.
+#include <algorithm>
+
 #include "base/rng.h"
 #include "kafka/handlers.h"
 #include "kafka/messages/join_group.h"
@@ -12,11 +15,14 @@ namespace ms::kafka {
 
 namespace {
 
+constexpr size_t kNameInIdMax = 255;  // of the client's name in its member id, which must fit into answers
+
 std::string text(const Slice& bytes) { return std::string(bytes.view()); }
 
-JoinInput input_of(const Call& call, JoinGroupRequest& request) {
+JoinInput input_of(const Call& call, JoinGroupRequest& request, int64_t rebalance_max_ms) {
   JoinInput in;
-  in.fresh_id = (request.group_instance_id ? *request.group_instance_id : call.header().client_id) + "-" + random_uuid().to_string();
+  const std::string& named = request.group_instance_id ? *request.group_instance_id : call.header().client_id;
+  in.fresh_id = std::string(cut_text(named, kNameInIdMax)) + "-" + random_uuid().to_string();
   in.member_id = std::move(request.member_id);
   in.instance_id = std::move(request.group_instance_id);
   in.client_id = call.header().client_id;
@@ -24,6 +30,7 @@ JoinInput input_of(const Call& call, JoinGroupRequest& request) {
   in.session_timeout_ms = request.session_timeout_ms;
   in.rebalance_timeout_ms = call.version() >= 1 ? request.rebalance_timeout_ms : request.session_timeout_ms;
   if (in.rebalance_timeout_ms < 0) in.rebalance_timeout_ms = request.session_timeout_ms;
+  in.rebalance_timeout_ms = std::min(in.rebalance_timeout_ms, rebalance_max_ms);
   in.protocol_type = std::move(request.protocol_type);
   for (auto& p : request.protocols) in.protocols.push_back({std::move(p.name), text(p.metadata)});
   in.must_know_id = call.version() >= 4;
@@ -60,8 +67,9 @@ void handle_join_group(Broker& broker, Call call) {
     return call.reply(response_of(std::move(refused), call.version()));
   }
   const std::string group = request.group_id;
-  JoinInput input = input_of(call, request);
+  JoinInput input = input_of(call, request, broker.options.group_session_timeout_max_ms);
   broker.coordinator.run([&broker, call = std::move(call), group, input = std::move(input)]() mutable {
+    call.keeps(0);  // the coordinator counts what groups keep
     broker.coordinator.join(group, std::move(input), [call = std::move(call)](JoinAnswer answer) mutable {
       const int16_t version = call.version();
       call.reply(response_of(std::move(answer), version));

@@ -15,6 +15,7 @@ void handle_sync_group(Broker& broker, Call call) {
   input.protocol_name = std::move(request.protocol_name);
   for (const auto& a : request.assignments) input.assignments.emplace_back(a.member_id, std::string(a.assignment.view()));
   broker.coordinator.run([&broker, call = std::move(call), group = std::move(request.group_id), input = std::move(input)]() mutable {
+    call.keeps(0);  // the coordinator counts what groups keep
     broker.coordinator.sync(group, std::move(input), [call = std::move(call)](SyncAnswer answer) mutable {
       SyncGroupResponse response;
       response.error_code = code(answer.error);

@@ -9,9 +9,10 @@ namespace ms::kafka {
 
 namespace {
 
-void add_members(const GroupState& state, DescribeGroupsResponse::Group& group) {
+void add_members(const GroupState& state, AnswerRoom& room, DescribeGroupsResponse::Group& group) {
   const bool stable = state.phase() == GroupPhase::kStable;
   group.protocol_data = stable ? state.protocol_name() : "";
+  if (!room.take(state.bytes())) return;
   for (const auto& [id, m] : state.members()) {
     auto& member = group.members.emplace_back();
     member.member_id = id;
@@ -25,11 +26,11 @@ void add_members(const GroupState& state, DescribeGroupsResponse::Group& group) 
   }
 }
 
-void describe(Broker& broker, int16_t version, DescribeGroupsResponse::Group& group) {
+void describe(Broker& broker, int16_t version, AnswerRoom& room, DescribeGroupsResponse::Group& group) {
   if (const GroupState* state = broker.coordinator.find(group.group_id)) {
     group.group_state = to_string(state->phase());
     group.protocol_type = state->protocol_type();
-    return add_members(*state, group);
+    return add_members(*state, room, group);
   }
   if (!broker.log.committed_offsets(group.group_id).empty()) {
     group.group_state = "Empty";
@@ -51,8 +52,9 @@ void handle_describe_groups(Broker& broker, Call call) {
     DescribeGroupsResponse response;
     for (const std::string& id : request.groups) {
       auto& group = response.groups.emplace_back();
+      if (!call.room().take(sizeof group + 2 * id.size())) break;
       group.group_id = id;
-      describe(broker, call.version(), group);
+      describe(broker, call.version(), call.room(), group);
       if (request.include_authorized_operations) group.authorized_operations = kGroupOperations;
     }
     call.reply(response);

@@ -23,7 +23,7 @@ void handle_list_groups(Broker& broker, Call call) {
   broker.coordinator.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
     ListGroupsResponse response;
     const auto add = [&](const std::string& id, const std::string& protocol_type, std::string_view state) {
-      if (passes(request.states_filter, state) && passes(request.types_filter, "classic"))
+      if (passes(request.states_filter, state) && passes(request.types_filter, "classic") && call.room().take(sizeof(ListGroupsResponse::Group) + id.size() + protocol_type.size()))
         response.groups.push_back({id, protocol_type, std::string(state), "classic"});
     };
     broker.coordinator.for_each([&](const std::string& id, const GroupState& state) { add(id, state.protocol_type(), to_string(state.phase())); });

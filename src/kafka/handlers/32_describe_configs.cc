@@ -27,9 +27,17 @@ Type type_of(std::string_view name, std::string_view value) {
   return name == "cleanup.policy" ? kList : kString;
 }
 
-void add(const Asked& asked, bool synonyms, std::string_view name, const std::string& value, Source source, Answer& answer) {
+// A request and the room its answer has.
+struct Question {
+  const DescribeConfigsRequest& request;
+  AnswerRoom& room;
+};
+
+void add(const Question& question, const Asked& asked, std::string_view name, const std::string& value, Source source, Answer& answer) {
+  const bool synonyms = question.request.include_synonyms;
   const auto& keys = asked.configuration_keys;
   if (keys && std::ranges::find(*keys, name) == keys->end()) return;
+  if (!question.room.take(sizeof(Answer::Config) + sizeof(Answer::Config::Synonym) + 2 * (name.size() + value.size()))) return;
   auto& config = answer.configs.emplace_back();
   config.name = name;
   config.value = value;
@@ -39,7 +47,7 @@ void add(const Asked& asked, bool synonyms, std::string_view name, const std::st
   config.config_type = type_of(name, value);
 }
 
-void describe(const Broker& broker, const Asked& asked, bool synonyms, Answer& answer) {
+void describe(const Broker& broker, const Question& question, const Asked& asked, Answer& answer) {
   const auto refuse = [&](ErrorCode error, std::string message) {
     answer.error_code = code(error);
     answer.error_message = std::move(message);
@@ -48,12 +56,12 @@ void describe(const Broker& broker, const Asked& asked, bool synonyms, Answer& a
     const auto info = broker.log.find_topic(asked.resource_name);
     if (!info) return refuse(ErrorCode::kUnknownTopicOrPartition, "there is no topic '" + asked.resource_name + "'");
     for (const auto& [name, value] : broker.log.effective_config(*info))
-      add(asked, synonyms, name, value, info->config.contains(name) ? kTopicSet : kDefault, answer);
+      add(question, asked, name, value, info->config.contains(name) ? kTopicSet : kDefault, answer);
   } else if (asked.resource_type == kBrokerResource) {
     if (!asked.resource_name.empty() && asked.resource_name != std::to_string(broker.options.node_id))
       return refuse(ErrorCode::kInvalidRequest, "there is no broker '" + asked.resource_name + "'");
     if (asked.resource_name.empty()) return;  // cluster-wide dynamic settings: none
-    for (const auto& [name, value] : broker_config(broker.options)) add(asked, synonyms, name, value, kStaticBroker, answer);
+    for (const auto& [name, value] : broker_config(broker.options)) add(question, asked, name, value, kStaticBroker, answer);
   } else {
     refuse(ErrorCode::kInvalidRequest, "resource type " + std::to_string(asked.resource_type) + " has no configuration here");
   }
@@ -65,11 +73,13 @@ void handle_describe_configs(Broker& broker, Call call) {
   DescribeConfigsRequest request;
   if (!call.decode(request)) return;
   DescribeConfigsResponse response;
+  const Question question{request, call.room()};
   for (const auto& asked : request.resources) {
+    if (!question.room.take(sizeof(Answer) + 2 * asked.resource_name.size())) break;
     auto& answer = response.results.emplace_back();
     answer.resource_type = asked.resource_type;
     answer.resource_name = asked.resource_name;
-    describe(broker, asked, request.include_synonyms, answer);
+    describe(broker, question, asked, answer);
   }
   call.reply(response);
 }
