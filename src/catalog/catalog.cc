@@ -21,7 +21,7 @@ auto find_in(const List& list, std::string_view name, Name name_of) -> typename 
 const std::string& entity_name(const feature::EntityDefinition& e) { return e.name; }
 constexpr auto kDefinitionName = [](const auto& e) -> const std::string& { return e.definition.name; };
 
-std::string document_path(const std::string& dir) { return dir + "/catalog/catalog.json"; }
+std::string document_path(const std::string& dir) { return dir + "/catalog.json"; }
 
 // [name, JSON] of everything of one kind.
 Result<std::vector<std::pair<std::string, std::string>>> listed(const CatalogSnapshot& s, std::string_view kind) {
@@ -87,7 +87,7 @@ Result<PlanReport> Catalog::apply(std::span<const DefinitionFile> files, const T
   const std::lock_guard applying(apply_mutex_);
   Planned planned = plan_definitions(*snapshot(), parse_definitions(files), topics);
   if (!planned.report.ok() || !planned.report.changes()) return std::move(planned.report);
-  TRY(fs_.create_directories(dir_ + "/catalog"));
+  TRY(fs_.create_directories(dir_));
   TRY(write_file_atomically(fs_, document_path(dir_), write_document(*planned.next)));
   const std::lock_guard lock(mutex_);
   snapshot_ = std::move(planned.next);

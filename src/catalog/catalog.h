@@ -77,7 +77,8 @@ using TopicLookup = std::function<std::optional<TopicId>(std::string_view)>;
 
 class Catalog {
  public:
-  // Errors: Corruption (the document is not what was written, or does not compile), Unsupported (a newer format).
+  // Over `dir`/catalog.json. Errors: Corruption (the document is not what was written, or does not compile), Unsupported
+  // (a newer format).
   static Result<std::unique_ptr<Catalog>> open(FileSystem& fs, const std::string& dir);
 
   std::shared_ptr<const CatalogSnapshot> snapshot() const;

@@ -108,7 +108,7 @@ FeatureDefinition feature_from(const Json& j) {
   FeatureDefinition out{.name = j.at("name"), .window = window_from(j.at("window"))};
   const std::string aggregate = j.at("aggregate");
   bool known = false;
-  for (int i = 0; i <= static_cast<int>(AggregateKind::kCountDistinct); ++i)
+  for (size_t i = 0; i < feature::kAggregateKindCount; ++i)
     if (to_string(static_cast<AggregateKind>(i)) == aggregate) out.aggregate = static_cast<AggregateKind>(i), known = true;
   if (!known) throw Malformed{fmt::format("aggregate '{}'", aggregate)};
   out.of = j.value("of", ""), out.where = j.value("where", "");

@@ -8,6 +8,7 @@
 
 #include "base/nearest.h"
 #include "catalog/window_text.h"
+#include "catalog/yaml_documents.h"
 
 namespace ms::catalog {
 namespace {
@@ -45,8 +46,10 @@ class FileReader {
 
   void run() {
     if (file_.text.size() > kDefinitionBytesMax) return refuse(Place{file_.name}, fmt::format("larger than {} bytes", kDefinitionBytesMax));
+    const auto documents = read_yaml(file_.text);
+    if (!documents) return refuse(at(documents.error().mark), documents.error().message);
     try {
-      for (const YAML::Node& document : YAML::LoadAll(file_.text)) read(document);
+      for (const YAML::Node& document : *documents) read(document);
     } catch (const YAML::Exception& e) {
       refuse(at(e.mark), e.msg);
     } catch (const std::exception& e) {
@@ -93,7 +96,7 @@ class FileReader {
   }
   // Aliases can make a small file name a node very often.
   bool room() {
-    if (++entries_ == kEntriesMax) refuse(Place{file_.name}, fmt::format("more than {} entries", kEntriesMax));
+    if (++entries_ == kEntriesMax) out_.refusals.push_back({file_.name, 0, 0, fmt::format("more than {} entries", kEntriesMax)});
     return entries_ < kEntriesMax;
   }
   static std::string_view kind(const YAML::Node& node) {
@@ -115,10 +118,13 @@ class FileReader {
     return key;
   }
   // A list, or a single value where a list is expected.
-  static std::vector<YAML::Node> items(const YAML::Node& node) {
+  std::vector<YAML::Node> items(const YAML::Node& node) {
     if (!node.IsSequence()) return {node};
     std::vector<YAML::Node> out;
-    for (const YAML::Node& n : node) out.push_back(n);
+    for (const YAML::Node& n : node) {
+      if (!room()) break;
+      out.push_back(n);
+    }
     return out;
   }
   std::optional<int64_t> duration(const YAML::Node& node, std::string_view what) {
@@ -145,6 +151,7 @@ class FileReader {
   }
 
   void source(const std::string& key, const YAML::Node& node, const Place& where) {
+    const size_t before = out_.refusals.size();
     Parsed<SourceDefinition> out;
     SourceDefinition& d = out.definition;
     out.places[""] = where;
@@ -164,6 +171,7 @@ class FileReader {
     });
     if (d.time_field.empty() && !out.places.contains("time"))
       refuse(where, fmt::format("{} has no event time; add time: {{field: NAME, unit: ms}}", what));
+    out.refused = out_.refusals.size() > before;
     out_.sources.push_back(std::move(out));
   }
   void format(const YAML::Node& node) {
@@ -209,6 +217,7 @@ class FileReader {
   }
 
   void entity(const std::string& key, const YAML::Node& node, const Place& where) {
+    const size_t before = out_.refusals.size();
     Parsed<EntityDefinition> out;
     out.places[""] = where;
     out.definition.name = name(where, key, "entity");
@@ -225,10 +234,12 @@ class FileReader {
     });
     if (out.definition.key.empty()) refuse(where, fmt::format("{} has no key; add key: [FIELD, ...]", what));
     if (out.definition.key.size() > 16) refuse(where, fmt::format("{} has more than 16 key fields", what));
+    out.refused = out_.refusals.size() > before;
     out_.entities.push_back(std::move(out));
   }
 
   void view(const std::string& key, const YAML::Node& node, const Place& where) {
+    const size_t before = out_.refusals.size();
     Parsed<ViewDefinition> out;
     ViewDefinition& d = out.definition;
     out.places[""] = where;
@@ -248,6 +259,7 @@ class FileReader {
     if (!out.places.contains("entity")) refuse(where, fmt::format("{} names no entity", what));
     if (!out.places.contains("from")) refuse(where, fmt::format("{} names no source; add from: SOURCE", what));
     if (!out.places.contains("features")) refuse(where, fmt::format("{} has no features", what));
+    out.refused = out_.refusals.size() > before;
     out_.views.push_back(std::move(out));
   }
 
@@ -266,7 +278,7 @@ class FileReader {
 
   static std::optional<AggregateKind> aggregate_named(std::string_view name, std::vector<std::string>& all) {
     std::optional<AggregateKind> found;
-    for (int i = 0; i <= static_cast<int>(AggregateKind::kCountDistinct); ++i) {
+    for (size_t i = 0; i < feature::kAggregateKindCount; ++i) {
       all.emplace_back(to_string(static_cast<AggregateKind>(i)));
       if (all.back() == name) found = static_cast<AggregateKind>(i);
     }
@@ -341,6 +353,7 @@ class FileReader {
   }
 
   void service(const std::string& key, const YAML::Node& node, const Place& where) {
+    const size_t before = out_.refusals.size();
     Parsed<ServiceDefinition> out;
     out.places[""] = where;
     out.definition.name = name(where, key, "service");
@@ -360,6 +373,7 @@ class FileReader {
       }
     });
     if (node.IsMap() && out.definition.features.empty()) refuse(where, fmt::format("{} has no features; add features: [VIEW.*]", what));
+    out.refused = out_.refusals.size() > before;
     out_.services.push_back(std::move(out));
   }
 

@@ -25,6 +25,7 @@ struct Parsed {
   T definition;
   // "" is the name; "from", "where", "features[3].of", "derived[0]", "key[1]", "features[0]", ...
   std::map<std::string, Place> places;
+  bool refused = false;  // something in it is, and may be missing from `definition`
 
   const Place& place(const std::string& part) const {
     const auto at = places.find(part);

@@ -19,7 +19,8 @@ void item_text(const PlanItem& item, std::string& out) {
   for (const FeaturePlan& f : item.features)
     out += fmt::format("  {:<{}}  {:<9} {:<24} {:>9}  {}\n", f.name, wide, f.type, f.window, bytes_text(f.state_bytes), to_string(f.change));
   if (!item.features.empty())
-    out += fmt::format("  state: about {} for an entity with an event a minute; needs {} of the topic\n", bytes_text(item.state_bytes_per_entity), reach_text(item.retention_us));
+    out += fmt::format("  state: about {} for an entity with an event a minute; needs {} of topic {}\n", bytes_text(item.state_bytes_per_entity), reach_text(item.retention_us), item.topic);
+  for (const std::string& warning : item.warnings) out += fmt::format("  warning: {}\n", warning);
   if (!item.columns.empty()) {
     out += fmt::format("  {} features:", item.columns.size());
     for (const std::string& c : item.columns) out += " " + c;
@@ -36,7 +37,9 @@ nlohmann::ordered_json item_json(const PlanItem& item) {
     for (const FeaturePlan& f : item.features)
       out["features"].push_back({{"name", f.name}, {"type", f.type}, {"window", f.window}, {"hash", f.hash}, {"change", to_string(f.change)}, {"state_bytes", f.state_bytes}});
     out["state_bytes_per_entity"] = item.state_bytes_per_entity;
+    out["topic"] = item.topic;
     out["retention"] = item.retention_us == INT64_MAX ? "all" : format_duration(item.retention_us);
+    out["warnings"] = item.warnings;
   }
   if (item.kind == "service") out["columns"] = item.columns;
   return out;
@@ -49,8 +52,24 @@ std::string_view to_string(Change change) {
     case Change::kNew: return "new";
     case Change::kChanged: return "changed";
     case Change::kUnchanged: return "unchanged";
+    case Change::kRefused: return "refused";
   }
   return "?";
+}
+
+void warn_of_retention(PlanReport& report, const TopicRetention& keeps) {
+  for (PlanItem& item : report.items) {
+    if (item.kind != "view" || item.features.empty()) continue;
+    const auto kept = keeps(item.topic);
+    if (!kept) continue;
+    const std::string needs = item.retention_us == INT64_MAX ? "needs all history" : "needs " + format_duration(item.retention_us);
+    const auto warn = [&](const std::string& what, const std::string& setting) {
+      item.warnings.push_back(fmt::format("topic {0} keeps {1}, the view {2}: what is gone can be neither verified, trained on nor built again; "
+                                          "to keep all: millstream topic alter {0} --config {3}=-1", item.topic, what, needs, setting));
+    };
+    if (kept->ms >= 0 && kept->ms < item.retention_us / kMicrosPerMilli) warn(format_duration(kept->ms * kMicrosPerMilli), "retention.ms");
+    if (kept->bytes >= 0) warn(fmt::format("{} bytes of a partition, of whatever age", kept->bytes), "retention.bytes");
+  }
 }
 
 std::string Refusal::text() const { return line == 0 ? fmt::format("{}: {}", file, message) : fmt::format("{}:{}:{}: {}", file, line, column, message); }

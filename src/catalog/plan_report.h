@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/types.h"
@@ -18,8 +21,8 @@ struct Refusal {
   std::string text() const;  // "file:line:column: message"
 };
 
-enum class Change : uint8_t { kNew, kChanged, kUnchanged };
-std::string_view to_string(Change change);  // "new", "changed", "unchanged"
+enum class Change : uint8_t { kNew, kChanged, kUnchanged, kRefused };
+std::string_view to_string(Change change);  // "new", "changed", "unchanged", "refused"
 
 struct FeaturePlan {
   std::string name;
@@ -40,7 +43,9 @@ struct PlanItem {
   // Views only.
   std::vector<FeaturePlan> features;
   uint64_t state_bytes_per_entity = 0;
+  std::string topic;          // that it reads
   int64_t retention_us = 0;   // how much history of the topic the view needs; INT64_MAX: all of it
+  std::vector<std::string> warnings;  // that its topic keeps less
   // Services only: the columns in order.
   std::vector<std::string> columns;
 };
@@ -53,5 +58,14 @@ struct PlanReport {
   std::string text() const;      // for people
   std::string json() const;      // {"ok", "changes", "refusals": [...], "items": [...]}
 };
+
+// What a topic keeps; -1: everything.
+struct TopicKeeps {
+  int64_t ms = -1, bytes = -1;
+};
+using TopicRetention = std::function<std::optional<TopicKeeps>(std::string_view topic)>;
+// Adds a warning to every view whose topic keeps less than the view needs: what is gone can be neither checked, nor trained
+// on, nor built again.
+void warn_of_retention(PlanReport& report, const TopicRetention& keeps);
 
 }  // namespace ms::catalog

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/nearest.h"
 #include "base/sha256.h"
@@ -79,20 +80,36 @@ class Planner {
     return nullptr;
   }
 
+  // Not a change: what is wrong was left out, so that the rest of the file could be looked at.
+  void refused(std::string_view kind, const std::string& name) {
+    if (refused_.emplace(kind, name).second) report_.items.push_back({.kind = std::string(kind), .name = name, .change = Change::kRefused});
+  }
+  bool is_refused(std::string_view kind, const std::string& name) const { return refused_.contains({std::string(kind), name}); }
+
   void source(const Parsed<SourceDefinition>& p) {
     auto entry = std::make_shared<SourceEntry>(SourceEntry{p.definition, {}});
     const auto before = sources_.find(p.definition.name);
     PlanItem item{.kind = "source", .name = p.definition.name};
-    if (!bind_topic(p, before == sources_.end() ? nullptr : before->second.get(), *entry, item)) return;
+    bool good = bind_topic(p, before == sources_.end() ? nullptr : before->second.get(), *entry, item) && !p.refused;
+    note_time(p.definition, item);
     item.change = before == sources_.end() ? Change::kNew
                   : same(before->second->definition, p.definition) && before->second->topic == entry->topic ? Change::kUnchanged : Change::kChanged;
     if (item.change == Change::kChanged && before->second->topic != entry->topic) item.notes.push_back("reads another topic: every view of it is built anew");
     // Its derived fields are checked even when no view uses them yet.
     DefinitionPlace place;
     const auto program = ViewProgram::compile(p.definition, {"", {p.definition.time_field}}, {}, &place);
-    if (!program && place.part.starts_with("source.")) refuse(p.place(place.part.substr(7)), place.column, program.error().message);
+    if (!program && place.part.starts_with("source.")) refuse(p.place(place.part.substr(7)), place.column, program.error().message), good = false;
     sources_[p.definition.name] = std::move(entry);
-    report_.items.push_back(std::move(item));
+    if (good) report_.items.push_back(std::move(item));
+    else refused("source", p.definition.name);
+  }
+
+  // The time may be a field that nothing else uses; a misspelt one makes every event a dead letter.
+  static void note_time(const SourceDefinition& d, PlanItem& item) {
+    std::vector<std::string> names;
+    for (const Field& f : d.fields) names.push_back(f.name);
+    if (d.time_field.empty() || std::find(names.begin(), names.end(), d.time_field) != names.end()) return;
+    item.notes.push_back(fmt::format("its time is field '{}', which is not among its fields{}", d.time_field, did_you_mean(d.time_field, names)));
   }
 
   bool bind_topic(const Parsed<SourceDefinition>& p, const SourceEntry* before, SourceEntry& entry, PlanItem& item) {
@@ -104,7 +121,7 @@ class Planner {
     const auto id = topics_(p.definition.topic);
     if (!id) refuse(p.place("topic"), 0, fmt::format("there is no topic '{0}'; create it first: millstream topic create {0}", p.definition.topic));
     else entry.topic = *id;
-    return true;
+    return id.has_value();
   }
 
   void entity(const Parsed<EntityDefinition>& p) {
@@ -112,7 +129,8 @@ class Planner {
     const Change change = before == entities_.end() ? Change::kNew : before->second->key == p.definition.key ? Change::kUnchanged : Change::kChanged;
     std::string key;
     for (const std::string& k : p.definition.key) key += (key.empty() ? "" : ", ") + k;
-    report_.items.push_back({.kind = "entity", .name = p.definition.name, .change = change, .notes = {"key " + key}});
+    if (p.refused) refused("entity", p.definition.name);
+    else report_.items.push_back({.kind = "entity", .name = p.definition.name, .change = change, .notes = {"key " + key}});
     entities_[p.definition.name] = std::make_shared<EntityDefinition>(p.definition);
   }
 
@@ -122,10 +140,11 @@ class Planner {
     const auto entity = entities_.find(d.entity);
     if (source == sources_.end() && !d.source.empty()) refuse(p.place("from"), 0, fmt::format("there is no source '{}'{}", d.source, did_you_mean(d.source, names_of(sources_))));
     if (entity == entities_.end() && !d.entity.empty()) refuse(p.place("entity"), 0, fmt::format("there is no entity '{}'{}", d.entity, did_you_mean(d.entity, names_of(entities_))));
-    if (source == sources_.end() || entity == entities_.end()) return;
+    if (source == sources_.end() || entity == entities_.end()) return refused("view", d.name);
     DefinitionPlace place;
     auto program = ViewProgram::compile(source->second->definition, *entity->second, d, &place);
-    if (!program) return refuse_view(p, place, program.error().message);
+    if (!program) return refused("view", d.name), refuse_view(p, place, program.error().message);
+    if (p.refused || is_refused("source", d.source) || is_refused("entity", d.entity)) refused("view", d.name);
     settle(d, *source->second, *entity->second, std::move(*program));
   }
 
@@ -156,7 +175,7 @@ class Planner {
     }
     item.version = entry->version;
     describe_view(*entry, before == views_.end() ? nullptr : before->second.get(), item);
-    report_.items.push_back(std::move(item));
+    if (!is_refused("view", d.name)) report_.items.push_back(std::move(item));
     views_[d.name] = std::move(entry);
   }
 
@@ -172,6 +191,7 @@ class Planner {
     std::string key;
     for (const Field& f : entry.program->key_fields()) key += fmt::format("{}{} {}", key.empty() ? "" : ", ", f.name, to_string(f.type));
     item.notes.insert(item.notes.begin(), fmt::format("from {} (topic {}), by {} ({})", entry.source.definition.name, entry.source.definition.topic, entry.entity.name, key));
+    item.topic = entry.source.definition.topic;
     item.retention_us = entry.program->longest_reach_us();
     for (size_t i = 0; i < entry.feature_hashes.size(); ++i) {
       const std::string& hash = entry.feature_hashes[i];
@@ -221,8 +241,10 @@ class Planner {
       const auto& text = p.definition.features[line];
       const bool broken = parsed_as(parsed_.views, text.substr(0, text.find('.'))) != nullptr && !report_.refusals.empty();
       if (!broken) refuse(p.place(fmt::format("features[{}]", line)), 0, fmt::format("service '{}': {}", p.definition.name, expanded.error().message));
-      return;
+      return refused("service", p.definition.name);
     }
+    const bool reads_refused = std::any_of(entry->views.begin(), entry->views.end(), [&](const auto& v) { return is_refused("view", v->definition.name); });
+    if (p.refused || reads_refused) return refused("service", p.definition.name);
     PlanItem item{.kind = "service", .name = p.definition.name};
     if (const auto before = services_.find(p.definition.name); before != services_.end()) {
       const bool equal = identity(*entry) == identity(*before->second);
@@ -266,6 +288,7 @@ class Planner {
   const ParsedDefinitions& parsed_;
   const TopicLookup& topics_;
   PlanReport report_;
+  std::set<std::pair<std::string, std::string>> refused_;  // kind and name
   std::map<std::string, std::shared_ptr<const SourceEntry>> sources_;
   std::map<std::string, std::shared_ptr<const EntityDefinition>> entities_;
   std::map<std::string, std::shared_ptr<const ViewEntry>> views_;  // newest versions

@@ -39,6 +39,7 @@ struct EntityDefinition {
 };
 
 enum class WindowKind : uint8_t { kSliding, kSlidingExact, kTumbling, kLifetime };
+inline constexpr size_t kWindowKindCount = static_cast<size_t>(WindowKind::kLifetime) + 1;
 
 // Membership is tail(t) <= et < head(t):
 //   kSliding       tail = floor((t - length) / hop) * hop, head = t     kSlidingExact  tail = t - length, head = t
@@ -57,6 +58,7 @@ int64_t ladder_hop(int64_t length_us);
 enum class AggregateKind : uint8_t {
   kCount, kCountIf, kSum, kAvg, kMin, kMax, kStddev, kFirst, kLast, kTimeSinceLast, kCountDistinct,
 };
+inline constexpr size_t kAggregateKindCount = static_cast<size_t>(AggregateKind::kCountDistinct) + 1;
 std::string_view to_string(AggregateKind kind);  // "count", "count_if", ...
 
 using ScalarValue = std::variant<std::monostate, bool, int64_t, double, std::string>;  // monostate: null
