@@ -4,8 +4,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
+
+#include "feature/pages.h"
 
 namespace ms::feature {
 
@@ -20,12 +21,9 @@ class BlockPool {
   size_t bytes() const { return bytes_; }
 
  private:
-  struct Free {
-    void operator()(uint64_t* p) const;
-  };
   size_t tile_words_;
   std::array<std::vector<uint64_t*>, kClasses> free_;
-  std::vector<std::unique_ptr<uint64_t, Free>> chunks_;
+  std::vector<Pages<uint64_t>> chunks_;
   uint64_t* next_ = nullptr;
   size_t room_ = 0;  // words
   size_t bytes_ = 0;

@@ -1,8 +1,5 @@
 #include "feature/entity_table.h"
 
-#include <sys/mman.h>
-
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -10,9 +7,17 @@
 
 namespace ms::feature {
 
-void EntityTable::Free::operator()(Entity* chunk) const { std::free(chunk); }
+namespace {
 
-EntityTable::EntityTable() : slots_(64), mask_(63) {}
+Pages<uint64_t> free_slots(size_t count) {
+  Pages<uint64_t> slots(static_cast<uint64_t*>(allocate_pages(count * sizeof(uint64_t))));
+  std::memset(slots.get(), 0, count * sizeof(uint64_t));
+  return slots;
+}
+
+}  // namespace
+
+EntityTable::EntityTable() : slots_(free_slots(64)), mask_(63) {}
 
 Entity* EntityTable::candidate(uint64_t hash) const {
   for (uint64_t i = hash & mask_;; i = (i + 1) & mask_) {
@@ -47,7 +52,7 @@ std::string_view EntityTable::keep(std::string_view key) {
 
 void EntityTable::grow() {
   const uint64_t mask = mask_ * 2 + 1;
-  std::vector<uint64_t> slots(mask + 1);
+  Pages<uint64_t> slots = free_slots(mask + 1);
   for (size_t index = 0; index < size_; ++index) {
     const uint64_t hash = at(index).hash;
     uint64_t i = hash & mask;
@@ -58,16 +63,20 @@ void EntityTable::grow() {
   mask_ = mask;
 }
 
+// One chunk at a time while there are few, then as many as fill a huge page.
+void EntityTable::add_chunks() {
+  constexpr size_t kInPage = kHugePage / (kChunk * sizeof(Entity));
+  const size_t count = chunks_.size() < kInPage ? 1 : kInPage;
+  auto* memory = static_cast<Entity*>(allocate_pages(count * kChunk * sizeof(Entity)));
+  owned_.emplace_back(memory);
+  for (size_t i = 0; i < count; ++i) chunks_.push_back(memory + i * kChunk);
+}
+
 Entity& EntityTable::find_or_add(uint64_t hash, std::string_view key) {
   if (Entity* e = find(hash, key)) return *e;
-  if ((size_ + 1) * 2 > slots_.size()) grow();
+  if ((size_ + 1) * 2 > mask_ + 1) grow();
   CHECK(size_ < UINT32_MAX - 1);
-  if (size_ == chunks_.size() * kChunk) {
-    auto* chunk = static_cast<Entity*>(std::aligned_alloc(64, kChunk * sizeof(Entity)));
-    CHECK(chunk != nullptr);
-    owned_.emplace_back(chunk);
-    chunks_.push_back(chunk);
-  }
+  if (size_ == chunks_.size() * kChunk) add_chunks();
   Entity& e = *new (&at(size_)) Entity;
   e.hash = hash;
   e.key_size = static_cast<uint32_t>(key.size());
@@ -83,7 +92,7 @@ Entity& EntityTable::find_or_add(uint64_t hash, std::string_view key) {
 }
 
 size_t EntityTable::bytes() const {
-  return slots_.capacity() * sizeof(uint64_t) + owned_.size() * kChunk * sizeof(Entity) + key_bytes_;
+  return (mask_ + 1) * sizeof(uint64_t) + chunks_.size() * kChunk * sizeof(Entity) + key_bytes_;
 }
 
 }  // namespace ms::feature

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "feature/pages.h"
+
 namespace ms::feature {
 
 class RowRun;
@@ -49,18 +51,16 @@ class EntityTable {
 
  private:
   static constexpr size_t kChunk = 4096;
-  struct Free {
-    void operator()(Entity* chunk) const;
-  };
   static uint64_t tag(uint64_t hash) { return hash >> 32 << 32; }
   void grow();
+  void add_chunks();
   std::string_view keep(std::string_view key);
 
   // High half: high half of the hash; low half: index + 1; 0: free.
-  std::vector<uint64_t> slots_;
+  Pages<uint64_t> slots_;
   uint64_t mask_ = 0;
   size_t size_ = 0;
-  std::vector<std::unique_ptr<Entity, Free>> owned_;
+  std::vector<Pages<Entity>> owned_;
   std::vector<Entity*> chunks_;
   std::vector<std::unique_ptr<char[]>> key_blocks_;
   size_t key_room_ = 0, key_bytes_ = 0;

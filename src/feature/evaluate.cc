@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/check.h"
+#include "feature/finalize.h"
 #include "feature/state_impl.h"
 
 namespace ms::feature {
@@ -69,7 +71,11 @@ void StateImpl::evaluate_entity(const Entity& e, int64_t t, bool after_event, Fe
   out.found = found(e, t, after_event);
   each_nested(e, t, after_event, [&](size_t window, const uint64_t* words) { finalize_window(window, words, t, out); });
   for (size_t w = 0; w < layout_.windows.size(); ++w) {
-    if (!layout_.windows[w].ends_at_now()) evaluate_tumbling(e, w, t, out);
+    if (layout_.windows[w].ends_at_now()) continue;
+    TotalsRoom room;
+    Totals totals(layout_, room);
+    add_tumbling(e, w, t, totals.words());
+    finalize_window(w, totals.words(), t, out);
   }
 }
 
@@ -86,17 +92,13 @@ bool StateImpl::found(const Entity& e, int64_t t, bool after_event) const {
   return first < e.rows->size() && (row_time(e.rows->row(first)) < t || (after_event && row_time(e.rows->row(first)) == t));
 }
 
-void StateImpl::evaluate_tumbling(const Entity& e, size_t window, int64_t t, FeatureRow& out) const {
+void StateImpl::add_tumbling(const Entity& e, size_t window, int64_t t, uint64_t* words) const {
   const int64_t tail = layout_.windows[window].tail(t), head = layout_.windows[window].head(t, false);
-  TotalsRoom room;
-  Totals totals(layout_, room);
   const size_t first = tiles_.lower_bound(e, tail), last = tiles_.lower_bound(e, head);
-  if (first < last) merge_words(layout_, totals.words(), tiles_.tile(e, first) + 1, tiles_.stride(), last - first);
-  if (e.rows != nullptr) {
-    const size_t end = e.rows->lower_bound(head);
-    for (size_t i = std::max(e.rows->folded(), e.rows->lower_bound(tail)); i < end; ++i) add_row(layout_, totals.words(), e.rows->row(i));
-  }
-  finalize_window(window, totals.words(), t, out);
+  if (first < last) merge_words(layout_, words, tiles_.tile(e, first) + 1, tiles_.stride(), last - first);
+  if (e.rows == nullptr) return;
+  const size_t end = e.rows->lower_bound(head);
+  for (size_t i = std::max(e.rows->folded(), e.rows->lower_bound(tail)); i < end; ++i) add_row(layout_, words, e.rows->row(i));
 }
 
 bool StateImpl::build_forward(Entity& e, int64_t t, bool after_event) {
@@ -115,24 +117,64 @@ bool StateImpl::build_forward(Entity& e, int64_t t, bool after_event) {
   return e.forward->advance(e, tiles_, t, limit);
 }
 
-void StateImpl::evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) {
-  Entity* e = table_.find(table_hash, key);
-  const int64_t limit = after_event ? t.us + 1 : t.us;
-  if (e == nullptr || !forward_plan_.supported || t.us == INT64_MAX || (e->questions < 2 && ++e->questions < 2)) {
-    return evaluate(key, table_hash, t, after_event, out);
-  }
+Forward* StateImpl::forward_at(Entity* e, int64_t t, bool after_event) {
+  if (e == nullptr || !forward_plan_.supported || t == INT64_MAX || (e->questions < 2 && ++e->questions < 2)) return nullptr;
+  const int64_t limit = after_event ? t + 1 : t;
   if (e->rows != nullptr && e->rows->folded() < e->rows->size()) fold(*e);
-  if (e->forward != nullptr) e->forward->prefetch(*e);
-  const bool is_back = e->forward != nullptr && (t.us < e->forward->time() || limit < e->forward->limit());
-  if (is_back) return evaluate(key, table_hash, t, after_event, out);
-  if (e->forward == nullptr || !e->forward->advance(*e, tiles_, t.us, limit)) build_forward(*e, t.us, after_event);
+  if (e->forward != nullptr) {
+    if (t < e->forward->time() || limit < e->forward->limit()) return nullptr;
+    e->forward->prefetch(*e);
+  }
+  if (e->forward == nullptr || !e->forward->advance(*e, tiles_, t, limit)) build_forward(*e, t, after_event);
+  return e->forward;
+}
+
+void StateImpl::fill_batch(const Entity& e, const Forward& forward, int64_t t, size_t i) {
+  const size_t first = i * forward_batch_.windows;
+  for (size_t w = 0; w < forward_plan_.windows.size(); ++w) forward.totals(w, forward_batch_.totals.at(first + forward_plan_.windows[w]));
+  for (const size_t w : forward_plan_.tumbling) {
+    forward_batch_.totals.reset(first + w);
+    add_tumbling(e, w, t, forward_batch_.totals.at(first + w));
+  }
+}
+
+void StateImpl::evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, const AnswerColumns& out, size_t at) {
+  ForwardBatch& batch = forward_batch_;
+  if (batch.count == batch.most || at != batch.first + batch.count) finish_forward(out);
+  Entity* e = table_.find(table_hash, key);
+  const Forward* forward = forward_at(e, t.us, after_event);
+  if (forward == nullptr) {
+    finish_forward(out);
+    evaluate(key, table_hash, t, after_event, forward_row_);
+    return put(forward_row_, out, at);
+  }
+  if (batch.count == 0) batch.first = at;
+  out.found[at] = found(*e, t.us, after_event);
+  fill_batch(*e, *forward, t.us, batch.count);
+  batch.times[batch.count++] = t.us;
+}
+
+void StateImpl::finish_forward(const AnswerColumns& out) {
+  ForwardBatch& batch = forward_batch_;
+  if (batch.count == 0) return;
+  for (size_t w = 0; w < batch.windows; ++w) {
+    const TotalsOf totals{batch.totals.at(w), batch.windows * layout_.words, batch.times.data(), batch.count};
+    for (const size_t i : window_features_[w]) {
+      if (out.features[i].bits != nullptr) finalize(layout_.features[i], totals, out.features[i].from(batch.first), *out.arena);
+    }
+  }
+  batch.count = 0;
+}
+
+void StateImpl::evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) {
+  CHECK(forward_batch_.count == 0);
+  Entity* e = table_.find(table_hash, key);
+  const Forward* forward = forward_at(e, t.us, after_event);
+  if (forward == nullptr) return evaluate(key, table_hash, t, after_event, out);
+  fill_batch(*e, *forward, t.us, 0);
   out.reset(layout_.features.size());
   out.found = found(*e, t.us, after_event);
-  for (size_t w = 0; w < forward_plan_.windows.size(); ++w) {
-    e->forward->totals(w, forward_words_.words());
-    finalize_window(forward_plan_.windows[w], forward_words_.words(), t.us, out);
-  }
-  for (const size_t w : forward_plan_.tumbling) evaluate_tumbling(*e, w, t.us, out);
+  for (size_t w = 0; w < layout_.windows.size(); ++w) finalize_window(w, forward_batch_.totals.at(w), t.us, out);
 }
 
 }  // namespace ms::feature

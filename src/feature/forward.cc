@@ -180,8 +180,11 @@ void Forward::evict_rows(size_t w, int64_t tail, const RowRun& rows) {
   rows_[w] = number;
 }
 
-void Forward::evict_tiles(size_t w, int64_t tail, const Entity& e, const TileStore& tiles) {
-  if (tail == tails_[w]) return;
+void Forward::evict(size_t w, int64_t tail, const Entity& e, const TileStore& tiles) {
+  if (layout_.windows[plan_.windows[w]].is_exact()) {
+    if (e.rows != nullptr) evict_rows(w, tail, *e.rows);
+    return;
+  }
   const size_t last = tiles.lower_bound(e, tail);
   for (size_t i = tiles.lower_bound(e, tails_[w]); i < last; ++i) merge_words(plan_.sums, evicted(w), tiles.tile(e, i) + 1);
 }
@@ -237,14 +240,13 @@ bool Forward::advance(const Entity& e, const TileStore& tiles, int64_t t, int64_
     const int64_t tail = window.tail(t);
     if (is_new) {
       if (window.is_exact() && e.rows != nullptr) rows_[w] = e.rows->dropped() + e.rows->lower_bound(tail);
-    } else if (window.is_exact()) {
-      if (e.rows != nullptr) evict_rows(w, tail, *e.rows);
-    } else if (tail != kForever) {
-      if (pending < tail) return false;
-      evict_tiles(w, tail, e, tiles);
+      move_cursors(w, tail);
+    } else if (tail != tails_[w]) {
+      if (!window.is_exact() && pending < tail) return false;
+      evict(w, tail, e, tiles);
+      move_cursors(w, tail);
     }
     if (window.is_exact()) first_row_ = std::min(first_row_, rows_[w]);
-    move_cursors(w, tail);
     tails_[w] = tail;
     newest_tail_ = std::max(newest_tail_, tail);
   }

@@ -91,7 +91,7 @@ class Forward {
   void push_extreme(size_t i, int64_t time, int64_t value);
   void push_distinct(size_t i, int64_t time, DistinctCode code);
   void evict_rows(size_t w, int64_t tail, const RowRun& rows);
-  void evict_tiles(size_t w, int64_t tail, const Entity& e, const TileStore& tiles);
+  void evict(size_t w, int64_t tail, const Entity& e, const TileStore& tiles);  // what the tail has passed
   void move_cursors(size_t w, int64_t tail);
   void trim();
 

@@ -1,6 +1,7 @@
 // ViewState's inside, shared by the files that implement its parts.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -12,6 +13,19 @@
 #include "feature/view_state.h"
 
 namespace ms::feature {
+
+// Totals of questions with places in a row that wait to be rounded together, feature by feature.
+struct ForwardBatch {
+  static constexpr size_t kMost = 64, kWordsMost = 4096;  // of a core's nearest cache
+  explicit ForwardBatch(const StateLayout& layout)
+      : windows(layout.windows.size()), most(std::clamp<size_t>(kWordsMost / (1 + windows * layout.words), 1, kMost)),
+        totals(layout, windows * most), times(most) {}
+
+  const size_t windows, most;
+  TotalsRun totals;  // by question, then window
+  std::vector<int64_t> times;
+  size_t first = 0, count = 0;  // place of the first question
+};
 
 class StateImpl final : public ViewState {
  public:
@@ -28,6 +42,8 @@ class StateImpl final : public ViewState {
   size_t resident_bytes() const override;
   // evaluate.cc
   void evaluate(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) const override;
+  void evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, const AnswerColumns& out, size_t at) override;
+  void finish_forward(const AnswerColumns& out) override;
   void evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) override;
   // state_codec.cc
   void export_canonical(Instant t, const std::function<void(std::string_view, std::string_view)>& sink) const override;
@@ -46,12 +62,17 @@ class StateImpl final : public ViewState {
   void trim_run(Entity& e, size_t most);
   void drop_forward(Entity& e);
   bool build_forward(Entity& e, int64_t t, bool after_event);
+  // The running totals of `e` at t, made or moved there; null: evaluate() answers.
+  Forward* forward_at(Entity* e, int64_t t, bool after_event);
+  // The totals of every window of `e` into question `i` of the batch.
+  void fill_batch(const Entity& e, const Forward& forward, int64_t t, size_t i);
   void drop(Entity& e);
   void evaluate_entity(const Entity& e, int64_t t, bool after_event, FeatureRow& out) const;
   // visit(window, words) for every window that ends at t.
   template <class Visit>
   void each_nested(const Entity& e, int64_t t, bool after_event, Visit&& visit) const;
-  void evaluate_tumbling(const Entity& e, size_t window, int64_t t, FeatureRow& out) const;
+  // `words` are initialised and empty.
+  void add_tumbling(const Entity& e, size_t window, int64_t t, uint64_t* words) const;
   void finalize_window(size_t window, const uint64_t* words, int64_t t, FeatureRow& out) const;
   bool found(const Entity& e, int64_t t, bool after_event) const;
   void export_entity(const Entity& e, const TileRules& rules, ByteWriter& out) const;
@@ -68,7 +89,8 @@ class StateImpl final : public ViewState {
   int64_t raw_horizon_ = INT64_MIN;
   std::vector<uint64_t> scratch_;
   ForwardPlan forward_plan_;
-  Totals forward_words_;
+  ForwardBatch forward_batch_;
+  FeatureRow forward_row_;  // of a question that evaluate() answers
   size_t forward_count_ = 0;
   size_t maintained_ = 0;   // next entity for maintain()
   size_t run_count_ = 0;

@@ -46,7 +46,7 @@ uint64_t apply_events(ViewState& state, const std::vector<TypeKind>& types, std:
     const Event& e = events[i];
     rows.keys.push_back(e.key);
     rows.shard_hashes.push_back(hash_of(e.key)), rows.table_hashes.push_back(hash_of(e.key));
-    rows.event_times_us.push_back(e.et), rows.append_times_us.push_back(e.at), rows.offsets.push_back(e.offset);
+    rows.event_times_us.push_back(e.et), rows.offsets.push_back(e.offset);
     for (size_t a = 0; a < types.size(); ++a) set_value(rows.arguments[a], i, e.arguments[a]);
     for (size_t f = 0; f < e.filters.size(); ++f) rows.filters[f].push_back(e.filters[f]);
     which.push_back(static_cast<uint32_t>(i));

@@ -42,6 +42,7 @@ TileRules TileRules::at(const StateLayout& layout, int64_t t) {
 int64_t TileRules::header_for(const StateLayout& layout, int64_t event_time_us) const {
   if (layout.has_lifetime && event_time_us < horizon) return TileHeader::kBase;
   for (size_t level = layout.widths_us.size() - 1; level > 0; --level) {
+    if (event_time_us >= limits[level]) continue;  // the tile ends later still
     const int64_t header = TileHeader::of(layout, event_time_us, level);
     if (TileHeader::end(layout, header, horizon) <= limits[level]) return header;
   }

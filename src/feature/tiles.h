@@ -1,6 +1,7 @@
 // The tiles of an entity: found, made, rolled up and dropped. Addresses are absolute: floor(et / width).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -44,6 +45,16 @@ class TileStore {
   uint64_t* tile(const Entity& e, size_t i) const { return e.tiles + i * stride_; }
   int64_t header(const Entity& e, size_t i) const { return static_cast<int64_t>(*tile(e, i)); }
   int64_t start(const Entity& e, size_t i) const { return TileHeader::start(*layout_, header(e, i)); }
+  // The newest tile, and the place of the next one. The entity has tiles.
+  void prefetch_newest(const Entity& e) const {
+    const uint64_t* newest = tile(e, e.tile_count - 1);
+    __builtin_prefetch(newest, 1);
+    __builtin_prefetch(newest + stride_, 1);
+  }
+  // Of the first tiles, as many as most entities have.
+  void prefetch_headers(const Entity& e) const {
+    for (size_t i = 0; i < std::min<size_t>(e.tile_count, 8); ++i) __builtin_prefetch(tile(e, i));
+  }
 
   // The words of the tile that owns the event time, made when there is none.
   uint64_t* words_for(Entity& e, int64_t event_time_us, const TileRules& rules);

@@ -17,6 +17,9 @@ void set_wide(uint64_t* w, int128 v) {
   w[1] = static_cast<uint64_t>(static_cast<uint128>(v) >> 64);
 }
 
+// Real sums never come near the ends (2^64 rows of int64); nonsense from a damaged checkpoint wraps.
+int128 add_wide(int128 a, int128 b) { return static_cast<int128>(static_cast<uint128>(a) + static_cast<uint128>(b)); }
+
 Uint192 squares_at(const uint64_t* w) { return {{w[0], w[1], w[2]}}; }
 void set_squares(uint64_t* w, const Uint192& v) { std::copy_n(v.words, 3, w); }
 
@@ -68,7 +71,7 @@ void add_value(const Slot& slot, uint64_t* w, const uint64_t* row, const uint64_
     case SlotKind::kRows: break;
     case SlotKind::kCount: ++*w; break;
     case SlotKind::kTrue: *w += *value; break;
-    case SlotKind::kSumInt: set_wide(w, wide_at(w) + static_cast<int64_t>(*value)); break;
+    case SlotKind::kSumInt: set_wide(w, add_wide(wide_at(w), static_cast<int64_t>(*value))); break;
     case SlotKind::kSquaresInt: {
       Uint192 s = squares_at(w);
       s.add(square(*value));
@@ -98,7 +101,7 @@ void merge_one(const Slot& slot, uint64_t* w, const uint64_t* from) {
       break;
     case SlotKind::kCount:
     case SlotKind::kTrue: *w += *from; break;
-    case SlotKind::kSumInt: set_wide(w, wide_at(w) + wide_at(from)); break;
+    case SlotKind::kSumInt: set_wide(w, add_wide(wide_at(w), wide_at(from))); break;
     case SlotKind::kSquaresInt: {
       Uint192 s = squares_at(w);
       s.add(squares_at(from));
@@ -194,7 +197,7 @@ void merge_slot(const Slot& slot, uint64_t* w, const uint64_t* from, size_t stri
     }
     case SlotKind::kSumInt: {
       int128 sum = wide_at(w);
-      for (size_t i = 0; i < count; ++i, from += stride) sum += wide_at(from);
+      for (size_t i = 0; i < count; ++i, from += stride) sum = add_wide(sum, wide_at(from));
       return set_wide(w, sum);
     }
     case SlotKind::kMin: {

@@ -39,9 +39,6 @@ void save_words(const StateLayout& layout, const uint64_t* words, ByteWriter& ou
 // `words` must be initialised; they stay valid whatever the bytes are. False: not what save_words writes.
 bool load_words(const StateLayout& layout, uint64_t* words, ByteReader& in);
 
-// The answer of one feature from the totals of its window.
-void finalize(const FeaturePlan& plan, const uint64_t* words, int64_t t, FeatureRow& out, size_t index);
-
 // int64 order of float64: -NaN never occurs (rows hold one NaN, above infinity), -0 is below 0.
 inline int64_t ordered_bits(uint64_t bits) {
   const auto s = static_cast<int64_t>(bits);
@@ -71,6 +68,24 @@ class Totals {
   const StateLayout* layout_;
   std::vector<uint64_t> owned_;
   uint64_t* words_;
+};
+// The same for many of them in one run of words.
+class TotalsRun {
+ public:
+  TotalsRun(const StateLayout& layout, size_t count) : layout_(layout), words_(layout.words * count) {
+    for (size_t at = 0; at < words_.size(); at += layout_.words) init_words(layout_, &words_[at]);
+  }
+  ~TotalsRun() {
+    for (size_t at = 0; at < words_.size(); at += layout_.words) destroy_words(layout_, &words_[at]);
+  }
+  TotalsRun(const TotalsRun&) = delete;
+  TotalsRun& operator=(const TotalsRun&) = delete;
+  uint64_t* at(size_t i) { return words_.data() + i * layout_.words; }
+  void reset(size_t i) { destroy_words(layout_, at(i)), init_words(layout_, at(i)); }
+
+ private:
+  const StateLayout& layout_;
+  std::vector<uint64_t> words_;
 };
 using TotalsRoom = std::array<uint64_t, 64>;  // of most layouts, on the stack
 

@@ -43,4 +43,26 @@ struct FeatureRow {
   }
 };
 
+// Where the answers to many questions go, an array of each kind per feature: what finalize() writes.
+struct AnswerColumn {
+  static constexpr uint8_t kNull = 0x80;   // in the flags, beside the status: there is no value
+  static constexpr uint8_t kStatus = 0x0F;
+
+  uint64_t* bits = nullptr;           // the value's 64 bits, 0 when null or text; no array: nobody wants the feature
+  uint8_t* flags = nullptr;
+  int64_t* event_times = nullptr;     // no array: not wanted
+  std::string_view* texts = nullptr;  // of string features; they lie in the arena
+
+  AnswerColumn from(size_t at) const {
+    return {bits + at, flags + at, event_times == nullptr ? nullptr : event_times + at, texts == nullptr ? nullptr : texts + at};
+  }
+};
+struct AnswerColumns {
+  std::vector<AnswerColumn> features;  // in the order of the view's features
+  uint8_t* found = nullptr;
+  StringArena* arena = nullptr;
+};
+// Puts a row into the places number `at`.
+void put(const FeatureRow& row, const AnswerColumns& out, size_t at);
+
 }  // namespace ms::feature

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "base/check.h"
 #include "base/nearest.h"
 #include "feature/expr_eval.h"
@@ -252,8 +255,31 @@ uint16_t Program::row_error(const ExprEvaluator& values, size_t r) const {
   return 0;
 }
 
+// Keys that came lately, by some of their bits: a stream of few keys hashes and keeps each once. The bytes are in the arena
+// of the rows that are being made.
+class RecentKeys {
+ public:
+  struct Key {
+    std::string_view bytes;
+    uint64_t shard_hash = 0, table_hash = 0;
+  };
+  // `key` as it is kept; false: it is not among them, `place` is where it belongs.
+  bool find(std::string_view key, Key*& place) {
+    uint64_t ends = key.size();
+    for (size_t i = 0; i < std::min<size_t>(key.size(), 4); ++i) ends = ends * 257 + static_cast<uint8_t>(key[key.size() - 1 - i]);
+    place = &keys_[ends * 0x9E3779B97F4A7C15ull >> 56];
+    return !place->bytes.empty() && place->bytes == key;
+  }
+  void clear() { keys_.fill({}); }
+
+ private:
+  std::array<Key, 256> keys_;
+};
+
 void Program::append_keys(const ExprEvaluator& values, std::span<const uint32_t> selected, PreparedRows& out) const {
   thread_local std::string key;
+  thread_local RecentKeys recent;
+  recent.clear();
   for (const uint32_t r : selected) {
     key.clear();
     for (const uint32_t k : keys_) {
@@ -264,10 +290,11 @@ void Program::append_keys(const ExprEvaluator& values, std::span<const uint32_t>
         default: append_key_part(key, c.i(r));
       }
     }
-    const std::string_view bytes = out.arena.add(key);
-    out.keys.push_back(bytes);
-    out.shard_hashes.push_back(shard_hash(bytes));
-    out.table_hashes.push_back(table_hash(bytes));
+    RecentKeys::Key* place = nullptr;
+    if (!recent.find(key, place)) *place = {out.arena.add(key), shard_hash(key), table_hash(key)};
+    out.keys.push_back(place->bytes);
+    out.shard_hashes.push_back(place->shard_hash);
+    out.table_hashes.push_back(place->table_hash);
   }
 }
 
@@ -343,7 +370,6 @@ void Program::prepare(const ColumnBatch& batch, std::span<const uint32_t> column
   append_rows(values, selected, out);
   for (const uint32_t r : selected) {
     out.event_times_us.push_back(times.ints[r]);
-    out.append_times_us.push_back(batch.append_times[r].us);
     out.offsets.push_back(batch.offsets[r].value);
   }
   out.partition = batch.partition.value;
@@ -354,12 +380,17 @@ void Program::prepare(const ColumnBatch& batch, std::span<const uint32_t> column
 void PreparedRows::clear() {
   rows = 0;
   keys.clear(), shard_hashes.clear(), table_hashes.clear();
-  event_times_us.clear(), append_times_us.clear(), offsets.clear();
+  event_times_us.clear(), offsets.clear();
   for (Column& c : arguments) c.reset(c.type, 0);
   for (auto& f : filters) f.clear();
   arena.clear();
   filtered = 0, null_keys = 0;
   failed.clear();
+}
+
+void PreparedRows::reserve(size_t most) {
+  keys.reserve(most), shard_hashes.reserve(most), table_hashes.reserve(most);
+  event_times_us.reserve(most), offsets.reserve(most);
 }
 
 void ViewProgram::prepare(const ColumnBatch& batch, std::span<const uint8_t> keep, PreparedRows& out) const {

@@ -40,7 +40,6 @@ struct PreparedRows {
   std::vector<std::string_view> keys;     // canonical bytes in `arena`
   std::vector<uint64_t> shard_hashes, table_hashes;
   std::vector<int64_t> event_times_us;
-  std::vector<int64_t> append_times_us;
   std::vector<int64_t> offsets;
   int32_t partition = 0;
   std::vector<Column> arguments;          // one per distinct argument expression of the view
@@ -51,6 +50,7 @@ struct PreparedRows {
   std::vector<FailedRow> failed;          // for the dead-letter topic; of all batches since clear()
 
   void clear();
+  void reserve(size_t most);  // for so many rows
 };
 
 struct FeatureColumn {

@@ -19,7 +19,8 @@ std::unique_ptr<ViewState> ViewState::make(std::vector<FeatureSpec> specs) {
 
 StateImpl::StateImpl(std::vector<FeatureSpec> specs, std::shared_ptr<const ViewProgram> program)
     : program_(std::move(program)), layout_(StateLayout::compile(std::move(specs))), window_features_(layout_.windows.size()),
-      tiles_(layout_), scratch_(layout_.row.stride), forward_plan_(layout_), forward_words_(layout_) {
+      tiles_(layout_), scratch_(layout_.row.stride), forward_plan_(layout_),
+      forward_batch_(layout_) {
   for (size_t i = 0; i < layout_.features.size(); ++i) window_features_[layout_.features[i].window].push_back(i);
   rules_ = TileRules::at(layout_, INT64_MIN);
   raw_horizon_ = layout_.raw_horizon(INT64_MIN);
@@ -150,34 +151,44 @@ void StateImpl::apply_row(Entity& e, const uint64_t* row) {
   trim_run(e, 4);
 }
 
+// Rows touch memory far apart: a slot of the table, an entity, its newest tile. Each is on its way kAhead rows before it is
+// looked at.
 uint64_t StateImpl::apply(const PreparedRows& rows, std::span<const uint32_t> which, Instant now) {
   CHECK(rows.partition >= 0);
   advance(now.us);
-  constexpr size_t kGroup = 32;
-  std::array<Entity*, kGroup> candidates;
+  constexpr size_t kAhead = 16, kRing = 64;
+  std::array<Entity*, kRing> ring;
+  const size_t count = which.size();
+  const auto load_slot = [&](size_t k) {
+    if (k < count) table_.prefetch(rows.table_hashes[which[k]]);
+  };
+  const auto load_entity = [&](size_t k) {
+    if (k >= count) return;
+    Entity* e = ring[k % kRing] = table_.candidate(rows.table_hashes[which[k]]);
+    if (e != nullptr) __builtin_prefetch(e, 1);
+  };
+  const auto load_tile = [&](size_t k) {
+    if (k >= count) return;
+    const Entity* e = ring[k % kRing];
+    if (e != nullptr && e->tile_count > 0) tiles_.prefetch_newest(*e);
+  };
+  for (size_t k = 0; k < std::min(count, 3 * kAhead); ++k) load_slot(k);
+  for (size_t k = 0; k < std::min(count, 2 * kAhead); ++k) load_entity(k);
+  for (size_t k = 0; k < std::min(count, kAhead); ++k) load_tile(k);
   uint64_t beyond = 0;
-  for (size_t from = 0; from < which.size(); from += kGroup) {
-    const auto group = which.subspan(from, std::min(kGroup, which.size() - from));
-    for (const uint32_t i : group) table_.prefetch(rows.table_hashes[i]);
-    for (size_t k = 0; k < group.size(); ++k) {
-      candidates[k] = table_.candidate(rows.table_hashes[group[k]]);
-      if (candidates[k] != nullptr) __builtin_prefetch(candidates[k], 1);
+  for (size_t k = 0; k < count; ++k) {
+    load_slot(k + 3 * kAhead);
+    load_entity(k + 2 * kAhead);
+    load_tile(k + kAhead);
+    const uint32_t i = which[k];
+    if (rows.event_times_us[i] < rules_.horizon && !layout_.has_lifetime) {
+      ++beyond;
+      continue;
     }
-    for (size_t k = 0; k < group.size(); ++k) {
-      const Entity* e = candidates[k];
-      if (e != nullptr && e->tile_count > 0) __builtin_prefetch(tiles_.tile(*e, e->tile_count - 1), 1);
-    }
-    for (size_t k = 0; k < group.size(); ++k) {
-      const uint32_t i = group[k];
-      if (rows.event_times_us[i] < rules_.horizon && !layout_.has_lifetime) {
-        ++beyond;
-        continue;
-      }
-      Entity* e = candidates[k];
-      if (e == nullptr || e->hash != rows.table_hashes[i] || e->key() != rows.keys[i]) e = &table_.find_or_add(rows.table_hashes[i], rows.keys[i]);
-      pack(rows, i, scratch_.data());
-      apply_row(*e, scratch_.data());
-    }
+    Entity* e = ring[k % kRing];
+    if (e == nullptr || e->hash != rows.table_hashes[i] || e->key() != rows.keys[i]) e = &table_.find_or_add(rows.table_hashes[i], rows.keys[i]);
+    pack(rows, i, scratch_.data());
+    apply_row(*e, scratch_.data());
   }
   return beyond;
 }
@@ -187,9 +198,11 @@ void StateImpl::prefetch(uint64_t table_hash) const {
 }
 
 void StateImpl::maintain(Instant now, size_t entities_max) {
+  constexpr size_t kAhead = 8;
   advance(now.us);
   for (size_t n = std::min(entities_max, table_.size()); n > 0; --n) {
     if (maintained_ >= table_.size()) maintained_ = 0;
+    if (maintained_ + kAhead < table_.size()) tiles_.prefetch_headers(table_.at(maintained_ + kAhead));
     Entity& e = table_.at(maintained_++);
     fold(e);
     tiles_.compact(e, rules_);

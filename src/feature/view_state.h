@@ -32,7 +32,11 @@ class ViewState {
   virtual void evaluate(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) const = 0;
 
   // The same bits as evaluate(), for callers that own the state alone and ask each key with non-decreasing t (training
-  // sets, replay): keeps running totals per window, so that a question costs O(features), not O(tiles).
+  // sets, replay): keeps running totals per window, so that a question costs O(features), not O(tiles). The answer lies in
+  // `out` at `at` after finish_forward(): questions are rounded some at a time. `out` is the same until then.
+  virtual void evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, const AnswerColumns& out, size_t at) = 0;
+  virtual void finish_forward(const AnswerColumns& out) = 0;
+  // One question alone, as a row; none may wait for finish_forward().
   virtual void evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) = 0;
 
   // Starts loading the entity's memory; call some rows ahead of evaluate().

@@ -1,10 +1,14 @@
 #include "history/events.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <set>
 
+#include "base/types.h"
 #include "engine/topic_reader.h"
+#include "feature/state_layout.h"
 #include "history/parallel.h"
 
 namespace ms::history {
@@ -42,8 +46,8 @@ void finish(EventChunk& chunk, uint32_t groups) {
   chunk.grouping = Grouping::make(rows.rows, groups, [&](size_t i) { return rows.shard_hashes[i]; });
   std::vector<uint32_t>& order = chunk.grouping.order;
   reorder(rows.keys, order);
-  reorder(rows.shard_hashes, order), reorder(rows.table_hashes, order);
-  reorder(rows.event_times_us, order), reorder(rows.append_times_us, order), reorder(rows.offsets, order);
+  rows.shard_hashes = {};  // the grouping says what they said
+  reorder(rows.table_hashes, order), reorder(rows.event_times_us, order), reorder(rows.offsets, order);
   for (Column& column : rows.arguments) reorder(column, order);
   for (auto& filter : rows.filters) reorder(filter, order);
   share_keys(rows);
@@ -113,7 +117,6 @@ void append_rows(const feature::PreparedRows& from, feature::PreparedRows& to) {
   append_all(to.shard_hashes, from.shard_hashes, from.rows);
   append_all(to.table_hashes, from.table_hashes, from.rows);
   append_all(to.event_times_us, from.event_times_us, from.rows);
-  append_all(to.append_times_us, from.append_times_us, from.rows);
   append_all(to.offsets, from.offsets, from.rows);
   to.arguments.resize(from.arguments.size());
   for (size_t a = 0; a < from.arguments.size(); ++a) append_column(from.arguments[a], from.rows, to.arguments[a], to.rows, to.arena);
@@ -128,10 +131,20 @@ void append_rows(const feature::PreparedRows& from, feature::PreparedRows& to) {
 struct PartitionHistory {
   std::vector<std::vector<std::unique_ptr<EventChunk>>> views;
   uint64_t records = 0, undecodable = 0;
+  LostEvents lost;
 };
 
-Result<PartitionHistory> read_partition(const EventRequest& request, TopicPartition partition, Offset until, log::Log& log) {
+Result<LostEvents> lost_before(const EventRequest& request, TopicPartition partition, Offset start, log::Log& log) {
+  if (start == Offset{0}) return LostEvents{};
+  LostEvents out{.until_us = INT64_MAX, .partition = partition.partition, .log_start = start};
+  TRY_ASSIGN(const log::ReadResult first, log.read(partition, start, 1));
+  if (!first.batches.empty()) out.until_us = first.batches.front().at.us + request.source.max_ahead_us;
+  return out;
+}
+
+Result<PartitionHistory> read_from(const EventRequest& request, TopicPartition partition, Offset start, Offset until, log::Log& log) {
   PartitionHistory out;
+  TRY_ASSIGN(out.lost, lost_before(request, partition, start, log));
   out.views.resize(request.programs.size());
   const auto reader = engine::TopicReader::make({{.source = request.source, .programs = request.programs}});
   const auto sink = [&](engine::TopicReader::Chunk& chunk) -> Result<> {
@@ -147,20 +160,42 @@ Result<PartitionHistory> read_partition(const EventRequest& request, TopicPartit
     }
     return {};
   };
-  TRY_ASSIGN(const log::PartitionState state, log.partition_state(partition));
-  for (Offset at = state.log_start; at < until;) {
+  for (Offset at = start; at < until;) {
     if (request.stop.stop_requested()) return fail(ErrorKind::kCancelled, "cancelled");
     TRY_ASSIGN(const log::ReadResult read, log.read(partition, at, 8u << 20));
     if (read.batches.empty()) break;
     TRY(reader->read(partition.partition, read.batches, at, until, kBatchRowsMax, sink));
-    at.value = read.batches.back().last.value + 1;
+    const Offset next{read.batches.back().last.value + 1};
+    if (request.report) request.report(static_cast<uint64_t>(std::min(next, until).value - at.value));
+    at = next;
   }
   for (auto& chunks : out.views)
     for (auto& chunk : chunks) finish(*chunk, request.groups);
   return out;
 }
 
+// Retention may pass the reader by: then what is read must start again where the log starts now.
+Result<PartitionHistory> read_partition(const EventRequest& request, TopicPartition partition, Offset until, log::Log& log) {
+  for (;;) {
+    TRY_ASSIGN(const log::PartitionState before, log.partition_state(partition));
+    auto out = read_from(request, partition, before.log_start, until, log);
+    if (out || out.error().kind != ErrorKind::kInvalidArgument) return out;
+    TRY_ASSIGN(const log::PartitionState after, log.partition_state(partition));
+    if (after.log_start == before.log_start) return out;
+  }
+}
+
 }  // namespace
+
+bool LostEvents::reach(const feature::Window& window, int64_t t) const {
+  return any() && feature::WindowPlan{window}.tail(t) <= until_us;
+}
+
+std::string LostEvents::text(std::string_view topic) const {
+  const std::string where = fmt::format("the log holds {}-{} from offset {} on", topic, partition.value, log_start.value);
+  if (until_us == INT64_MAX) return where + ", where nothing is left";
+  return where + "; what retention removed there may reach up to " + format_time(until_us);
+}
 
 Result<std::vector<std::string>> event_columns(const EventRequest& request) {
   std::vector<std::string> names{request.source.time_field};
@@ -189,6 +224,7 @@ Result<SourceHistory> read_events(const EventRequest& request, std::shared_ptr<c
     const uint64_t first = c * kChunkRows, last = std::min<uint64_t>(first + kChunkRows, table->rows());
     for (size_t v = 0; v < request.programs.size(); ++v) {
       auto chunk = std::make_unique<EventChunk>();
+      chunk->rows.reserve(last - first);
       for (uint64_t from = first; from < last; from += kBatchRowsMax) {
         const size_t count = std::min<uint64_t>(kBatchRowsMax, last - from);
         decode(*table, request.source, request.programs[v]->input_fields(), columns[v], from, count, batch, keep);
@@ -199,6 +235,7 @@ Result<SourceHistory> read_events(const EventRequest& request, std::shared_ptr<c
       finish(*chunk, request.groups);
       out.views[v].chunks[c] = std::move(chunk);
     }
+    if (request.report) request.report(last - first);
     return {};
   }));
   for (const uint64_t n : undecodable) out.undecodable += n;
@@ -219,6 +256,7 @@ Result<SourceHistory> read_events(const EventRequest& request, TopicId topic, co
   for (PartitionHistory& part : parts) {
     out.records += part.records;
     out.undecodable += part.undecodable;
+    if (part.lost.until_us > out.lost.until_us) out.lost = part.lost;
     for (size_t v = 0; v < out.views.size(); ++v) {
       out.views[v].topic = topic;
       std::ranges::move(part.views[v], std::back_inserter(out.views[v].chunks));

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -29,10 +31,24 @@ struct ViewEvents {
   TopicId topic;  // nil for a file
   std::vector<std::unique_ptr<EventChunk>> chunks;
 };
+// What retention has taken from the history of a topic. Whatever its partitions lost was appended no later than the first
+// record that they still hold, and a row's event time is at most `max_ahead` after its append time: so no lost row has an
+// event time above `until_us`. INT64_MAX: a partition has nothing left that could say.
+struct LostEvents {
+  int64_t until_us = INT64_MIN;  // INT64_MIN: nothing is lost
+  PartitionId partition;         // the one with the latest such time, and what it still holds
+  Offset log_start;
+
+  bool any() const { return until_us != INT64_MIN; }
+  // Whether the answer of a feature over `window` at `t` may need a lost row.
+  bool reach(const feature::Window& window, int64_t t) const;
+  std::string text(std::string_view topic) const;  // what the log still has, for people
+};
 struct SourceHistory {
   std::vector<ViewEvents> views;  // in the order of `programs`
   uint64_t records = 0;           // read
   uint64_t undecodable = 0;       // of them left out as dead letters
+  LostEvents lost;                // never of a file
   std::shared_ptr<const Table> table;  // a file: texts of the rows are views into it
 };
 
@@ -42,6 +58,7 @@ struct EventRequest {
   uint32_t groups = 1;
   unsigned threads = 1;
   std::stop_token stop;
+  std::function<void(uint64_t records)> report;  // so many more were read; from any thread; may be empty
 };
 
 // Rows of a file: the row number is the offset, in partition 0. The table must have what event_columns() names.
