@@ -2,16 +2,23 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <deque>
 #include <future>
 
 #include "base/logging.h"
+#include "base/sha256.h"
 #include "codec/record_batch.h"
 
 namespace ms::engine {
 namespace {
 
 constexpr size_t kReadBytes = 1 << 20;
+// A batch of letters stays below the default of max.message.bytes, whatever the events were.
+constexpr size_t kBatchBytesMax = 512u << 10;
+constexpr size_t kPartBytesMax = 256u << 10;  // of a key or a value; the rest is cut off, and a header says so
+constexpr size_t kHeadersBytes = 512;         // about
 
 std::optional<int64_t> to_number(std::string_view text) {
   int64_t value = 0;
@@ -40,9 +47,35 @@ std::optional<LetterPosition> position_of(const RecordView& record) {
 
 std::string reason_code(const std::string& reason) { return reason.substr(0, reason.find(':')); }
 
+size_t letter_bytes(const DeadLetter& letter) {
+  return std::min(letter.key.size(), kPartBytesMax) + std::min(letter.value.size(), kPartBytesMax) + kHeadersBytes;
+}
+
+// The letter as a record; the texts that it refers to go to `texts`.
+RecordToWrite record_of(const DeadLetter& letter, std::deque<std::string>& texts) {
+  RecordToWrite record{.timestamp_ms = letter.append_time.us / kMicrosPerMilli};
+  if (!letter.key.empty()) record.key = letter.key.view().substr(0, kPartBytesMax);
+  record.value = letter.value.view().substr(0, kPartBytesMax);
+  record.headers = {{"reason", letter.reason},
+                    {"source", letter.source},
+                    {"partition", texts.emplace_back(std::to_string(letter.partition.value))},
+                    {"offset", texts.emplace_back(std::to_string(letter.offset.value))}};
+  if (letter.key.size() > kPartBytesMax) record.headers.push_back({"key_cut_from_bytes", texts.emplace_back(std::to_string(letter.key.size()))});
+  if (letter.value.size() > kPartBytesMax) record.headers.push_back({"cut_from_bytes", texts.emplace_back(std::to_string(letter.value.size()))});
+  return record;
+}
+
 }  // namespace
 
-DeadLetterQueue::DeadLetterQueue(log::Log& log, const std::string& topic) : log_(log), topic_name_(topic + ".dead-letter") {}
+std::string dead_letter_topic(const std::string& topic) {
+  constexpr size_t kNameMax = 249;  // of a topic
+  constexpr size_t kHashDigits = 16;
+  const std::string suffix = ".dead-letter";
+  if (topic.size() + suffix.size() <= kNameMax) return topic + suffix;
+  return topic.substr(0, kNameMax - suffix.size() - 1 - kHashDigits) + "-" + sha256_hex(topic).substr(0, kHashDigits) + suffix;
+}
+
+DeadLetterQueue::DeadLetterQueue(log::Log& log, const std::string& topic) : log_(log), topic_name_(dead_letter_topic(topic)) {}
 
 Offset DeadLetterQueue::end() const {
   const auto topic = log_.find_topic(topic_name_);
@@ -61,13 +94,17 @@ Result<> DeadLetterQueue::recover(Offset from) {
     TRY_ASSIGN(const log::ReadResult read, log_.read(partition, at, kReadBytes));
     if (read.batches.empty()) break;
     for (const log::ReadBatch& batch : read.batches) {
-      TRY_ASSIGN(RecordReader records, RecordReader::open(batch.bytes.span(), scratch));
-      for (RecordView record; records.next(record) == RecordReader::Step::kRecord;)
+      at = Offset{batch.last.value + 1};
+      auto records = RecordReader::open(batch.bytes.span(), scratch);
+      if (!records) {  // not ours: any client can write here
+        log_warn("dead_letter_topic_unreadable", {{"topic", topic_name_}, {"offset", batch.base.value}, {"reason", records.error().message}});
+        continue;
+      }
+      for (RecordView record; records->next(record) == RecordReader::Step::kRecord;)
         if (const auto position = position_of(record)) {
           Offset& below = written_[{position->source, position->partition}];
           below = std::max(below, Offset{position->offset.value + 1});
         }
-      at = Offset{batch.last.value + 1};
     }
   }
   return {};
@@ -86,21 +123,25 @@ Result<log::TopicInfo> DeadLetterQueue::topic() {
 }
 
 Result<> DeadLetterQueue::write(const std::vector<DeadLetter>& letters) {
-  std::vector<RecordToWrite> records;
-  std::vector<std::string> texts;
-  texts.reserve(letters.size() * 2);  // header values are views into it
-  for (const DeadLetter& letter : letters) {
-    if (!is_new(letter)) continue;
-    const std::string& partition = texts.emplace_back(std::to_string(letter.partition.value));
-    const std::string& offset = texts.emplace_back(std::to_string(letter.offset.value));
-    RecordToWrite record{.timestamp_ms = letter.append_time.us / kMicrosPerMilli};
-    if (!letter.key.empty()) record.key = letter.key.view();
-    record.value = letter.value.view();
-    record.headers = {{"reason", letter.reason}, {"source", letter.source}, {"partition", partition}, {"offset", offset}};
-    records.push_back(std::move(record));
-    counter("millstream_dead_letters_total", fmt::format("reason=\"{}\",source=\"{}\"", reason_code(letter.reason), letter.source)).add();
+  std::vector<const DeadLetter*> fresh;
+  for (const DeadLetter& letter : letters)
+    if (is_new(letter)) fresh.push_back(&letter);
+  // By offset, so that what a failure or a crash leaves unwritten lies behind what is written.
+  std::ranges::sort(fresh, {}, [](const DeadLetter* letter) { return std::pair(letter->offset, letter); });
+  for (std::span<const DeadLetter* const> left = fresh; !left.empty();) {
+    size_t count = 0, bytes = 0;
+    do bytes += letter_bytes(*left[count++]);
+    while (count < left.size() && bytes + letter_bytes(*left[count]) <= kBatchBytesMax);
+    TRY(write_batch(left.first(count)));
+    left = left.subspan(count);
   }
-  if (records.empty()) return {};
+  return {};
+}
+
+Result<> DeadLetterQueue::write_batch(std::span<const DeadLetter* const> letters) {
+  std::vector<RecordToWrite> records;
+  std::deque<std::string> texts;  // header values are views into it
+  for (const DeadLetter* letter : letters) records.push_back(record_of(*letter, texts));
   TRY_ASSIGN(const log::TopicInfo info, topic());
   TRY_ASSIGN(const std::string bytes, build_record_batch({}, records));
   std::promise<log::AppendOutcome> promise;
@@ -112,9 +153,10 @@ Result<> DeadLetterQueue::write(const std::vector<DeadLetter>& letters) {
   if (outcome.error != log::AppendError::kNone)
     return fail(ErrorKind::kUnavailable, fmt::format("dead letters to topic '{}': {}", topic_name_, outcome.message));
   counted_ += records.size();
-  for (const DeadLetter& letter : letters) {
-    Offset& below = written_[{letter.source, letter.partition}];
-    below = std::max(below, Offset{letter.offset.value + 1});
+  for (const DeadLetter* letter : letters) {
+    Offset& below = written_[{letter->source, letter->partition}];
+    below = std::max(below, Offset{letter->offset.value + 1});
+    counter("millstream_dead_letters_total", fmt::format("reason=\"{}\",source=\"{}\"", reason_code(letter->reason), letter->source)).add();
   }
   return {};
 }

@@ -1,9 +1,11 @@
 // Records that cannot be applied go to a topic of their own, `<topic>.dead-letter`: the original key, value and time, and
-// headers with reason, source, partition and offset. None is written twice, also across restarts.
+// headers with reason, source, partition and offset. None is written twice, also across restarts. Keys and values beyond
+// 256 KiB are cut; headers cut_from_bytes and key_cut_from_bytes then tell their size.
 #pragma once
 
 #include <map>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,10 @@
 #include "log/log.h"
 
 namespace ms::engine {
+
+// `<topic>.dead-letter`; where that is longer than a topic's name may be (249), the end of the topic's name gives way to 16 hex
+// digits of its SHA-256.
+std::string dead_letter_topic(const std::string& topic);
 
 // The queue of one topic. One thread at a time, except counted() and end().
 class DeadLetterQueue {
@@ -31,6 +37,7 @@ class DeadLetterQueue {
  private:
   Result<log::TopicInfo> topic();
   bool is_new(const DeadLetter& letter) const;
+  Result<> write_batch(std::span<const DeadLetter* const> letters);
 
   log::Log& log_;
   const std::string topic_name_;

@@ -1,98 +1,16 @@
-#include "engine/engine.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <map>
-#include <thread>
 
-#include "base/logging.h"
-#include "catalog/catalog.h"
-#include "engine/checkpoint.h"
-#include "engine/instants.h"
+#include "engine/engine_impl.h"
 #include "engine/live_views.h"
-#include "engine/shard.h"
-#include "engine/topic_task.h"
-#include "engine/view_builder.h"
 
 namespace ms::engine {
 namespace {
 
-constexpr std::chrono::milliseconds kTimelineSync{100};
 constexpr size_t kShardsMax = 256;
 
-struct View {
-  LiveView live;
-  std::shared_ptr<ViewCounters> counters = std::make_shared<ViewCounters>();
-  std::atomic<bool> ready{false};
-};
-
-class EngineImpl final : public Engine {
- public:
-  EngineImpl(EngineOptions options, log::Log& log, catalog::Catalog& catalog)
-      : options_(std::move(options)), log_(log), catalog_(catalog) {}
-  ~EngineImpl() override { (void)stop(); }
-
-  Result<> open();
-  Result<> stop() override;
-  bool ready() const override;
-  Result<> refresh(int64_t timeout_ms) override;
-  Result<uint32_t> find_view(const std::string& name, uint32_t version) const override;
-  ReadResult read(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out) override;
-  std::vector<ViewStatus> view_status() const override;
-  std::vector<TopicStatus> topic_status() const override;
-  OffsetVector applied() const override;
-  Result<> sync_timeline() override;
-  Result<> checkpoint() override;
-
- private:
-  Result<> restore(const std::vector<LiveView>& live);
-  void restore_applied(const Checkpoint& checkpoint);
-  Result<std::vector<bool>> restore_views(const Checkpoint& checkpoint, const std::vector<LiveView>& live);
-  TopicTask& task_of(const LiveView& live);
-  Offset least_applied(TopicId topic, int32_t partition);
-  Result<> start_topics(const std::vector<LiveView>& live, const std::vector<bool>& restored);
-  uint32_t add_slot(const LiveView& live);
-  bool has_slot(const LiveView& live) const;
-  Result<> build(const std::vector<uint32_t>& slots);
-  bool aligned(TopicTask& task);
-  std::vector<Offset> targets_of(const TopicTask& task) const;
-  void timeline_loop();
-  void checkpoint_loop();
-  void builder_loop();
-  Result<> write_timeline(bool closed);
-  Result<> raise_ceiling();
-
-  const EngineOptions options_;
-  log::Log& log_;
-  catalog::Catalog& catalog_;
-  std::unique_ptr<InstantSource> instants_;
-  std::optional<CeilingFile> ceiling_;
-  std::unique_ptr<TimelineWriter> timeline_;
-  std::vector<std::unique_ptr<Shard>> shards_;
-
-  mutable std::shared_mutex views_mutex_;  // guards the three below; views are never removed
-  std::deque<View> views_;                 // by slot
-  std::map<TopicId, std::unique_ptr<TopicTask>> topics_;
-  std::map<TopicId, std::vector<Offset>> start_targets_;
-
-  std::mutex timeline_mutex_;  // one writer of the timeline and the ceiling at a time
-  std::vector<ViewJoin> joins_;
-  Instant written_until_;
-
-  std::mutex work_mutex_;  // guards the five below
-  std::condition_variable work_;
-  std::vector<uint32_t> to_build_;
-  bool building_ = false, stopping_ = false, timeline_stopping_ = false;
-  std::mutex checkpoint_mutex_;
-  OffsetVector checkpointed_;
-  uint64_t listener_ = 0;
-  std::mutex notify_mutex_;  // the log's writer thread takes it: never held while working
-  std::vector<TopicTask*> to_notify_;
-  std::vector<std::thread> threads_;
-  std::thread timeline_thread_;
-};
+}  // namespace
 
 // ---- start
 
@@ -105,6 +23,7 @@ Result<> EngineImpl::open() {
   ceiling_ = std::move(ceiling);
   instants_ = std::make_unique<InstantSource>(*options_.clock, ceiling_->stored());
   TRY(raise_ceiling());
+  ceiling_thread_ = std::thread([this] { ceiling_loop(); });
   TRY_ASSIGN(timeline_, TimelineWriter::create(*options_.fs, options_.dir + "/timeline", options_.shards, instants_->floor()));
   for (uint32_t s = 0; s < options_.shards; ++s)
     shards_.push_back(std::make_unique<Shard>(s, *instants_, timeline_->publish_base()));
@@ -117,59 +36,6 @@ Result<> EngineImpl::open() {
   threads_.emplace_back([this] { checkpoint_loop(); });
   threads_.emplace_back([this] { builder_loop(); });
   return {};
-}
-
-Result<> EngineImpl::restore(const std::vector<LiveView>& live) {
-  TRY_ASSIGN(const auto checkpoint, load_checkpoint(*options_.fs, options_.dir + "/state"));
-  std::vector<bool> restored(live.size(), false);
-  for (const LiveView& view : live) add_slot(view);
-  if (checkpoint && checkpoint->shards.size() == shards_.size()) {
-    TRY_ASSIGN(auto which, restore_views(*checkpoint, live));
-    restored = std::move(which);
-    restore_applied(*checkpoint);
-  } else {
-    for (auto& shard : shards_) shard->begin({});
-  }
-  for (const LiveView& view : live) task_of(view);
-  for (auto& [id, task] : topics_) {
-    Offset end;
-    if (checkpoint)
-      if (const auto at = checkpoint->dead_letter_ends.find(task->topic().name); at != checkpoint->dead_letter_ends.end()) end = at->second;
-    TRY(task->dead_letters().recover(end));
-  }
-  return start_topics(live, restored);
-}
-
-void EngineImpl::restore_applied(const Checkpoint& checkpoint) {
-  for (size_t s = 0; s < shards_.size(); ++s) {
-    std::vector<std::optional<Offset>> applied;
-    for (const auto& [input, offset] : checkpoint.shards[s].applied) {
-      const uint32_t number = timeline_->input_number(input);
-      if (number >= applied.size()) applied.resize(number + 1);
-      applied[number] = offset;
-    }
-    shards_[s]->begin(applied);
-  }
-}
-
-// A view is restored only if every shard has it, of the same computation; else it is built again from the log.
-Result<std::vector<bool>> EngineImpl::restore_views(const Checkpoint& checkpoint, const std::vector<LiveView>& live) {
-  std::vector<bool> restored(live.size(), false);
-  for (uint32_t slot = 0; slot < live.size(); ++slot) {
-    std::vector<const CheckpointView*> parts;
-    for (const CheckpointShard& shard : checkpoint.shards)
-      for (const CheckpointView& v : shard.views)
-        if (v.name == live[slot].name && v.version == live[slot].version && v.identity == live[slot].identity) parts.push_back(&v);
-    if (parts.size() != shards_.size()) continue;
-    for (size_t s = 0; s < shards_.size(); ++s) {
-      auto state = feature::ViewState::make(live[slot].program);
-      ByteReader in(parts[s]->state);
-      if (auto loaded = state->load(in); !loaded) return Unexpected(loaded.error().within("checkpoint of view '" + live[slot].name + "'"));
-      shards_[s]->restore(slot, std::move(state));
-    }
-    restored[slot] = true;
-  }
-  return restored;
 }
 
 uint32_t EngineImpl::add_slot(const LiveView& live) {
@@ -217,7 +83,7 @@ Result<> EngineImpl::start_topics(const std::vector<LiveView>& live, const std::
     std::vector<Offset> next;
     for (int32_t p = 0; info && p < info->partitions; ++p) next.push_back(least_applied(id, p));
     task->take_positions(std::move(next));
-    start_targets_[id] = targets_of(*task);
+    start_targets_[id] = ends_of(*task);
     for (uint32_t slot = 0; slot < live.size(); ++slot)
       if (live[slot].topic.id == id && restored[slot]) {
         task->add_view({slot, live[slot].source, live[slot].program}, views_[slot].counters);
@@ -230,7 +96,7 @@ Result<> EngineImpl::start_topics(const std::vector<LiveView>& live, const std::
   return {};
 }
 
-std::vector<Offset> EngineImpl::targets_of(const TopicTask& task) const {
+std::vector<Offset> EngineImpl::ends_of(const TopicTask& task) const {
   std::vector<Offset> out;
   const auto info = log_.find_topic(task.topic().id);
   for (int32_t p = 0; info && p < info->partitions; ++p) {
@@ -250,7 +116,6 @@ Result<> EngineImpl::stop() {
   }
   work_.notify_all();
   if (listener_ != 0) log_.remove_listener(listener_);
-  // The timeline thread goes last: the others may wait for an instant, which waits for the ceiling it raises.
   for (std::thread& t : threads_) t.join();
   for (auto& [id, task] : topics_) task->stop();
   {
@@ -258,105 +123,21 @@ Result<> EngineImpl::stop() {
     timeline_stopping_ = true;
   }
   work_.notify_all();
-  if (!timeline_thread_.joinable()) return {};
-  timeline_thread_.join();
-  TRY(checkpoint());
-  return write_timeline(true);
-}
-
-// ---- new views
-
-Result<> EngineImpl::refresh(int64_t timeout_ms) {
-  for (const LiveView& live : live_views(catalog_, log_)) {
-    if (has_slot(live)) continue;
-    const uint32_t slot = add_slot(live);
+  Result<> saved, closed;
+  if (timeline_thread_.joinable()) {
+    timeline_thread_.join();
+    saved = checkpoint();
+    closed = write_timeline(true);
+  }
+  // The ceiling's thread goes last: everybody else may wait for an instant.
+  {
     const std::scoped_lock lock(work_mutex_);
-    to_build_.push_back(slot);
+    ceiling_stopping_ = true;
   }
   work_.notify_all();
-  std::unique_lock lock(work_mutex_);
-  const bool done = work_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] { return (to_build_.empty() && !building_) || stopping_; });
-  if (!done) return fail(ErrorKind::kTimeout, "the new views are still catching up with the log; `millstream status` shows when they are ready");
-  return {};
-}
-
-void EngineImpl::builder_loop() {
-  std::unique_lock lock(work_mutex_);
-  while (!stopping_) {
-    if (to_build_.empty()) {
-      work_.wait(lock, [&] { return stopping_ || !to_build_.empty(); });
-      continue;
-    }
-    std::vector<uint32_t> slots = std::exchange(to_build_, {});
-    building_ = true;
-    lock.unlock();
-    const auto built = build(slots);
-    if (!built) log_error("view_build_failed", {{"reason", built.error().message}});
-    lock.lock();
-    building_ = false;
-    if (!built && !stopping_) {
-      to_build_.insert(to_build_.end(), slots.begin(), slots.end());
-      work_.wait_for(lock, std::chrono::seconds(1), [&] { return stopping_; });
-    }
-    work_.notify_all();
-  }
-}
-
-bool EngineImpl::aligned(TopicTask& task) {
-  if (!task.has_views()) return true;
-  for (auto& shard : shards_) {
-    const std::shared_lock lock(shard->mutex());
-    for (uint32_t p = 0; p < task.positions().size(); ++p) {
-      const uint32_t input = timeline_->input_number({task.topic().id, PartitionId{static_cast<int32_t>(p)}});
-      const auto& applied = shard->applied();
-      if (input < applied.size() && applied[input].value_or(Offset{0}) > task.positions()[p]) return false;
-    }
-  }
-  return true;
-}
-
-// Builds the views of each topic together, aside, until they are close to the log's end; then pauses the topic's task to join.
-Result<> EngineImpl::build(const std::vector<uint32_t>& slots) {
-  std::map<TopicTask*, std::vector<NewView>> by_topic;
-  for (const uint32_t slot : slots) {
-    const LiveView* live = nullptr;
-    std::shared_ptr<ViewCounters> counters;
-    {
-      const std::shared_lock lock(views_mutex_);
-      if (views_[slot].ready) continue;
-      live = &views_[slot].live;
-      counters = views_[slot].counters;
-    }
-    by_topic[&task_of(*live)].push_back({{slot, live->source, live->program}, counters, live->name, live->version});
-  }
-  for (auto& [task, views] : by_topic) {
-    const bool first = !task->has_views();
-    ViewBuilder builder(task->topic().id, views, log_, options_.shards, *instants_, first ? &task->dead_letters() : nullptr);
-    for (bool joined = false; !joined;) {
-      {
-        const std::scoped_lock lock(work_mutex_);
-        if (stopping_) return {};
-      }
-      TRY_ASSIGN(const bool close, builder.advance(targets_of(*task)));
-      if (!close) continue;
-      TRY(task->paused([&]() -> Result<> {
-        if (!aligned(*task)) return {};
-        const std::scoped_lock lock(timeline_mutex_);
-        TRY_ASSIGN(const auto joins, builder.join(*task, shards_, *timeline_));
-        joins_.insert(joins_.end(), joins.begin(), joins.end());
-        joined = true;
-        return {};
-      }));
-      if (!joined) std::this_thread::yield();
-    }
-    const std::shared_lock lock(views_mutex_);
-    for (const NewView& v : builder.views()) {
-      views_[v.view.slot].ready = true;
-      log_info("view_ready", {{"view", v.name}, {"version", v.version}});
-    }
-    if (first) task->start();
-  }
-  return {};
+  if (ceiling_thread_.joinable()) ceiling_thread_.join();
+  TRY(saved);
+  return closed;
 }
 
 // ---- reading
@@ -415,90 +196,6 @@ Engine::ReadResult EngineImpl::read(std::span<const ReadKey> keys, std::span<fea
   return result;
 }
 
-// ---- timeline, ceiling, checkpoints
-
-Result<> EngineImpl::raise_ceiling() {
-  const Instant wanted{std::max(options_.clock->wall_us(), instants_->last().us) + kCeilingAheadUs};
-  if (wanted.us - ceiling_->stored().us < kCeilingAheadUs / 4) return {};
-  TRY(ceiling_->store(wanted));
-  instants_->raise_ceiling(wanted);
-  return {};
-}
-
-Result<> EngineImpl::write_timeline(bool closed) {
-  const std::scoped_lock lock(timeline_mutex_);
-  TRY(raise_ceiling());
-  // Every publish up to `until` has been recorded once each shard's lock has been held after it was taken.
-  const Instant until = closed ? instants_->read() : instants_->last();
-  if (until <= written_until_ && joins_.empty() && !closed) return {};
-  TimelineBlock block{.synced_until = until, .closed = closed};
-  for (auto& shard : shards_) {
-    ShardPublishes publishes = shard->take_publishes();
-    if (!publishes.publishes.empty()) block.shards.push_back(std::move(publishes));
-  }
-  block.joins = std::exchange(joins_, {});
-  TRY(timeline_->append(std::move(block)));
-  written_until_ = until;
-  return {};
-}
-
-Result<> EngineImpl::sync_timeline() { return write_timeline(false); }
-
-void EngineImpl::timeline_loop() {
-  std::unique_lock lock(work_mutex_);
-  while (!timeline_stopping_) {
-    work_.wait_for(lock, kTimelineSync, [&] { return timeline_stopping_; });
-    lock.unlock();
-    if (const auto written = write_timeline(false); !written)
-      log_error("timeline_not_written", {{"reason", written.error().message}, {"action", "free disk space; replies wait until it works again"}});
-    lock.lock();
-  }
-}
-
-void EngineImpl::checkpoint_loop() {
-  std::unique_lock lock(work_mutex_);
-  while (!stopping_) {
-    const bool stop = work_.wait_for(lock, std::chrono::milliseconds(options_.checkpoint_interval_ms), [&] { return stopping_; });
-    if (stop) break;
-    lock.unlock();
-    if (const auto done = checkpoint(); !done) log_error("checkpoint_failed", {{"reason", done.error().message}});
-    lock.lock();
-  }
-}
-
-Result<> EngineImpl::checkpoint() {
-  const std::scoped_lock once(checkpoint_mutex_);
-  Checkpoint out;
-  OffsetVector all;
-  {
-    const std::shared_lock lock(views_mutex_);
-    for (auto& [id, task] : topics_) {
-      out.dead_letter_ends[task->topic().name] = task->dead_letters().end();
-      for (const auto& [input, offset] : task->applied()) all[input] = offset;
-    }
-  }
-  if (all == checkpointed_ && !all.empty()) return {};
-  const std::vector<TopicPartition> inputs = timeline_->inputs();
-  for (auto& shard : shards_) {
-    CheckpointShard& to = out.shards.emplace_back();
-    const std::shared_lock views_lock(views_mutex_);
-    const std::shared_lock lock(shard->mutex());
-    for (size_t i = 0; i < shard->applied().size(); ++i)
-      if (shard->applied()[i]) to.applied.emplace_back(inputs[i], *shard->applied()[i]);
-    for (uint32_t slot = 0; slot < views_.size(); ++slot) {
-      const auto* state = shard->state(slot);
-      if (state == nullptr) continue;
-      ByteWriter bytes;
-      state->save(bytes);
-      const LiveView& live = views_[slot].live;
-      to.views.push_back({live.name, live.version, live.identity, bytes.take()});
-    }
-  }
-  TRY(store_checkpoint(*options_.fs, options_.dir + "/state", out));
-  checkpointed_ = std::move(all);
-  return {};
-}
-
 // ---- status
 
 std::vector<ViewStatus> EngineImpl::view_status() const {
@@ -524,7 +221,7 @@ std::vector<TopicStatus> EngineImpl::topic_status() const {
   const std::shared_lock lock(views_mutex_);
   std::vector<TopicStatus> out;
   for (const auto& [id, task] : topics_)
-    out.push_back({.topic = task->topic().name, .records = task->records(), .dead_letters = task->dead_letters().counted(), .applied = task->applied()});
+    out.push_back({.id = id, .topic = task->topic().name, .records = task->records(), .dead_letters = task->dead_letters().counted(), .applied = task->applied()});
   return out;
 }
 
@@ -533,8 +230,6 @@ OffsetVector EngineImpl::applied() const {
   for (const TopicStatus& s : topic_status()) all.insert(s.applied.begin(), s.applied.end());
   return all;
 }
-
-}  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::start(EngineOptions options, log::Log& log, catalog::Catalog& catalog) {
   auto engine = std::make_unique<EngineImpl>(std::move(options), log, catalog);

@@ -48,6 +48,7 @@ struct ViewStatus {
   uint64_t applied_rows = 0, beyond_horizon = 0, filtered = 0, null_keys = 0;
 };
 struct TopicStatus {
+  TopicId id;
   std::string topic;
   uint64_t records = 0, dead_letters = 0;
   OffsetVector applied;

@@ -5,41 +5,20 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <future>
 
-#include "base/rng.h"
-#include "catalog/catalog.h"
 #include "codec/record_batch.h"
+#include "codec/testing/record_batches.h"
 #include "engine/live_views.h"
 #include "engine/row_split.h"
+#include "engine/testing/world.h"
 #include "engine/topic_reader.h"
 #include "feature/view_state.h"
 
 namespace ms::engine {
 namespace {
 
-constexpr std::string_view kDefinitions = R"yaml(
-sources:
-  events:
-    topic: events
-    format: json
-    time: {field: at, unit: us}
-    fields: {user: string, amount: int64, price: float64}
-    owner: tests
-entities:
-  user: {key: [user]}
-views:
-  spending:
-    entity: user
-    from: events
-    where: "amount >= 0"
-    features:
-      spent: {sum: {of: amount, over: [10s, 10m, "sliding(1m, exact)"]}, count: {over: [10m, lifetime]}, last: {of: amount, over: [1h]}}
-      price: {avg: {of: price, over: [10m]}, stddev: {of: price, over: [10m]}, max: {of: price, over: ["tumbling(10s)"]}}
-    owner: tests
-services:
-  model: {features: [spending.*]}
-)yaml";
+using testing::World;
+
 constexpr std::string_view kSecondView = R"yaml(
 views:
   visits:
@@ -50,12 +29,6 @@ views:
     owner: tests
 )yaml";
 
-std::string temporary_directory() {
-  const auto path = std::filesystem::temp_directory_path() / ("engine-" + random_uuid().to_string());
-  std::filesystem::create_directories(path);
-  return path.string();
-}
-
 // What an answer is, to the bit.
 std::string bits_of(const feature::FeatureRow& row) {
   std::string out = row.found ? "found" : "unknown";
@@ -63,62 +36,6 @@ std::string bits_of(const feature::FeatureRow& row) {
     out += fmt::format("|{} {} {:x} '{}' {}", feature::to_string(v.status), v.is_null, v.is_null ? 0 : v.i, v.text, v.event_time_us);
   return out;
 }
-
-// A server's inside: log, catalog and engine over one directory.
-struct World {
-  std::string dir;
-  std::unique_ptr<log::Log> log;
-  std::unique_ptr<catalog::Catalog> catalog;
-  std::unique_ptr<Engine> engine;
-  uint32_t shards;
-
-  explicit World(std::string directory, uint32_t shard_count = 2) : dir(std::move(directory)), shards(shard_count) {
-    log::LogOptions options{.dir = dir, .fs = &posix_file_system(), .clock = &system_clock()};
-    options.wal_segment_bytes = 1 << 20;
-    options.reconcile_interval_ms = options.retention_check_interval_ms = 0;
-    log = log::Log::open(options).value();
-    catalog = catalog::Catalog::open(posix_file_system(), dir + "/catalog").value();
-  }
-  ~World() {
-    if (engine) EXPECT_TRUE(engine->stop());
-    engine.reset();
-    if (log) EXPECT_TRUE(log->close());
-  }
-
-  void start() {
-    EngineOptions options{.dir = dir, .fs = &posix_file_system(), .clock = &system_clock(), .shards = shards, .checkpoint_interval_ms = 3'600'000};
-    engine = Engine::start(options, *log, *catalog).value();
-  }
-  void define(std::string_view text) {
-    const catalog::DefinitionFile file{"test.yaml", std::string(text)};
-    const auto report = catalog->apply({&file, 1}, [&](std::string_view name) -> std::optional<TopicId> {
-      const auto topic = log->find_topic(name);
-      return topic ? std::optional(topic->id) : std::nullopt;
-    });
-    ASSERT_TRUE(report) << report.error().message;
-    ASSERT_TRUE(report->ok()) << report->text();
-  }
-  void produce(int32_t partition, const std::vector<std::string>& events) {
-    std::vector<RecordToWrite> records;
-    for (const std::string& e : events) records.push_back({.timestamp_ms = 0, .value = e});
-    const std::string bytes = build_record_batch({}, records).value();
-    std::promise<log::AppendOutcome> promise;
-    std::vector<log::AppendPart> parts;
-    parts.push_back({{log->find_topic("events")->id, PartitionId{partition}}, Slice::copy(bytes)});
-    log->append(std::move(parts), [&](std::vector<log::AppendOutcome> outcomes) { promise.set_value(outcomes[0]); });
-    ASSERT_EQ(promise.get_future().get().error, log::AppendError::kNone);
-  }
-  OffsetVector ends() const {
-    OffsetVector out;
-    const auto topic = log->find_topic("events");
-    for (int32_t p = 0; p < topic->partitions; ++p)
-      out[{topic->id, PartitionId{p}}] = log->partition_state({topic->id, PartitionId{p}})->last_stable;
-    return out;
-  }
-  void wait_until_applied() const {
-    while (!engine->ready() || engine->applied() != ends()) std::this_thread::yield();
-  }
-};
 
 // The answer for `key` at `t` from the records below `cut`, by nothing but the reader and a fresh state.
 std::string derive(World& world, const std::string& view, std::string_view key, Instant t, const OffsetVector& cut) {
@@ -130,8 +47,9 @@ std::string derive(World& world, const std::string& view, std::string_view key, 
     for (Offset at{0}; at < until;) {
       const auto read = world.log->read(input, at, 1 << 20).value();
       EXPECT_TRUE(reader->read(input.partition, read.batches, at, until, 100, [&](TopicReader::Chunk& chunk) -> Result<> {
-        std::vector<uint32_t> rows(chunk.rows[0]->rows);
-        for (uint32_t i = 0; i < rows.size(); ++i) rows[i] = i;
+        std::vector<uint32_t> rows;
+        for (uint32_t i = 0; i < chunk.rows[0]->rows; ++i)
+          if (chunk.rows[0]->keys[i] == key) rows.push_back(i);
         state->apply(*chunk.rows[0], rows, {INT64_MIN});
         at = chunk.end;
         return {};
@@ -152,33 +70,12 @@ struct Reply {
 
 class EngineTest : public ::testing::Test {
  protected:
-  void SetUp() override { dir_ = temporary_directory(); }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
-
   static std::string key_of(uint64_t user) {
     std::string key;
     feature::append_key_part(key, fmt::format("u{}", user));
     return key;
   }
-  std::string random_event() {
-    const int64_t now = system_clock().wall_us();
-    int64_t at = now - static_cast<int64_t>(rng_.below(30)) * kMicrosPerSecond;
-    if (rng_.below(10) == 0) at = now - static_cast<int64_t>(rng_.below(2 * kMicrosPerHour));  // late
-    if (rng_.below(10) == 0) at = now + static_cast<int64_t>(rng_.below(20'000));              // ahead of the clock
-    switch (rng_.below(40)) {
-      case 0: return "not json";
-      case 1: return fmt::format(R"({{"user":"u1","amount":"seven","at":{}}})", now);
-      case 2: return fmt::format(R"({{"user":"u1","amount":1,"at":{}}})", now + kMicrosPerHour);  // beyond max_ahead
-      default: break;
-    }
-    return fmt::format(R"({{"user":"u{}","amount":{},"price":{},"at":{}}})", rng_.below(8), static_cast<int64_t>(rng_.below(100)) - 5,
-                       static_cast<double>(rng_.below(1000)) / 7, at);
-  }
-  std::vector<std::string> random_events(size_t most) {
-    std::vector<std::string> out(1 + rng_.below(most));
-    for (std::string& e : out) e = random_event();
-    return out;
-  }
+  std::vector<std::string> random_events(size_t most) { return testing::random_events(rng_, 1 + rng_.below(most)); }
   Reply ask(World& world, const std::string& view) {
     Reply reply{.key = key_of(rng_.below(9))};
     const ReadKey key{world.engine->find_view(view, 1).value(), reply.key};
@@ -203,18 +100,19 @@ class EngineTest : public ::testing::Test {
     }
   }
 
-  std::string dir_;
+  const testing::Directory directory_;
+  const std::string dir_ = directory_.path();
   Rng rng_{20260101};
 };
 
 TEST_F(EngineTest, EveryReplyEqualsAsServedAtItsOwnInstant) {
   World world(dir_);
   ASSERT_TRUE(world.log->create_topic("events", 3, {}));
-  world.define(kDefinitions);
+  world.define(testing::every_cell_definitions(rng_));
   world.start();
   ASSERT_TRUE(world.engine->refresh(60'000));
   std::vector<Reply> replies;
-  for (int round = 0; round < 150; ++round) {
+  for (int round = 0; round < 100; ++round) {
     world.produce(static_cast<int32_t>(rng_.below(3)), random_events(30));
     for (int i = 0; i < 3; ++i) replies.push_back(ask(world, "spending"));
   }
@@ -224,6 +122,97 @@ TEST_F(EngineTest, EveryReplyEqualsAsServedAtItsOwnInstant) {
   // Once everything is applied, as_served is as_known.
   const Reply last = ask(world, "spending");
   EXPECT_EQ(derive(world, "spending", last.key, last.as_of, world.ends()), last.bits);
+}
+
+// More letters in one chunk, and one larger, than a batch of the dead-letter topic may have: the stream goes on.
+TEST_F(EngineTest, LettersOfAnySizeAreWrittenAndTheStreamGoesOn) {
+  World world(dir_, 2, 16u << 20);
+  ASSERT_TRUE(world.log->create_topic("events", 1, {{"max.message.bytes", "8000000"}}));
+  world.define(testing::every_cell_definitions(rng_));
+  world.start();
+  world.produce(0, std::vector<std::string>(700, std::string(2'000, 'x')));
+  world.produce(0, {std::string(3'000'000, 'y')});
+  world.wait_until_applied();
+  const auto topic = world.log->find_topic("events.dead-letter");
+  ASSERT_TRUE(topic);
+  const TopicPartition partition{topic->id, PartitionId{0}};
+  std::map<size_t, int> sizes;
+  std::string cut_from, scratch;
+  for (Offset at{0}; at < world.log->partition_state(partition)->high_watermark;) {
+    for (const auto& batch : world.log->read(partition, at, 1 << 20).value().batches) {
+      auto reader = RecordReader::open(batch.bytes.span(), scratch).value();
+      for (RecordView record; reader.next(record) == RecordReader::Step::kRecord;) {
+        ++sizes[record.value->size()];
+        for (const HeaderView& header : record.headers())
+          if (header.key == "cut_from_bytes") cut_from = *header.value;
+      }
+      at = Offset{batch.last.value + 1};
+    }
+  }
+  EXPECT_EQ(sizes, (std::map<size_t, int>{{2'000, 700}, {256 << 10, 1}}));
+  EXPECT_EQ(cut_from, "3000000");
+}
+
+// Any client can write to the dead-letter topic; what it writes must not keep the engine from starting.
+TEST_F(EngineTest, ForeignRecordsInTheDeadLetterTopicStopNothing) {
+  {
+    World world(dir_);
+    ASSERT_TRUE(world.log->create_topic("events", 1, {}));
+    ASSERT_TRUE(world.log->create_topic("events.dead-letter", 1, {}));
+    world.define(testing::every_cell_definitions(rng_));
+    const std::vector<RecordToWrite> records(1, {.value = "a"});
+    std::string torn = build_record_batch({.compression = Compression::kZstd}, records).value();
+    torn[kBatchHeaderBytes] = '?';  // no zstd frame any more
+    world.produce_batch("events.dead-letter", 0, ms::testing::mend_crc(torn));
+  }
+  World world(dir_);
+  world.start();
+  world.produce(0, {"not json"});
+  world.wait_until_applied();
+  EXPECT_EQ(world.log->partition_state({world.log->find_topic("events.dead-letter")->id, PartitionId{0}})->high_watermark, Offset{2});
+}
+
+// Compressed, so that no broker saw the deltas. What lies before the fault counts, live as in any later derivation, and
+// each batch has one letter, whose bytes are its own.
+TEST_F(EngineTest, BatchesWithOffsetsOutOfOrderGiveTheSameAnswersEverywhere) {
+  World world(dir_, 2, 4u << 20);
+  ASSERT_TRUE(world.log->create_topic("events", 1, {}));
+  world.define(testing::every_cell_definitions(rng_));
+  world.start();
+  ASSERT_TRUE(world.engine->refresh(60'000));
+  std::vector<Reply> replies;
+  std::vector<std::string> bad;
+  for (const size_t good : {0, 1, 300, 512, 700}) {
+    std::vector<std::string> events(1000);
+    for (std::string& e : events) e = fmt::format(R"({{"user":"u{}","amount":3,"price":0.5,"name":"tea","night":true,"at":{}}})", rng_.below(8), system_clock().wall_us());
+    std::vector<int32_t> deltas(events.size(), 999);
+    for (size_t i = 0; i < good; ++i) deltas[i] = static_cast<int32_t>(i);
+    bad.push_back(ms::testing::batch_with_deltas(Compression::kGzip, events, deltas));
+    world.produce_batch("events", 0, bad.back());
+    world.produce(0, random_events(30));
+    for (int i = 0; i < 3; ++i) replies.push_back(ask(world, "spending"));
+    world.wait_until_applied();
+    for (int i = 0; i < 30; ++i) replies.push_back(ask(world, "spending"));
+  }
+  expect_as_served(world, "spending", replies);
+  for (uint64_t user = 0; user < 9; ++user) {
+    const Reply last = ask(world, "spending");
+    EXPECT_EQ(derive(world, "spending", last.key, last.as_of, world.ends()), last.bits);
+  }
+  const TopicPartition letters{world.log->find_topic("events.dead-letter")->id, PartitionId{0}};
+  std::vector<std::string> buried;
+  std::string scratch;
+  for (Offset at{0}; at < world.log->partition_state(letters)->high_watermark;) {
+    for (const auto& batch : world.log->read(letters, at, 1 << 20).value().batches) {
+      auto reader = RecordReader::open(batch.bytes.span(), scratch).value();
+      for (RecordView record; reader.next(record) == RecordReader::Step::kRecord;)
+        for (const HeaderView& header : record.headers())
+          if (header.key == "reason" && header.value->starts_with("batch: ")) buried.emplace_back(record.value->substr(kBatchHeaderBytes));
+      at = Offset{batch.last.value + 1};
+    }
+  }
+  ASSERT_EQ(buried.size(), bad.size());
+  for (size_t i = 0; i < bad.size(); ++i) EXPECT_EQ(buried[i], bad[i].substr(kBatchHeaderBytes));
 }
 
 TEST_F(EngineTest, ARestartGoesOnFromTheCheckpointAndWritesNoLetterTwice) {
@@ -236,7 +225,7 @@ TEST_F(EngineTest, ARestartGoesOnFromTheCheckpointAndWritesNoLetterTwice) {
   {
     World world(dir_);
     ASSERT_TRUE(world.log->create_topic("events", 2, {}));
-    world.define(kDefinitions);
+    world.define(testing::every_cell_definitions(rng_));
     world.start();
     for (int i = 0; i < 40; ++i) world.produce(i % 2, random_events(20));
     world.wait_until_applied();
@@ -267,22 +256,33 @@ TEST_F(EngineTest, ARestartGoesOnFromTheCheckpointAndWritesNoLetterTwice) {
   std::filesystem::remove_all(dir_ + "-crashed");
 }
 
+// While events come: neither the new view nor the one that was there may miss one.
 TEST_F(EngineTest, ANewViewIsBuiltFromTheLogAndJoins) {
   World world(dir_, 4);
   ASSERT_TRUE(world.log->create_topic("events", 2, {}));
-  world.define(kDefinitions);
+  world.define(testing::every_cell_definitions(rng_));
   world.start();
   for (int i = 0; i < 30; ++i) world.produce(i % 2, random_events(20));
   const Reply before = ask(world, "spending");
   world.define(kSecondView);
   EXPECT_FALSE(world.engine->find_view("visits", 1));
+  std::jthread producer([&](const std::stop_token& stop) {
+    Rng rng(7);
+    for (int i = 0; !stop.stop_requested() && i < 2'000; ++i) world.produce(i % 2, testing::random_events(rng, 20));
+  });
   ASSERT_TRUE(world.engine->refresh(60'000));
-  std::vector<Reply> replies;
+  producer.request_stop();
+  producer.join();
+  std::vector<Reply> replies, others;
   for (int i = 0; i < 30; ++i) {
     world.produce(i % 2, random_events(20));
     replies.push_back(ask(world, "visits"));
+    others.push_back(ask(world, "spending"));
   }
+  world.wait_until_applied();
+  for (int i = 0; i < 10; ++i) replies.push_back(ask(world, "visits")), others.push_back(ask(world, "spending"));
   expect_as_served(world, "visits", replies);
+  expect_as_served(world, "spending", others);
   const auto timeline = TimelineReader::open(posix_file_system(), dir_ + "/timeline").value();
   const auto joined = timeline->joined_at("visits", 1);
   ASSERT_TRUE(joined);
@@ -290,12 +290,54 @@ TEST_F(EngineTest, ANewViewIsBuiltFromTheLogAndJoins) {
   EXPECT_LT(*joined, replies.front().as_of);
 }
 
+// Whether a record is a row of a view depends on the fields of that view, not on who reads the topic beside it.
+TEST_F(EngineTest, ABrokenFieldTakesTheRecordFromTheViewsThatUseIt) {
+  World world(dir_);
+  ASSERT_TRUE(world.log->create_topic("events", 1, {}));
+  world.define(R"yaml(
+sources:
+  events: {topic: events, format: json, time: {field: at, unit: us}, fields: {user: string, amount: int64, price: float64}, owner: tests}
+entities:
+  user: {key: [user]}
+views:
+  amounts: {entity: user, from: events, features: {amount: {count_distinct: {of: amount, over: [lifetime]}}}, owner: tests}
+  prices: {entity: user, from: events, features: {price: {count_distinct: {of: price, over: [lifetime]}}}, owner: tests}
+  visits: {entity: user, from: events, features: {visits: {count: {over: [lifetime]}}}, owner: tests}
+services:
+  model: {features: [amounts.*, prices.*, visits.*]}
+)yaml");
+  world.start();
+  ASSERT_TRUE(world.engine->refresh(60'000));
+  const int64_t at = system_clock().wall_us() - kMicrosPerSecond;
+  const auto event = [&](std::string_view amount, std::string_view price, int64_t et) { return fmt::format(R"({{"user":"u1","amount":{},"price":{},"at":{}}})", amount, price, et); };
+  world.produce(0, {event("1", "1", at), event("\"two\"", "2", at + 1), event("3", "\"three\"", at + 2), event("\"four\"", "\"four\"", at + 3), event("5", "5", at + 4), "no json"});
+  world.wait_until_applied();
+  const auto count = [&](const std::string& view) {
+    const std::string key = key_of(1);
+    const ReadKey asked{world.engine->find_view(view, 1).value(), key};
+    feature::FeatureRow row;
+    world.engine->read({&asked, 1}, {&row, 1});
+    return row.values[0].i;
+  };
+  EXPECT_EQ(count("amounts"), 3);  // 1, 3, 5
+  EXPECT_EQ(count("prices"), 3);   // 1, 2, 5
+  EXPECT_EQ(count("visits"), 5);
+  const auto letters = world.log->find_topic("events.dead-letter");
+  ASSERT_TRUE(letters);
+  EXPECT_EQ(world.log->partition_state({letters->id, PartitionId{0}})->high_watermark, Offset{4});  // one for each record
+  for (const char* view : {"amounts", "prices", "visits"}) {
+    std::vector<Reply> replies;
+    for (int i = 0; i < 5; ++i) replies.push_back(ask(world, view));
+    expect_as_served(world, view, replies);
+  }
+}
+
 TEST_F(EngineTest, AnotherNumberOfShardsBuildsTheSameAnswers) {
   for (const uint32_t shards : {1u, 8u, 2u}) {
     World world(dir_, shards);
     if (!world.log->find_topic("events")) {
       ASSERT_TRUE(world.log->create_topic("events", 2, {}));
-      world.define(kDefinitions);
+      world.define(testing::every_cell_definitions(rng_));
     }
     world.start();
     ASSERT_TRUE(world.engine->refresh(60'000));

@@ -48,9 +48,15 @@ Result<> TimelineWriter::append(TimelineBlock block) {
     const std::scoped_lock lock(mutex_);
     block.new_inputs = std::exchange(unwritten_, {});
   }
-  const std::string bytes = encode_timeline_block(block);
-  TRY(write_and_sync(*file_, position_, bytes));
-  position_ += bytes.size();
+  waiting_ += encode_timeline_block(block);
+  return flush();
+}
+
+Result<> TimelineWriter::flush() {
+  if (waiting_.empty()) return {};
+  TRY(write_and_sync(*file_, position_, waiting_));
+  position_ += waiting_.size();
+  waiting_.clear();
   return {};
 }
 

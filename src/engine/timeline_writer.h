@@ -25,8 +25,10 @@ class TimelineWriter {
   // Numbers of publishes begin above this one; unique over all lives of the directory.
   uint64_t publish_base() const { return publish_base_; }
 
-  // Appends `block` (its new_inputs are filled in here) and syncs. One thread at a time.
+  // Appends `block` (its new_inputs are filled in here) and syncs. After an error nothing is lost: the bytes wait for
+  // flush() or the next append(), which write them at the same place. One thread at a time.
   Result<> append(TimelineBlock block);
+  Result<> flush();
 
  private:
   TimelineWriter(std::unique_ptr<File> file, uint64_t position, uint64_t publish_base)
@@ -34,6 +36,7 @@ class TimelineWriter {
 
   std::unique_ptr<File> file_;
   uint64_t position_;
+  std::string waiting_;  // blocks that are not known to be on disk
   const uint64_t publish_base_;
   std::mutex mutex_;
   std::map<TopicPartition, uint32_t> numbers_;

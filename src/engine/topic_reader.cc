@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "codec/json_columns.h"
 #include "codec/record_batch.h"
 #include "feature/source_fields.h"
@@ -17,24 +19,25 @@ struct PendingRecord {
   AppendTime append_time;
 };
 
-// Decodes for one source: its own columns, its own verdict on each record.
-class GroupDecoder {
+using Programs = std::span<const std::shared_ptr<const feature::ViewProgram>>;
+
+// The columns that some programs need, decoded in one pass over each record.
+class ColumnsDecoder {
  public:
-  explicit GroupDecoder(ReaderGroup group) : group_(std::move(group)) {
+  ColumnsDecoder(const feature::SourceDefinition& source, Programs programs) : max_ahead_us_(source.max_ahead_us) {
     std::vector<JsonField> fields;
-    for (const auto& program : group_.programs) {
+    for (const auto& program : programs) {
       auto& columns = columns_.emplace_back();
-      for (const feature::Field& field : program->input_fields()) columns.push_back(column_of(fields, feature::decoder_field(group_.source, field)));
+      for (const feature::Field& field : program->input_fields()) columns.push_back(column_of(fields, feature::decoder_field(source, field)));
     }
-    const auto time_column = static_cast<uint32_t>(fields.size());
-    fields.push_back(feature::decoder_time(group_.source));
-    for (auto& columns : columns_) columns.push_back(time_column);
-    time_column_ = time_column;
+    time_column_ = static_cast<uint32_t>(fields.size());
+    fields.push_back(feature::decoder_time(source));
+    for (auto& columns : columns_) columns.push_back(time_column_);
     decoder_ = JsonDecoder::make(std::move(fields));
-    rows_.resize(group_.programs.size());
   }
 
-  void decode(PartitionId partition, std::span<const PendingRecord> records, TopicReader::Chunk& chunk) {
+  // Calls refused(i, reason) for each record that has no row.
+  void decode(PartitionId partition, std::span<const PendingRecord> records, const std::function<void(size_t, std::string)>& refused) {
     batch_.clear();
     decoder_->start(batch_, records.size());
     batch_.rows = records.size();
@@ -46,11 +49,60 @@ class GroupDecoder {
       batch_.append_times.push_back(record.append_time);
       auto reason = decoder_->decode(record.value, record.readable_after, batch_, i);
       if (!reason) reason = too_far_ahead(i, record.append_time);
-      if (reason) bury(chunk, partition, record, *reason), keep_[i] = 0;
+      if (reason) keep_[i] = 0, refused(i, std::move(*reason));
     }
+  }
+
+  // The rows of the program that was the p-th one given.
+  void prepare(const feature::ViewProgram& program, size_t p, feature::PreparedRows& rows) const { program.prepare(batch_, columns_[p], keep_, rows); }
+
+ private:
+  static uint32_t column_of(std::vector<JsonField>& fields, JsonField wanted) {
+    for (uint32_t i = 0; i < fields.size(); ++i)
+      if (fields[i].path == wanted.path && fields[i].type == wanted.type) return i;
+    fields.push_back(std::move(wanted));
+    return static_cast<uint32_t>(fields.size() - 1);
+  }
+
+  std::optional<std::string> too_far_ahead(size_t row, AppendTime appended) const {
+    const int64_t event_time = batch_.columns[time_column_].ints[row];
+    int64_t latest = 0;
+    if (__builtin_add_overflow(appended.us, max_ahead_us_, &latest) || event_time <= latest) return std::nullopt;
+    return fmt::format("too_far_ahead: event time {} is more than {} after its append time {}", format_time(event_time),
+                       format_duration(max_ahead_us_), format_time(appended.us));
+  }
+
+  const int64_t max_ahead_us_;
+  std::vector<std::vector<uint32_t>> columns_;  // per program: where its input fields and the time stand in the batch
+  uint32_t time_column_ = 0;
+  std::unique_ptr<JsonDecoder> decoder_;
+  ColumnBatch batch_;
+  std::vector<uint8_t> keep_;
+};
+
+// Decodes for one source. A record is a row of a view or not by the fields of that view alone, whoever else reads beside it:
+// so a chunk with a record that the common pass refuses is decoded again for each view by itself.
+class GroupDecoder {
+ public:
+  explicit GroupDecoder(ReaderGroup group) : group_(std::move(group)), common_(group_.source, group_.programs), rows_(group_.programs.size()) {
+    if (group_.programs.size() == 1) return;
+    for (const auto& program : group_.programs) alone_.emplace_back(group_.source, Programs(&program, 1));
+  }
+
+  void decode(PartitionId partition, std::span<const PendingRecord> records, TopicReader::Chunk& chunk) {
+    std::map<size_t, std::string> refused;  // by record: one letter each, with the reason of the first view that refuses it
+    const auto refuse = [&](size_t i, std::string reason) { refused.try_emplace(i, std::move(reason)); };
+    common_.decode(partition, records, refuse);
+    const bool apart = !refused.empty() && !alone_.empty();
+    if (apart) {
+      refused.clear();
+      for (ColumnsDecoder& decoder : alone_) decoder.decode(partition, records, refuse);
+    }
+    for (auto& [i, reason] : refused) bury(chunk, partition, records[i], std::move(reason));
     for (size_t p = 0; p < group_.programs.size(); ++p) {
       rows_[p].clear();
-      group_.programs[p]->prepare(batch_, columns_[p], keep_, rows_[p]);
+      if (apart) alone_[p].prepare(*group_.programs[p], 0, rows_[p]);
+      else common_.prepare(*group_.programs[p], p, rows_[p]);
       for (const feature::FailedRow& failed : rows_[p].failed)
         bury(chunk, partition, records[failed.row], fmt::format("expression: view '{}': {}", group_.programs[p]->definition().name, failed.reason));
       chunk.rows.push_back(&rows_[p]);
@@ -64,27 +116,9 @@ class GroupDecoder {
   }
 
  private:
-  static uint32_t column_of(std::vector<JsonField>& fields, JsonField wanted) {
-    for (uint32_t i = 0; i < fields.size(); ++i)
-      if (fields[i].path == wanted.path && fields[i].type == wanted.type) return i;
-    fields.push_back(std::move(wanted));
-    return static_cast<uint32_t>(fields.size() - 1);
-  }
-
-  std::optional<std::string> too_far_ahead(size_t row, AppendTime appended) const {
-    const int64_t event_time = batch_.columns[time_column_].ints[row];
-    int64_t latest = 0;
-    if (__builtin_add_overflow(appended.us, group_.source.max_ahead_us, &latest) || event_time <= latest) return std::nullopt;
-    return fmt::format("too_far_ahead: event time {} is more than {} after its append time {}", format_time(event_time),
-                       format_duration(group_.source.max_ahead_us), format_time(appended.us));
-  }
-
   const ReaderGroup group_;
-  std::vector<std::vector<uint32_t>> columns_;  // per program: where its input fields and the time stand in the batch
-  uint32_t time_column_ = 0;
-  std::unique_ptr<JsonDecoder> decoder_;
-  ColumnBatch batch_;
-  std::vector<uint8_t> keep_;
+  ColumnsDecoder common_;
+  std::vector<ColumnsDecoder> alone_;  // one per program, when there are several
   std::vector<feature::PreparedRows> rows_;
 };
 
@@ -98,6 +132,7 @@ class TopicReaderImpl final : public TopicReader {
                 const Sink& sink) override {
     partition_ = partition, from_ = from, until_ = until, next_ = from;
     rows_max_ = std::min(rows_max, kBatchRowsMax);
+    pending_.clear();
     for (const log::ReadBatch& batch : batches) {
       if (batch.last < from || batch.base >= until) continue;
       TRY(read_batch(batch, sink));
@@ -132,7 +167,7 @@ class TopicReaderImpl final : public TopicReader {
   }
 
   Result<> flush(const log::ReadBatch& batch, Offset end, const Sink& sink) {
-    if (end <= next_) return {};
+    if (end <= next_) return pending_.clear(), Result<>{};
     Chunk chunk{.partition = partition_, .begin = next_, .end = end, .append_time = batch.at, .records = pending_.size()};
     for (GroupDecoder& group : groups_) group.decode(partition_, pending_, chunk);
     pending_.clear();

@@ -1,5 +1,7 @@
 #include "engine/view_builder.h"
 
+#include "base/check.h"
+
 namespace ms::engine {
 namespace {
 
@@ -66,6 +68,7 @@ Result<bool> ViewBuilder::advance(const std::vector<Offset>& targets) {
 Result<std::vector<ViewJoin>> ViewBuilder::join(TopicTask& task, std::vector<std::unique_ptr<Shard>>& shards,
                                                 TimelineWriter& timeline) {
   if (!task.has_views()) task.take_positions(next_);
+  for (uint32_t p = 0; p < next_.size(); ++p) CHECK(next_[p] <= (p < task.positions().size() ? task.positions()[p] : Offset{0}));
   for (bool reached = false; !reached;) {
     TRY_ASSIGN(const bool there, advance(task.positions()));
     reached = there;

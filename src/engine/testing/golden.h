@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "feature/feature_spec.h"
 
 namespace ms::engine::testing {
 
@@ -64,6 +65,20 @@ enum class GoldenMode : uint8_t { kWhole, kRestart, kTwoShards, kEightShards, kS
 inline constexpr GoldenMode kGoldenModes[] = {GoldenMode::kWhole,       GoldenMode::kRestart, GoldenMode::kTwoShards,
                                               GoldenMode::kEightShards, GoldenMode::kShuffle, GoldenMode::kReplay};
 std::string_view to_string(GoldenMode mode);
+
+// Features of a case and what each computes.
+struct GoldenFeature {
+  std::string name;
+  feature::FeatureSpec spec;
+};
+Result<std::vector<GoldenFeature>> golden_features(const GoldenCase& golden);
+
+// The files of tests/golden by name; a file that cannot be read is a failed expectation and has no cases.
+struct GoldenFile {
+  std::string name;
+  std::vector<GoldenCase> cases;
+};
+std::vector<GoldenFile> golden_files();
 
 // What differs from the file, and, in the other modes, from mode whole. Empty: nothing.
 std::vector<std::string> run_golden(const GoldenCase& golden, GoldenMode mode);

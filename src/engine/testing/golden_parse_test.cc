@@ -1,7 +1,11 @@
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include <charconv>
+#include <filesystem>
+#include <fstream>
 #include <regex>
+#include <sstream>
 
 #include "base/types.h"
 #include "engine/testing/golden.h"
@@ -144,16 +148,52 @@ class Parser {
     }
     if (q.as_served && !(q.pin.empty() && q.without.empty())) return invalid("as_served takes no pin and no without");
     cases_.back().questions.push_back(std::move(q));
+    columns_.clear();
     return {};
   }
 
   Result<> answer(std::string_view text) {
     if (cases_.back().questions.empty()) return invalid("no question yet");
-    GoldenQuestion& q = cases_.back().questions.back();
+    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    if (text.starts_with('|')) return columns(text.substr(1));
     const size_t equals = text.find(" = ");
+    if (equals == std::string_view::npos && text.find('|') != std::string_view::npos) return row(cells_of(text));
     if (equals == std::string_view::npos) return invalid("expected: FEATURE = VALUE [STATUS] [@EVENT_TIME]");
-    GoldenAnswer a{.line = line_, .feature = std::string(text.substr(0, equals))};
-    std::string_view rest = text.substr(equals + 3);
+    return answer(std::string(text.substr(0, equals)), text.substr(equals + 3));
+  }
+
+  static std::vector<std::string_view> cells_of(std::string_view text, char between = '|') {
+    std::vector<std::string_view> out;
+    for (size_t at = 0; at <= text.size();) {
+      const size_t end = std::min(text.find(between, at), text.size());
+      std::string_view cell = text.substr(at, end - at);
+      cell.remove_prefix(std::min(cell.find_first_not_of(' '), cell.size()));
+      out.push_back(cell.substr(0, cell.find_last_not_of(' ') + 1));
+      at = end + 1;
+    }
+    return out;
+  }
+
+  // The head of a table: the ends of the features' names, in columns.
+  Result<> columns(std::string_view text) {
+    columns_.clear();
+    for (const std::string_view column : cells_of(text)) columns_.push_back(cells_of(column, ','));
+    return {};
+  }
+
+  // "x_sum | 1 | 2" below "| 1h | lifetime": x_sum_1h = 1, x_sum_lifetime = 2.
+  Result<> row(const std::vector<std::string_view>& cells) {
+    if (cells.size() != columns_.size() + 1) return invalid(fmt::format("{} cells in a table of {} columns", cells.size() - 1, columns_.size()));
+    for (size_t c = 0; c < columns_.size(); ++c) {
+      for (const std::string_view end : columns_[c]) TRY(answer(fmt::format("{}_{}", cells[0], end), cells[c + 1]));
+    }
+    return {};
+  }
+
+  Result<> answer(std::string feature, std::string_view rest) {
+    GoldenQuestion& q = cases_.back().questions.back();
+    GoldenAnswer a{.line = line_, .feature = std::move(feature)};
+    if (rest.empty()) return invalid("a value is missing");
     const size_t end = rest.starts_with('"') ? rest.rfind('"') + 1 : std::min(rest.find(' '), rest.size());
     a.value = rest.substr(0, end);
     for (const std::string& word : words_of(rest.substr(end))) {
@@ -178,11 +218,25 @@ class Parser {
 
   size_t line_ = 0;
   std::string section_, day_, definitions_;
+  std::vector<std::vector<std::string_view>> columns_;  // of the question's table; views into the text
   std::vector<GoldenCase> cases_;
 };
 
 }  // namespace
 
 Result<std::vector<GoldenCase>> parse_golden(std::string_view text) { return Parser().run(text); }
+
+std::vector<GoldenFile> golden_files() {
+  std::vector<GoldenFile> out;
+  for (const auto& entry : std::filesystem::directory_iterator(MS_SOURCE_DIR "/tests/golden")) {
+    if (entry.path().extension() != ".ftest") continue;
+    std::ostringstream text;
+    text << std::ifstream(entry.path()).rdbuf();
+    auto cases = parse_golden(text.str());
+    EXPECT_TRUE(cases) << entry.path().filename() << ": " << cases.error().message;
+    out.push_back({entry.path().filename(), cases ? std::move(*cases) : std::vector<GoldenCase>()});
+  }
+  return out;
+}
 
 }  // namespace ms::engine::testing

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/float_text.h"
 #include "base/rng.h"
 #include "catalog/planner.h"
 #include "codec/record_batch.h"
@@ -34,9 +35,8 @@ std::string value_text(const feature::FeatureValue& v, TypeKind type) {
     case TypeKind::kString: return '"' + std::string(v.text) + '"';
     case TypeKind::kFloat64: break;
   }
-  if (std::isnan(v.f)) return std::bit_cast<uint64_t>(v.f) == feature::kQuietNan ? "nan" : "another nan";
-  char text[40];
-  return {text, std::to_chars(text, text + sizeof text, v.f).ptr};
+  if (std::isnan(v.f) && std::bit_cast<uint64_t>(v.f) != feature::kQuietNan) return "another NaN";
+  return float_text(v.f);
 }
 
 std::string event_time_text(int64_t us) { return us == feature::kNoEventTime ? "none" : format_time(us); }
@@ -338,6 +338,14 @@ std::string_view to_string(GoldenMode mode) {
     case GoldenMode::kReplay: return "replay";
   }
   return "";
+}
+
+Result<std::vector<GoldenFeature>> golden_features(const GoldenCase& golden) {
+  Source source;
+  TRY(source.compile(golden));
+  std::vector<GoldenFeature> out;
+  for (size_t i = 0; i < source.program().features().size(); ++i) out.push_back({source.program().features()[i].name, source.program().specs()[i]});
+  return out;
 }
 
 std::vector<std::string> run_golden(const GoldenCase& golden, GoldenMode mode) {

@@ -1,10 +1,6 @@
 // Every case of tests/golden in every mode, and the runner's own test: what it must notice.
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-
 #include "engine/testing/golden.h"
 
 namespace ms::engine::testing {
@@ -17,24 +13,19 @@ std::string joined(const std::vector<std::string>& lines) {
 }
 
 TEST(Golden, EveryCaseInEveryMode) {
-  size_t files = 0, cases = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(MS_SOURCE_DIR "/tests/golden")) {
-    if (entry.path().extension() != ".ftest") continue;
-    ++files;
-    std::ostringstream text;
-    text << std::ifstream(entry.path()).rdbuf();
-    const auto golden = parse_golden(text.str());
-    ASSERT_TRUE(golden) << entry.path().filename() << ": " << golden.error().message;
-    for (const GoldenCase& c : *golden) {
+  const auto files = golden_files();
+  size_t cases = 0;
+  for (const GoldenFile& file : files) {
+    for (const GoldenCase& c : file.cases) {
       ++cases;
       for (const GoldenMode mode : kGoldenModes) {
         const auto failures = run_golden(c, mode);
-        EXPECT_TRUE(failures.empty()) << entry.path().filename() << ", case '" << c.name << "', mode " << to_string(mode) << ":\n" << joined(failures);
+        EXPECT_TRUE(failures.empty()) << file.name << ", case '" << c.name << "', mode " << to_string(mode) << ":\n" << joined(failures);
       }
     }
   }
-  EXPECT_GE(files, 5u);
-  EXPECT_GE(cases, 26u);
+  EXPECT_GE(files.size(), 6u);
+  EXPECT_GE(cases, 38u);
 }
 
 constexpr std::string_view kGood = R"golden(definitions
@@ -100,6 +91,20 @@ TEST(GoldenRunner, NoticesEveryPlantedMistakeInEveryMode) {
   for (const auto& [from, to] : mistakes) {
     for (const GoldenMode mode : kGoldenModes) EXPECT_FALSE(failures_of(with(from, to), mode).empty()) << to << " in " << to_string(mode);
   }
+}
+
+TEST(GoldenRunner, ReadsTables) {
+  const std::string table = with("    x_sum_1h = 7 @10:00:00\n    x_sum_1h_exact = 7\n    x_last_1h = 4\n", "          | 1h, 1h_exact\n    x_sum | 7 @10:00:00\n          | 1h\n    x_last | 4\n");
+  for (const GoldenMode mode : kGoldenModes) EXPECT_EQ(failures_of(table, mode), std::vector<std::string>{}) << to_string(mode);
+  const auto planted = [&](std::string_view from, std::string_view to) {
+    std::string text = table;
+    return failures_of(text.replace(text.find(from), from.size(), to), GoldenMode::kWhole);
+  };
+  EXPECT_EQ(planted("x_sum | 7", "x_sum | 8").size(), 2u);
+  EXPECT_EQ(planted("x_last | 4", "x_last | 5").size(), 1u);
+  EXPECT_EQ(planted("x_last | 4", "x_last | 4 | 4"), std::vector<std::string>{"line 22: 2 cells in a table of 1 columns"});
+  EXPECT_EQ(planted("x_last | 4", "x_last |"), std::vector<std::string>{"line 22: a value is missing"});
+  EXPECT_EQ(planted("1h, 1h_exact", "1h, 1h_exakt").size(), 1u);
 }
 
 TEST(GoldenRunner, AsServedKnowsWhatWasAppended) {

@@ -1,0 +1,170 @@
+// What the engine keeps on disk when the disk is full and when the process stands still.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <functional>
+
+#include "engine/shard.h"
+#include "engine/testing/world.h"
+#include "engine/timeline.h"
+
+namespace ms::engine {
+namespace {
+
+using testing::World;
+
+constexpr std::string_view kDefinitions = R"yaml(
+sources:
+  events: {topic: events, format: json, time: {field: at, unit: us}, fields: {user: string}, owner: tests}
+entities:
+  user: {key: [user]}
+views:
+  visits: {entity: user, from: events, features: {visits: {count: {over: [lifetime]}}}, owner: tests}
+services:
+  model: {features: [visits.*]}
+)yaml";
+
+// The system's clock with jumps, as a process sees it that stood still.
+class JumpingClock final : public Clock {
+ public:
+  int64_t wall_us() const override { return system_clock().wall_us() + ahead_us_; }
+  int64_t steady_us() const override { return system_clock().steady_us(); }
+  void jump(int64_t us) { ahead_us_ += us; }
+
+ private:
+  std::atomic<int64_t> ahead_us_{0};
+};
+
+// The system's files; those of the timeline can be told to tear writes for want of space, and opening a file can be watched.
+class TestFiles final : public FileSystem {
+ public:
+  std::atomic<bool> full = false;
+  std::atomic<uint64_t> refused = 0;
+  std::function<void()> opened = [] {}, written = [] {};  // a file; to a timeline
+
+  Result<std::unique_ptr<File>> open(const std::string& path, Open mode) override {
+    opened();
+    TRY_ASSIGN(auto file, disk_.open(path, mode));
+    if (path.ends_with(".tl")) return std::make_unique<TimelineFile>(std::move(file), *this);
+    return file;
+  }
+  Result<> rename(const std::string& from, const std::string& to) override { return disk_.rename(from, to); }
+  Result<> remove(const std::string& path) override { return disk_.remove(path); }
+  Result<> create_directories(const std::string& path) override { return disk_.create_directories(path); }
+  Result<std::vector<std::string>> list(const std::string& directory) override { return disk_.list(directory); }
+  Result<bool> exists(const std::string& path) override { return disk_.exists(path); }
+  Result<> sync_directory(const std::string& directory) override { return disk_.sync_directory(directory); }
+
+ private:
+  class TimelineFile final : public File {
+   public:
+    TimelineFile(std::unique_ptr<File> file, TestFiles& files) : file_(std::move(file)), files_(files) {}
+    Result<size_t> read_at(uint64_t at, std::span<uint8_t> to) const override { return file_->read_at(at, to); }
+    Result<> write_at(uint64_t at, std::span<const std::span<const uint8_t>> parts) override {
+      files_.written();
+      if (!files_.full) return file_->write_at(at, parts);
+      ++files_.refused;
+      const auto half = parts[0].first(parts[0].size() / 2);
+      TRY(file_->write_at(at, {&half, 1}));
+      return fail(ErrorKind::kExhausted, "no space left");
+    }
+    Result<> allocate(uint64_t size) override { return file_->allocate(size); }
+    Result<> truncate(uint64_t size) override { return file_->truncate(size); }
+    Result<> sync_data() override { return file_->sync_data(); }
+    Result<uint64_t> size() const override { return file_->size(); }
+
+   private:
+    std::unique_ptr<File> file_;
+    TestFiles& files_;
+  };
+  FileSystem& disk_ = posix_file_system();
+};
+
+class EngineDurableTest : public ::testing::Test {
+ protected:
+  void begin(World& world) {
+    ASSERT_TRUE(world.log->create_topic("events", 1, {}));
+    world.define(kDefinitions);
+    world.start();
+    ASSERT_TRUE(world.engine->refresh(60'000));
+  }
+  static std::string event() { return fmt::format(R"({{"user":"u","at":{}}})", system_clock().wall_us() - kMicrosPerMinute); }
+
+  struct Reply {
+    Instant as_of;
+    ReadCut cut;
+    int64_t visits = 0;
+  };
+  static Reply ask(World& world) {
+    std::string key;
+    feature::append_key_part(key, std::string_view("u"));
+    const ReadKey read{world.engine->find_view("visits", 1).value(), key};
+    feature::FeatureRow row;
+    const auto result = world.engine->read({&read, 1}, {&row, 1});
+    return {result.as_of, result.cut.at(0), row.values.at(0).i};
+  }
+  // One event is one visit: the offset that the timeline names is the count that the reader got.
+  static void expect_as_served(World& world, const std::vector<Reply>& replies) {
+    ASSERT_TRUE(world.engine->sync_timeline());
+    const auto timeline = TimelineReader::open(posix_file_system(), world.dir + "/timeline").value();
+    const TopicPartition input{world.log->find_topic("events")->id, PartitionId{0}};
+    for (const Reply& r : replies) {
+      const auto cut = timeline->cut_at(r.cut.shard, r.as_of).value();
+      ASSERT_TRUE(cut);
+      EXPECT_EQ(cut->publish, r.cut.publish);
+      const auto applied = cut->applied.find(input);
+      EXPECT_EQ(applied == cut->applied.end() ? 0 : applied->second.value, r.visits);
+    }
+  }
+
+  const testing::Directory directory_;
+};
+
+TEST_F(EngineDurableTest, AFullDiskTakesNothingFromTheTimeline) {
+  TestFiles files;
+  World world(directory_.path(), 1);
+  world.fs = &files;
+  begin(world);
+  std::vector<Reply> replies;
+  for (int round = 0; round < 3; ++round) {
+    files.full = true;
+    const uint64_t before = files.refused;
+    for (int i = 0; i < 20 || files.refused < before + 2; ++i) {
+      world.produce(0, {event()});
+      world.wait_until_applied();
+      replies.push_back(ask(world));
+    }
+    files.full = false;
+    EXPECT_FALSE(replies.empty());
+  }
+  expect_as_served(world, replies);
+}
+
+TEST_F(EngineDurableTest, ALongPauseStopsNeitherStartNorJoin) {
+  TestFiles files;
+  JumpingClock clock;
+  {
+    World world(directory_.path(), 2);
+    begin(world);
+    world.produce(0, {event(), event()});
+    world.wait_until_applied();
+  }
+  World world(directory_.path(), 2);
+  world.fs = &files;
+  world.clock = &clock;
+  files.opened = files.written = [&] { clock.jump(3 * kMicrosPerSecond); };  // more than the ceiling lies ahead
+  world.start();
+  for (int i = 0; i < 20; ++i) {
+    std::string text(kDefinitions);
+    for (size_t at = 0; (at = text.find("visits", at)) != std::string::npos; at += 8) text.replace(at, 6, fmt::format("visit{:03}", i));
+    text.replace(text.find("model"), 5, fmt::format("model{}", i));
+    world.define(text);
+    EXPECT_TRUE(world.engine->refresh(60'000));
+    world.produce(0, {event()});
+  }
+  world.wait_until_applied();
+  EXPECT_EQ(ask(world).visits, 22);
+}
+
+}  // namespace
+}  // namespace ms::engine

@@ -1,0 +1,160 @@
+// For tests only: the inside of a server over a directory of its own, and events and definitions that leave nothing out.
+#pragma once
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <future>
+
+#include "base/rng.h"
+#include "catalog/catalog.h"
+#include "codec/record_batch.h"
+#include "engine/engine.h"
+#include "feature/every_cell.h"
+
+namespace ms::engine::testing {
+
+class Directory {
+ public:
+  Directory() : path_((std::filesystem::temp_directory_path() / ("engine-" + random_uuid().to_string())).string()) { std::filesystem::create_directories(path_); }
+  ~Directory() { std::filesystem::remove_all(path_); }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  const std::string path_;
+};
+
+// Topic `events`, view `spending`, service `model`: a feature for every cell of every_cell.h, over random windows of seconds
+// and minutes, some with filters, caps, ages and defaults.
+inline std::string every_cell_definitions(Rng& rng) {
+  constexpr std::string_view kFieldOfType[] = {"night", "amount", "price", "name", "booked"};  // by TypeKind
+  static_assert(std::size(kFieldOfType) == kTypeKindCount);
+  const std::vector<std::string_view> windows[] = {{"10s", "1m", "10m", "\"sliding(1m, hop: 20s)\""}, {"\"sliding(20s, exact)\"", "\"sliding(1m, exact)\""},
+                                                   {"\"tumbling(10s)\"", "\"tumbling(1m)\""}, {"lifetime"}};
+  static_assert(std::size(windows) == feature::kWindowKindCount);
+  std::string features;
+  size_t n = 0;
+  for (const feature::testing::Cell& cell : feature::testing::every_cell()) {
+    const auto& choice = windows[static_cast<size_t>(cell.window)];
+    std::string options = fmt::format("over: [{}]", choice[rng.below(choice.size())]);
+    if (cell.type) options += fmt::format(", of: {}", kFieldOfType[static_cast<size_t>(*cell.type)]);
+    if (rng.below(4) == 0) options += ", where: night";
+    if (rng.below(4) == 0) options += ", ttl: 20s";
+    if (cell.aggregate == feature::AggregateKind::kCountDistinct && rng.below(2) == 0) options += ", cap: 3";
+    features += fmt::format("      c{}: {{{}: {{{}}}}}\n", n++, to_string(cell.aggregate), options);
+  }
+  return R"yaml(
+sources:
+  events:
+    topic: events
+    format: json
+    time: {field: at, unit: us}
+    fields: {user: string, amount: int64, price: float64, name: string, night: bool, booked: timestamp}
+    owner: tests
+entities:
+  user: {key: [user]}
+views:
+  spending:
+    entity: user
+    from: events
+    where: "amount is null or amount >= 0"
+    features:
+)yaml" + features + R"yaml(    owner: tests
+services:
+  model: {features: [spending.*]}
+)yaml";
+}
+
+// An event of users u0 to u7 around now: some late, some a little ahead of the clock, some that cannot be read.
+inline std::string random_event(Rng& rng) {
+  const int64_t now = system_clock().wall_us();
+  int64_t at = now - static_cast<int64_t>(rng.below(30)) * kMicrosPerSecond;
+  if (rng.below(10) == 0) at = now - static_cast<int64_t>(rng.below(2 * kMicrosPerHour));  // late
+  if (rng.below(10) == 0) at = now + static_cast<int64_t>(rng.below(20'000));              // ahead of the clock
+  switch (rng.below(40)) {
+    case 0: return "not json";
+    case 1: return fmt::format(R"({{"user":"u1","amount":"seven","at":{}}})", now);
+    case 2: return fmt::format(R"({{"user":"u1","amount":1,"at":{}}})", now + kMicrosPerHour);  // beyond max_ahead
+    default: break;
+  }
+  constexpr std::string_view kPrices[] = {"0.1", "-0.3", "1e300", "-1e300", "1.7976931348623157e308", "5e-324", "-0.0", "0.0", "null"};
+  constexpr std::string_view kNames[] = {"\"tea\"", "\"\"", "\"a name that is longer than fifteen bytes\"", "\"salt\"", "\"rice\"", "null"};
+  constexpr std::string_view kNights[] = {"true", "false", "null"};
+  const std::string amount = rng.below(8) == 0 ? "null" : rng.below(8) == 0 ? "9223372036854775807" : std::to_string(static_cast<int64_t>(rng.below(100)) - 5);
+  const std::string price = rng.below(2) == 0 ? fmt::format("{}", static_cast<double>(rng.below(1000)) / 7) : std::string(kPrices[rng.below(std::size(kPrices))]);
+  std::string booked = std::to_string(static_cast<int64_t>(rng.below(5)) * kMicrosPerDay - kMicrosPerDay);
+  if (rng.below(8) == 0) booked = rng.below(2) == 0 ? "null" : "\"tomorrow\"";  // a row only of views that do not ask for it
+  return fmt::format(R"({{"user":"u{}","amount":{},"price":{},"name":{},"night":{},"booked":{},"at":{}}})", rng.below(8), amount, price,
+                     kNames[rng.below(std::size(kNames))], kNights[rng.below(std::size(kNights))], booked, at);
+}
+inline std::vector<std::string> random_events(Rng& rng, size_t count) {
+  std::vector<std::string> out(count);
+  for (std::string& e : out) e = random_event(rng);
+  return out;
+}
+
+// A server's inside: log, catalog and engine over one directory.
+struct World {
+  std::string dir;
+  std::unique_ptr<log::Log> log;
+  std::unique_ptr<catalog::Catalog> catalog;
+  std::unique_ptr<Engine> engine;
+  uint32_t shards;
+  FileSystem* fs = &posix_file_system();  // the engine's own
+  const Clock* clock = &system_clock();
+
+  explicit World(std::string directory, uint32_t shard_count = 2, size_t wal_segment_bytes = 1u << 20)
+      : dir(std::move(directory)), shards(shard_count) {
+    log::LogOptions options{.dir = dir, .fs = &posix_file_system(), .clock = &system_clock()};
+    options.wal_segment_bytes = wal_segment_bytes;
+    options.reconcile_interval_ms = options.retention_check_interval_ms = 0;
+    log = log::Log::open(options).value();
+    catalog = catalog::Catalog::open(posix_file_system(), dir + "/catalog").value();
+  }
+  ~World() {
+    if (engine) EXPECT_TRUE(engine->stop());
+    engine.reset();
+    if (log) EXPECT_TRUE(log->close());
+  }
+
+  void start() {
+    EngineOptions options{.dir = dir, .fs = fs, .clock = clock, .shards = shards, .checkpoint_interval_ms = 3'600'000};
+    engine = Engine::start(options, *log, *catalog).value();
+  }
+  void define(std::string_view text) {
+    const catalog::DefinitionFile file{"test.yaml", std::string(text)};
+    const auto report = catalog->apply({&file, 1}, [&](std::string_view name) -> std::optional<TopicId> {
+      const auto topic = log->find_topic(name);
+      return topic ? std::optional(topic->id) : std::nullopt;
+    });
+    ASSERT_TRUE(report) << report.error().message;
+    ASSERT_TRUE(report->ok()) << report->text();
+  }
+  void produce(int32_t partition, const std::vector<std::string>& events) {
+    std::vector<RecordToWrite> records;
+    for (const std::string& e : events) records.push_back({.timestamp_ms = 0, .value = e});
+    produce_batch("events", partition, build_record_batch({}, records).value());
+  }
+  void produce_batch(std::string_view topic, int32_t partition, const std::string& bytes) {
+    std::promise<log::AppendOutcome> promise;
+    std::vector<log::AppendPart> parts;
+    parts.push_back({{log->find_topic(topic)->id, PartitionId{partition}}, Slice::copy(bytes)});
+    log->append(std::move(parts), [&](std::vector<log::AppendOutcome> outcomes) { promise.set_value(outcomes[0]); });
+    ASSERT_EQ(promise.get_future().get().error, log::AppendError::kNone);
+  }
+  OffsetVector ends() const {
+    OffsetVector out;
+    const auto topic = log->find_topic("events");
+    for (int32_t p = 0; p < topic->partitions; ++p)
+      out[{topic->id, PartitionId{p}}] = log->partition_state({topic->id, PartitionId{p}})->last_stable;
+    return out;
+  }
+  void wait_until_applied() const {
+    while (!engine->ready() || engine->applied() != ends()) std::this_thread::yield();
+  }
+};
+
+}  // namespace ms::engine::testing
