@@ -14,7 +14,6 @@
 namespace ms::history {
 
 using feature::FeatureRow;
-using feature::FeatureValue;
 using feature::ViewState;
 
 // Answers of one group, slot by slot in the order of its questions; per chosen feature one array of each.
@@ -24,6 +23,7 @@ struct Answers::Group {
   std::vector<uint8_t*> flags;
   std::vector<int64_t*> event_times;
   std::vector<std::vector<std::string_view>> texts;  // only string features have slots
+  std::vector<uint8_t> nulls;  // by feature: whether the block has one
   uint8_t* found = nullptr;
   StringArena arena;
   uint64_t gaps = 0, events = 0;
@@ -33,7 +33,8 @@ struct Answers::Group {
     const size_t features = request.features.size();
     return rows * (features * (request.event_times ? 17 : 9) + 1) + (features * 3 + 1) * 64;
   }
-  Group(size_t row_count, const DeriveRequest& request, BigBuffer& memory) : rows(row_count), texts(request.features.size()) {
+  Group(size_t row_count, const DeriveRequest& request, BigBuffer& memory)
+      : rows(row_count), texts(request.features.size()), nulls(request.features.size()) {
     found = memory.take<uint8_t>(rows);
     for (size_t f = 0; f < request.features.size(); ++f) {
       bits.push_back(memory.take<uint64_t>(rows));
@@ -43,25 +44,35 @@ struct Answers::Group {
     }
   }
 
-  void put(size_t slot, const FeatureRow& row, const std::vector<uint32_t>& features) {
-    found[slot] = row.found;
-    for (size_t f = 0; f < features.size(); ++f) {
-      const FeatureValue& value = row.values[features[f]];
-      bits[f][slot] = value.is_null ? 0 : static_cast<uint64_t>(value.i);
-      flags[f][slot] = static_cast<uint8_t>(static_cast<uint8_t>(value.status) | (value.is_null ? kNull : 0));
-      if (!event_times.empty()) event_times[f][slot] = value.event_time_us;
-      if (!texts[f].empty()) texts[f][slot] = value.is_null ? std::string_view() : arena.add(value.text);
+  // Where the state puts them, from slot 0 on.
+  feature::AnswerColumns columns(const DeriveRequest& request) {
+    feature::AnswerColumns out;
+    out.features.resize(request.program->features().size());
+    for (size_t f = 0; f < request.features.size(); ++f) {
+      feature::AnswerColumn& to = out.features[request.features[f]];
+      to = {bits[f], flags[f], event_times.empty() ? nullptr : event_times[f], texts[f].empty() ? nullptr : texts[f].data()};
+    }
+    out.found = found;
+    out.arena = &arena;
+    return out;
+  }
+  void note_nulls(size_t slots) {
+    for (size_t f = 0; f < flags.size(); ++f) {
+      uint8_t any = 0;
+      for (size_t i = 0; i < slots; ++i) any |= flags[f][i];
+      nulls[f] = (any & kNull) != 0;
     }
   }
   void put_gap(size_t slot, size_t features) {
     ++gaps;
     found[slot] = 0;
-    for (size_t f = 0; f < features; ++f) {
-      bits[f][slot] = 0;
-      flags[f][slot] = kNull | kGap;
-      if (!event_times.empty()) event_times[f][slot] = feature::kNoEventTime;
-      if (!texts[f].empty()) texts[f][slot] = {};
-    }
+    for (size_t f = 0; f < features; ++f) put_unknown(slot, f, kGap);
+  }
+  void put_unknown(size_t slot, size_t f, uint8_t why) {
+    bits[f][slot] = 0;
+    flags[f][slot] = kNull | why;
+    if (!event_times.empty()) event_times[f][slot] = feature::kNoEventTime;
+    if (!texts[f].empty()) texts[f][slot] = {};
   }
 };
 
@@ -205,18 +216,17 @@ class CutFeed {
 
 }  // namespace
 
-// The questions of one group, one after the other in memory (looked up where they lie, each would be a cache miss), and the
-// state that answers them.
+// One group: its questions of the block, one after the other in memory (looked up where they lie, each would be a cache
+// miss), and the state that answers them.
 struct Derivation::Lane {
   std::vector<int64_t> times_us;
   std::vector<uint32_t> keys;   // into questions_.keys
   std::vector<uint32_t> order;  // slots by time; empty: as they are
-  size_t done = 0;              // questions answered
-  size_t block = 0;             // of them, those of earlier blocks
   std::unique_ptr<GroupState> state;
   std::unique_ptr<TimeFeed> times;  // as_known
   std::unique_ptr<CutFeed> cuts;    // as_served
 
+  size_t questions() const { return times_us.size(); }
   size_t slot(size_t i) const { return order.empty() ? i : order[i]; }
 };
 
@@ -241,13 +251,8 @@ Result<> Derivation::prepare(size_t block_chunks) {
     answers_.chunks_[c] = Grouping::make(rows, request_.groups, [&](size_t i) { return questions_.keys[questions_.key_of[first + i]].shard_hash; });
     return {};
   }));
-  lanes_.resize(request_.groups);
-  TRY(parallel_for(request_.threads, request_.groups, request_.stop, [&](size_t g, unsigned) -> Result<> {
-    gather_questions(static_cast<uint32_t>(g));
-    return {};
-  }));
-  const bool in_order = std::ranges::all_of(lanes_, [](const auto& lane) { return lane->order.empty(); });
-  block_chunks_ = in_order ? std::min(block_chunks, chunks) : chunks;
+  for (uint32_t g = 0; g < request_.groups; ++g) lanes_.push_back(std::make_unique<Lane>());
+  block_chunks_ = in_time_order() ? std::min(block_chunks, chunks) : chunks;
   make_groups();
   return {};
 }
@@ -270,20 +275,33 @@ void Derivation::make_groups() {
   for (const size_t n : most) answers_.groups_.push_back(std::make_shared<Answers::Group>(n, request_, *answers_.memory_));
 }
 
-void Derivation::gather_questions(uint32_t g) {
-  lanes_[g] = std::make_unique<Lane>();
+// Whether the questions of every group are.
+bool Derivation::in_time_order() const {
+  if (std::ranges::is_sorted(std::span(questions_.times_us, questions_.rows))) return true;
+  for (uint32_t g = 0; g < request_.groups; ++g) {
+    int64_t last = std::numeric_limits<int64_t>::min();
+    for (size_t c = 0; c < answers_.chunks_.size(); ++c) {
+      const int64_t* times = questions_.times_us + c * kChunkRows;
+      for (const uint32_t row : answers_.chunks_[c].group(g)) {
+        if (times[row] < last) return false;
+        last = times[row];
+      }
+    }
+  }
+  return true;
+}
+
+void Derivation::gather_questions(uint32_t g, size_t chunk_end) {
   Lane& lane = *lanes_[g];
-  size_t rows = 0;
-  for (const Grouping& chunk : answers_.chunks_) rows += chunk.group(g).size();
-  lane.times_us.reserve(rows), lane.keys.reserve(rows);
-  for (size_t c = 0; c < answers_.chunks_.size(); ++c) {
+  lane.times_us.clear(), lane.keys.clear(), lane.order.clear();
+  for (size_t c = answered_; c < chunk_end; ++c) {
     const int64_t* times = questions_.times_us + c * kChunkRows;
     const uint32_t* keys = questions_.key_of.data() + c * kChunkRows;
     for (const uint32_t row : answers_.chunks_[c].group(g)) lane.times_us.push_back(times[row]), lane.keys.push_back(keys[row]);
   }
   if (std::ranges::is_sorted(lane.times_us)) return;
-  lane.order.resize(rows);
-  for (uint32_t i = 0; i < rows; ++i) lane.order[i] = i;
+  lane.order.resize(lane.times_us.size());
+  for (uint32_t i = 0; i < lane.order.size(); ++i) lane.order[i] = i;
   std::ranges::sort(lane.order, {}, [&](uint32_t slot) { return std::pair(lane.times_us[slot], slot); });
 }
 
@@ -298,59 +316,73 @@ Result<> Derivation::answer_until(size_t chunk_end) {
 }
 
 Result<> Derivation::answer(uint32_t g, size_t chunk_end) {
+  gather_questions(g, chunk_end);
   Lane& lane = *lanes_[g];
   Answers::Group& out = *answers_.groups_[g];
-  lane.block = lane.done;
-  const size_t last = chunk_end - 1;
-  const size_t end = lane.block + answers_.base_[g][last] + answers_.chunks_[last].group(g).size();
-  if (end == lane.done) return {};
+  std::ranges::fill(out.nulls, 0);
+  if (lane.questions() == 0) return {};
   if (!lane.state) lane.state = std::make_unique<GroupState>(request_.program);
   for (auto& texts : out.texts) std::ranges::fill(texts, std::string_view());
   out.arena.clear();
-  TRY(request_.timeline ? answer_as_served(g, lane, end, out) : answer_as_known(g, lane, end, out));
+  TRY(request_.timeline ? answer_as_served(g, lane, out) : answer_as_known(g, lane, out));
+  if (request_.lost.any()) mark_lost(lane, out);
+  if (request_.report) request_.report(lane.questions() % kProgressEvery);
+  out.note_nulls(lane.questions());
   out.events = lane.state->applied();
-  lane.done = end;
   return {};
 }
 
-Result<> Derivation::answer_as_known(uint32_t g, Lane& lane, size_t end, Answers::Group& out) {
+Result<> Derivation::answer_as_known(uint32_t g, Lane& lane, Answers::Group& out) {
   if (!lane.times) lane.times = std::make_unique<TimeFeed>(events_, g);
-  FeatureRow row;
-  for (size_t i = lane.done; i < end; ++i) {
+  const feature::AnswerColumns columns = out.columns(request_);
+  ViewState& state = lane.state->state();
+  for (size_t i = 0; i < lane.questions(); ++i) {
     const size_t slot = lane.slot(i);
     const Instant t{lane.times_us[slot]};
     lane.times->advance(*lane.state, t.us + (request_.after_event ? 1 : 0), t);
     const QuestionKey& key = questions_.keys[lane.keys[slot]];
-    lane.state->state().evaluate_forward(key.bytes, key.table_hash, t, request_.after_event, row);
-    out.put(slot - lane.block, row, request_.features);
-    TRY(tick(i - lane.done));
+    state.evaluate_forward(key.bytes, key.table_hash, t, request_.after_event, columns, slot);
+    TRY(tick(i));
   }
-  finish(end - lane.done);
+  state.finish_forward(columns);
   return {};
 }
 
-Result<> Derivation::answer_as_served(uint32_t g, Lane& lane, size_t end, Answers::Group& out) {
+Result<> Derivation::answer_as_served(uint32_t g, Lane& lane, Answers::Group& out) {
   if (!lane.cuts) lane.cuts = std::make_unique<CutFeed>(events_, g);
+  const feature::AnswerColumns columns = out.columns(request_);
   FeatureRow row;
-  for (size_t i = lane.done; i < end; ++i) {
+  for (size_t i = 0; i < lane.questions(); ++i) {
     const size_t slot = lane.slot(i);
     const Instant t{lane.times_us[slot]};
     TRY_ASSIGN(const uint32_t shards, request_.timeline->shards_at(t));
     CHECK(shards <= request_.groups);
     TRY_ASSIGN(const auto cut, request_.timeline->cut_at(engine::shard_of(g, shards), t));
     if (!cut) {
-      out.put_gap(slot - lane.block, request_.features.size());
+      out.put_gap(slot, request_.features.size());
       continue;
     }
     if (!lane.cuts->reaches(*cut)) lane.state->reset(), lane.cuts->reset();
     lane.cuts->advance(*lane.state, *cut, t);
     const QuestionKey& key = questions_.keys[lane.keys[slot]];
     lane.state->state().evaluate(key.bytes, key.table_hash, t, request_.after_event, row);
-    out.put(slot - lane.block, row, request_.features);
-    TRY(tick(i - lane.done));
+    feature::put(row, columns, slot);
+    TRY(tick(i));
   }
-  finish(end - lane.done);
   return {};
+}
+
+void Derivation::mark_lost(const Lane& lane, Answers::Group& out) const {
+  for (size_t slot = 0; slot < lane.questions(); ++slot) {
+    bool any = false, in_gap = false;
+    for (size_t f = 0; f < request_.features.size(); ++f) {
+      in_gap |= (out.flags[f][slot] & Answers::kGap) != 0;
+      if (!request_.lost.reach(request_.program->specs()[request_.features[f]].window, lane.times_us[slot])) continue;
+      out.put_unknown(slot, f, Answers::kGap | Answers::kLost);
+      any = true;
+    }
+    if (any && !in_gap) ++out.gaps;
+  }
 }
 
 Result<> Derivation::tick(size_t i) const {
@@ -358,10 +390,6 @@ Result<> Derivation::tick(size_t i) const {
   if (request_.report) request_.report(kProgressEvery);
   if (request_.stop.stop_requested()) return fail(ErrorKind::kCancelled, "cancelled");
   return {};
-}
-
-void Derivation::finish(size_t answered) const {
-  if (request_.report) request_.report(answered % kProgressEvery);
 }
 
 Result<Answers> derive(const DeriveRequest& request, const ViewEvents& events, const Questions& questions) {
@@ -387,6 +415,14 @@ void Answers::values(size_t chunk, size_t feature, uint64_t* bits, uint8_t* flag
     gather(chunks_[chunk], g, base_[g][chunk], group(g).bits[feature], bits);
     gather(chunks_[chunk], g, base_[g][chunk], group(g).flags[feature], flags);
   }
+}
+
+void Answers::values(size_t chunk, size_t feature, uint64_t* bits) const {
+  for (uint32_t g = 0; g < groups_.size(); ++g) gather(chunks_[chunk], g, base_[g][chunk], group(g).bits[feature], bits);
+}
+
+bool Answers::has_nulls(size_t feature) const {
+  return std::ranges::any_of(groups_, [&](const auto& group) { return group->nulls[feature] != 0; });
 }
 
 void Answers::texts(size_t chunk, size_t feature, std::string_view* texts, uint8_t* flags) const {

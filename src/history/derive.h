@@ -37,17 +37,20 @@ struct Questions {
 // chunk by chunk. A chunk is of kChunkRows questions.
 class Answers {
  public:
-  static constexpr uint8_t kNull = 0x80;   // no value, whatever the status
-  static constexpr uint8_t kGap = 0x40;    // as_served: nothing is known about the question's instant
-  static constexpr uint8_t kStatus = 0x0F;
+  static constexpr uint8_t kNull = feature::AnswerColumn::kNull;
+  static constexpr uint8_t kGap = 0x40;   // not known: the question's instant lies in a gap, or kLost
+  static constexpr uint8_t kLost = 0x20;  // beside kGap: the feature's window may reach below what the log still has
+  static constexpr uint8_t kStatus = feature::AnswerColumn::kStatus;
 
   // Of kChunkRows questions from chunk * kChunkRows on, feature number `feature` of the chosen: the value's 64 bits
   // (0 when null; texts apart), and the flags above with the status in the low bits.
   void values(size_t chunk, size_t feature, uint64_t* bits, uint8_t* flags) const;
+  void values(size_t chunk, size_t feature, uint64_t* bits) const;
+  bool has_nulls(size_t feature) const;  // in the block that was answered last
   void texts(size_t chunk, size_t feature, std::string_view* texts, uint8_t* flags) const;
   void event_times(size_t chunk, size_t feature, int64_t* us) const;  // only when asked for; kNoEventTime: none
   void found(size_t chunk, uint8_t* found) const;
-  uint64_t gaps() const;
+  uint64_t gaps() const;  // questions with a kGap
   uint64_t events() const;  // rows applied
 
  private:
@@ -65,6 +68,7 @@ struct DeriveRequest {
   std::vector<uint32_t> features;  // which of the view's features, in the order wanted
   bool after_event = false;
   bool event_times = false;
+  LostEvents lost;  // of the events: answers that may need one are marked, not guessed
   // Set for as_served; null: as_known, every event given counts.
   const engine::TimelineReader* timeline = nullptr;
   uint32_t groups = 1;  // of the events' groupings; a power of two, at least the number of shards
@@ -91,12 +95,13 @@ class Derivation {
   Derivation(DeriveRequest request, const ViewEvents& events, const Questions& questions);
   Result<> prepare(size_t block_chunks);
   void make_groups();
-  void gather_questions(uint32_t g);
+  bool in_time_order() const;
+  void gather_questions(uint32_t g, size_t chunk_end);
   Result<> answer(uint32_t g, size_t chunk_end);
-  Result<> answer_as_known(uint32_t g, Lane& lane, size_t end, Answers::Group& out);
-  Result<> answer_as_served(uint32_t g, Lane& lane, size_t end, Answers::Group& out);
+  Result<> answer_as_known(uint32_t g, Lane& lane, Answers::Group& out);
+  Result<> answer_as_served(uint32_t g, Lane& lane, Answers::Group& out);
+  void mark_lost(const Lane& lane, Answers::Group& out) const;
   Result<> tick(size_t i) const;
-  void finish(size_t answered) const;
 
   const DeriveRequest request_;
   const ViewEvents& events_;

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "feature/definition.h"
+#include "feature/every_cell.h"
 #include "feature/view_program.h"
 #include "history/train.h"
 
@@ -38,7 +39,8 @@ class Directory {
 
 inline const feature::SourceDefinition kFlights{
     .name = "flights", .topic = "flights",
-    .fields = {{"origin", TypeKind::kString}, {"delay", TypeKind::kInt64}, {"carrier", TypeKind::kString}},
+    .fields = {{"origin", TypeKind::kString}, {"delay", TypeKind::kInt64}, {"carrier", TypeKind::kString}, {"price", TypeKind::kFloat64},
+               {"cancelled", TypeKind::kBool}, {"booked", TypeKind::kTimestamp}},
     .time_field = "date", .time_unit = feature::TimeUnit::kMicros};
 inline const feature::EntityDefinition kOrigin{"origin", {"origin"}};
 
@@ -60,8 +62,30 @@ inline feature::ViewDefinition flights_view() {
                        {.name = "late_count_if_1h", .aggregate = AggregateKind::kCountIf, .of = "delay > 15", .window = sawtooth}}};
 }
 
-inline TrainService flights_service() {
-  auto program = feature::ViewProgram::compile(kFlights, kOrigin, flights_view());
+// Some cells of every_cell.h over windows of minutes and hours, some with filters, caps and ages.
+inline feature::ViewDefinition random_view(Rng& rng) {
+  using feature::WindowKind;
+  static const std::vector<feature::testing::Cell> cells = feature::testing::every_cell();
+  constexpr std::string_view kFieldOfType[] = {"cancelled", "delay", "price", "carrier", "booked"};  // by TypeKind
+  static_assert(std::size(kFieldOfType) == kTypeKindCount);
+  feature::ViewDefinition view{.name = "some", .entity = "origin", .source = "flights", .where = rng.below(4) == 0 ? "not cancelled" : ""};
+  for (uint64_t i = 0, n = 1 + rng.below(12); i < n; ++i) {
+    const feature::testing::Cell& cell = cells[rng.below(cells.size())];
+    const int64_t length = (rng.below(2) == 0 ? 10 : 60) * kMicrosPerMinute;
+    feature::Window window{cell.window, cell.window == WindowKind::kLifetime ? 0 : length, 0};
+    if (cell.window == WindowKind::kSliding) window.hop_us = rng.below(2) == 0 ? kMicrosPerMinute : feature::ladder_hop(length);
+    feature::FeatureDefinition feature{.name = "f" + std::to_string(i), .aggregate = cell.aggregate, .window = window};
+    if (cell.type) feature.of = kFieldOfType[static_cast<size_t>(*cell.type)];
+    if (rng.below(4) == 0) feature.where = "delay > 15";
+    if (rng.below(4) == 0) feature.ttl_us = 20 * kMicrosPerMinute;
+    if (rng.below(2) == 0) feature.distinct_cap = 2;
+    view.features.push_back(std::move(feature));
+  }
+  return view;
+}
+
+inline TrainService service_of(const feature::ViewDefinition& view) {
+  auto program = feature::ViewProgram::compile(kFlights, kOrigin, view);
   CHECK(program);
   TrainService service{.name = "eta", .version = 3};
   service.views.push_back({.name = "delays", .version = 2, .source = kFlights, .program = *program});
@@ -71,5 +95,7 @@ inline TrainService flights_service() {
   }
   return service;
 }
+
+inline TrainService flights_service() { return service_of(flights_view()); }
 
 }  // namespace ms::history

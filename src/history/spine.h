@@ -28,8 +28,9 @@ struct SpineKeys {
   std::vector<uint32_t> key_of;
   std::vector<std::unique_ptr<StringArena>> arenas;
 
-  Questions questions(const std::vector<int64_t>& times_us) const {
-    return {.keys = keys, .key_of = key_of, .times_us = times_us.data(), .rows = times_us.size()};
+  // Takes the keys away; their bytes stay in the arenas.
+  Questions questions(const std::vector<int64_t>& times_us) {
+    return {.keys = std::move(keys), .key_of = std::move(key_of), .times_us = times_us.data(), .rows = times_us.size()};
   }
 };
 // Errors: kInvalidArgument: a key column is missing, has another type, or is null in a row.

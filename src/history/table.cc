@@ -12,13 +12,16 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/nearest.h"
+#include "history/arrow_pool.h"
 
 namespace ms::history {
 namespace {
 
 Unexpected from_arrow(const std::string& path, const arrow::Status& status) {
-  const ErrorKind kind = status.IsIOError() ? ErrorKind::kNotFound : ErrorKind::kInvalidArgument;
-  return fail(kind, path + ": " + status.message());
+  const auto detail = status.detail();
+  const std::string why = status.IsIOError() && detail ? detail->ToString() : status.message();
+  return invalid(path + ": " + why.substr(why.starts_with("[errno ") ? why.find("] ") + 2 : 0));
 }
 
 #define ARROW_TRY(path, declaration, expression)                        \
@@ -31,26 +34,9 @@ bool is_text(const arrow::DataType& type) {
   return type.id() == arrow::Type::STRING || type.id() == arrow::Type::LARGE_STRING;
 }
 
-// How many single-character edits lie between two names, up to 3.
-size_t distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 std::string no_such_column(const std::string& path, std::string_view name, const std::vector<std::string>& names) {
   std::string text = path + ": there is no column '" + std::string(name) + "'";
-  const auto nearest = std::ranges::min_element(names, {}, [&](const std::string& n) { return distance(name, n); });
-  if (nearest != names.end() && distance(name, *nearest) <= 3) return text + "; did you mean '" + *nearest + "'?";
+  if (const std::string hint = did_you_mean(name, names); !hint.empty()) return text + hint;
   text += "; it has";
   for (const std::string& n : names) text += " '" + n + "'";
   return text;
@@ -79,7 +65,7 @@ Result<Loaded> read_parquet(const std::string& path, const std::optional<std::ve
         column->path()->ToDotVector().size() == 1)
       properties.set_read_dictionary(i, true);
   }
-  ARROW_TRY(path, auto reader, builder.properties(properties)->Build());
+  ARROW_TRY(path, auto reader, builder.memory_pool(arrow_pool())->properties(properties)->Build());
   std::vector<int> wanted;
   if (columns) {
     for (const std::string& name : *columns) {
@@ -105,7 +91,7 @@ Result<Loaded> read_csv(const std::string& path, const std::optional<std::vector
   auto convert = arrow::csv::ConvertOptions::Defaults();
   convert.strings_can_be_null = false;
   ARROW_TRY(path, auto reader,
-            arrow::csv::TableReader::Make(arrow::io::default_io_context(), file, read, arrow::csv::ParseOptions::Defaults(), convert));
+            arrow::csv::TableReader::Make(arrow::io::IOContext(arrow_pool()), file, read, arrow::csv::ParseOptions::Defaults(), convert));
   ARROW_TRY(path, auto table, reader->Read());
   if (!columns) return Loaded{table, table->schema()};
   std::vector<int> wanted;
@@ -259,12 +245,28 @@ Result<> Table::check_time(size_t column, std::optional<feature::TimeUnit> unit)
   if (unit && *unit != feature::TimeUnit::kRfc3339 && is_whole(id)) return {};
   if (is_text(have) || (id == arrow::Type::DICTIONARY && is_text(*static_cast<const arrow::DictionaryType&>(have).value_type())))
     return {};
+  if (id == arrow::Type::NA && rows() == 0) return invalid(path_ + ": it has no rows");  // a CSV then has no types either
   return invalid(path_ + ": column '" + names_[column] + "' is " + type_text(column) + ", wanted a timestamp");
 }
 
 namespace {
 
+// The usual form of a text column: int32 codes into one dictionary.
+bool fill_coded(const arrow::Array& array, int64_t from, size_t count, size_t at, Column& out) {
+  if (array.type_id() != arrow::Type::DICTIONARY) return false;
+  const auto& coded = static_cast<const arrow::DictionaryArray&>(array);
+  const auto indices = coded.indices();
+  const auto dictionary = coded.dictionary();
+  if (indices->type_id() != arrow::Type::INT32 || dictionary->type_id() != arrow::Type::STRING) return false;
+  const int32_t* codes = static_cast<const arrow::Int32Array&>(*indices).raw_values() + from;
+  const auto& texts = static_cast<const arrow::StringArray&>(*dictionary);
+  for (size_t i = 0; i < count; ++i)
+    if (out.valid(at + i)) out.strings[at + i] = texts.GetView(codes[i]);
+  return true;
+}
+
 void fill_strings(const arrow::Array& array, int64_t from, size_t count, size_t at, Column& out) {
+  if (fill_coded(array, from, count, at, out)) return;
   for (size_t i = 0; i < count; ++i) {
     const int64_t row = from + static_cast<int64_t>(i);
     if (!out.valid(at + i)) continue;

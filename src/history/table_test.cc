@@ -93,7 +93,7 @@ TEST(Table, RefusesWhatIsNotThere) {
   const auto missing = table->find("nam");
   ASSERT_FALSE(missing);
   EXPECT_NE(missing.error().message.find("did you mean 'name'?"), std::string::npos) << missing.error().message;
-  EXPECT_EQ(Table::read(dir / "none.parquet", std::nullopt, 1).error().kind, ErrorKind::kNotFound);
+  EXPECT_TRUE(Table::read(dir / "none.parquet", std::nullopt, 1).error().message.ends_with("none.parquet: No such file or directory"));
   const std::string text = dir.write("text.parquet", "not parquet at all, not even close");
   EXPECT_EQ(Table::read(text, std::nullopt, 1).error().kind, ErrorKind::kInvalidArgument);
   const auto narrow = Table::read(dir / "t.parquet", std::vector<std::string>{"name", "flog"}, 1);

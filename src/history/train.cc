@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <limits>
 #include <set>
-#include <thread>
 
+#include "base/cores.h"
 #include "catalog/catalog.h"
 #include "history/derive.h"
 #include "history/events.h"
@@ -21,7 +21,7 @@ namespace {
 constexpr uint32_t kServedGroups = 256;  // no engine has more shards
 constexpr uint64_t kRowsPerGroup = 32'768;
 
-unsigned thread_count(unsigned asked) { return asked != 0 ? asked : std::max(1u, std::thread::hardware_concurrency()); }
+unsigned thread_count(unsigned asked) { return asked != 0 ? asked : usable_cores(); }
 
 // Enough groups that every thread is busy to the end and that a group's state stays near its core.
 uint32_t group_count(TrainMode mode, unsigned threads, uint64_t rows) {
@@ -65,6 +65,12 @@ class Training {
   Result<> check_request() const {
     TRY(check_compression(request_.compression));
     if (same_file(request_.spine, request_.out)) return invalid("the spine and the output are one file: " + request_.out);
+    for (const std::string& path : {request_.out, request_.manifest}) {
+      const std::string parent = std::filesystem::path(path).parent_path().string();
+      if (parent.empty()) continue;
+      TRY_ASSIGN(const bool there, inputs_.fs->exists(parent));
+      if (!there) return invalid(path + ": there is no directory '" + parent + "'");
+    }
     for (const auto& [source, file] : request_.event_files) {
       if (std::ranges::none_of(service_.views, [&](const TrainView& v) { return v.source.name == source; }))
         return invalid("service '" + service_.name + "' has no source '" + source + "'");
@@ -156,7 +162,7 @@ class Training {
   Result<> read_sources() {
     histories_.resize(service_.views.size());
     derivations_.resize(service_.views.size());
-    for (const SpineKeys& keys : keys_) questions_.push_back(keys.questions(times_));
+    for (SpineKeys& keys : keys_) questions_.push_back(keys.questions(times_));
     for (size_t v = 0; v < service_.views.size(); ++v)
       if (!derivations_[v]) TRY(read_source(service_.views[v]));
     return {};
@@ -164,7 +170,7 @@ class Training {
 
   Result<> read_source(const TrainView& first) {
     std::vector<size_t> views;
-    EventRequest request{.source = first.source, .threads = threads_, .stop = stop_};
+    EventRequest request{.source = first.source, .threads = threads_, .stop = stop_, .report = [this](uint64_t rows) { reporter_.add(rows); }};
     for (size_t v = 0; v < service_.views.size(); ++v) {
       if (!same_source(service_.views[v], first)) continue;
       views.push_back(v);
@@ -175,10 +181,12 @@ class Training {
     source.name = first.source.name;
     TRY_ASSIGN(SourceHistory history, read_events_of(first, request, source));
     manifest_.report.undecodable += history.undecodable;
+    if (history.lost.any() && !request_.statuses)
+      for (const size_t v : views) TRY(check_lost(v, history.lost));
     tables_.push_back(history.table);
     for (size_t i = 0; i < views.size(); ++i) {
       histories_[views[i]] = std::move(history.views[i]);
-      TRY(prepare_view(views[i], request.groups));
+      TRY(prepare_view(views[i], request.groups, history.lost));
     }
     return {};
   }
@@ -190,6 +198,7 @@ class Training {
         TRY_ASSIGN(const auto columns, event_columns(request));
         TRY_ASSIGN(table, Table::read(file->second, columns, threads_));
       }
+      reporter_.begin("reading", table->rows());
       TRY_ASSIGN(source.file, identify(*inputs_.fs, file->second, table->rows()));
       request.groups = group_count(request_.mode, threads_, table->rows() + spine_->rows());
       return read_events(request, table);
@@ -201,15 +210,29 @@ class Training {
       source.offsets[partition] = until;
       records += static_cast<uint64_t>(until.value);
     }
+    reporter_.begin("reading", records - spine_->rows());
     request.groups = group_count(request_.mode, threads_, records);
     return read_events(request, view.topic, source.offsets, *inputs_.log);
   }
 
-  Result<> prepare_view(size_t v, uint32_t groups) {
+  // Without a column that could say so, no value may come from less than its window.
+  Result<> check_lost(size_t v, const LostEvents& lost) const {
+    const TrainView& view = service_.views[v];
+    for (size_t row = 0; row < times_.size(); ++row)
+      for (const uint32_t f : features_of(v))
+        if (lost.reach(view.program->specs()[f].window, times_[row]))
+          return invalid(request_.spine + ": row " + std::to_string(row + 1) + " (" + format_time(times_[row]) +
+                                                   "): '" + view.program->features()[f].name + "' may need records that are gone: " +
+                                                   lost.text(view.source.topic) + "; --statuses makes such values null with status GAP");
+    return {};
+  }
+
+  Result<> prepare_view(size_t v, uint32_t groups, const LostEvents& lost) {
     DeriveRequest request{.program = service_.views[v].program,
                           .features = features_of(v),
                           .after_event = request_.after_event,
                           .event_times = request_.event_times,
+                          .lost = lost,
                           .timeline = request_.mode == TrainMode::kAsServed ? inputs_.timeline : nullptr,
                           .groups = groups,
                           .threads = threads_,
@@ -266,7 +289,7 @@ class Training {
     const TrainingFileOptions options{.path = request_.out, .compression = request_.compression, .threads = threads_, .stop = stop_,
                                       .answer_until = answer_until, .metadata = metadata};
     TRY(write_training_file(options, *spine_, output_columns(), *inputs_.fs));
-    TRY(write_file_atomically(*inputs_.fs, manifest_path, manifest));
+    TRY(publish(*inputs_.fs, request_.out, manifest_path, manifest));
     reporter_.end();
     manifest_.report.out = request_.out;
     manifest_.report.manifest = manifest_path;

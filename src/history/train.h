@@ -93,12 +93,14 @@ struct TrainReport {
   uint64_t features = 0;
   uint64_t events = 0;        // rows replayed, summed over views
   uint64_t undecodable = 0;   // records left out as the live engine leaves them out
-  uint64_t gap_rows = 0;      // as_served: rows whose instant lies in a recorded gap; their values are null
+  uint64_t gap_rows = 0;      // rows with null for what is not known: instants in a recorded gap (as_served), windows that
+                              // reach below what the log still has (with `statuses`; else such a row is refused)
   double seconds = 0;
   std::string out, manifest;  // paths written
 };
 
-// Errors: kInvalidArgument (a bad request or spine, with the row), kNotFound (file, column), kUnsupported, kCancelled
+// Errors: kInvalidArgument (a bad request or spine, with the row; without `statuses`, a row whose windows may need records
+// that retention removed), kNotFound (file, column), kUnsupported, kCancelled
 // (nothing is left behind), kUnavailable (as_served before the view joined, or past what the timeline has synced).
 Result<TrainReport> train(const TrainService& service, const TrainRequest& request, const TrainInputs& inputs,
                           const ProgressSink& progress, std::stop_token stop);

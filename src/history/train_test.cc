@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/clock.h"
+#include "base/testing/crash_file_system.h"
 #include "history/history_fixture.h"
 #include "history/manifest.h"
 #include "history/table.h"
@@ -178,12 +179,64 @@ TEST(Train, ACancelledRunLeavesNothingAndKeepsAnOlderFile) {
   }
 }
 
-TEST(Train, AnswersAnEmptySpine) {
-  Job run("origin,event_time\n");
-  run.request.time_column = "event_time";
+// The output and its manifest belong together: both or none of them.
+TEST(Train, AnOutputThatCannotGetItsManifestIsNotWritten) {
+  Job run;
+  run.dir.write("out.parquet", "older");
+  std::filesystem::create_directories(run.dir / "taken/out.json");  // no file can have this name
+  run.request.manifest = run.dir / "taken/out.json";
   const auto report = run();
-  // A CSV without rows has columns without a type.
-  ASSERT_FALSE(report.has_value() && run.output()->rows() != 0);
+  ASSERT_FALSE(report);
+  EXPECT_NE(report.error().message.find("taken/out.json"), std::string::npos) << report.error().message;
+  EXPECT_EQ(*read_file(posix_file_system(), run.request.out), "older");
+  EXPECT_EQ(run.dir.files(), 4u);  // spine, events, the older output, the directory in the way
+}
+
+// What train() has reported is there after a power loss, and on a full disk there is nothing of it.
+TEST(Train, TheOutputIsOnTheDisk) {
+  for (const uint64_t seed : {1, 2, 3, 4, 5}) {
+    Job run;
+    testing::CrashFileSystem fs(seed);
+    const std::string dir = std::filesystem::path(run.request.out).parent_path().string();
+    ASSERT_TRUE(fs.create_directories(dir));
+    for (const std::string& path : {run.request.spine, run.request.event_files["flights"]})
+      ASSERT_TRUE(write_file_atomically(fs, path, *read_file(posix_file_system(), path)));
+    const TrainInputs inputs{.fs = &fs, .clock = &run.clock};
+    fs.set_capacity(fs.used_bytes() + 1'000);
+    const auto full = train(run.service, run.request, inputs, {}, {});
+    ASSERT_FALSE(full);
+    EXPECT_EQ(full.error().kind, ErrorKind::kExhausted) << full.error().message;
+    EXPECT_EQ(fs.list(dir)->size(), 2u);
+    fs.set_capacity(1u << 30);
+    const auto report = train(run.service, run.request, inputs, {}, {});
+    ASSERT_TRUE(report) << report.error().message;
+    fs.power_cycle();
+    const auto out = read_file(fs, run.request.out), manifest = read_file(fs, report->manifest);
+    ASSERT_TRUE(out && manifest);
+    EXPECT_TRUE(out->starts_with("PAR1") && out->ends_with("PAR1"));
+    EXPECT_TRUE(read_pin(*manifest, "m"));
+  }
+}
+
+TEST(Train, RefusesASpineWithoutRows) {
+  Job run("origin,event_time\n");
+  const auto report = run();
+  ASSERT_FALSE(report);
+  EXPECT_TRUE(report.error().message.ends_with("spine.csv: it has no rows")) << report.error().message;
+}
+
+TEST(Train, RefusesFilesAndDirectoriesThatAreNotThere) {
+  const auto refusal = [](const auto& change) {
+    Job run;
+    change(run);
+    const auto report = run();
+    EXPECT_FALSE(report);
+    EXPECT_EQ(report.error().kind, ErrorKind::kInvalidArgument);
+    return report.error().message;
+  };
+  EXPECT_TRUE(refusal([](Job& run) { run.request.spine = run.dir / "no.csv"; }).ends_with("no.csv: No such file or directory"));
+  EXPECT_TRUE(refusal([](Job& run) { run.request.event_files["flights"] = run.dir / "no.parquet"; }).ends_with("no.parquet: No such file or directory"));
+  EXPECT_NE(refusal([](Job& run) { run.request.out = run.dir / "no/out.parquet"; }).find("no/out.parquet: there is no directory '"), std::string::npos);
 }
 
 TEST(Train, ManyRowsAcrossChunksAgreeWithOneThread) {

@@ -8,16 +8,20 @@
 #include <parquet/properties.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <span>
 #include <unordered_set>
 
 #include "base/check.h"
+#include "history/arrow_pool.h"
 #include "history/parallel.h"
 
 namespace ms::history {
 namespace {
 
 constexpr size_t kBlockRows = kBlockChunks * kChunkRows;
-constexpr size_t kSampleRows = 16'384;                    // looked at to decide for or against a dictionary
+constexpr size_t kSampleRows = 16'384;  // looked at to decide for or against a dictionary
+constexpr int64_t kWriteRows = 65'536;   // that a column's encoder takes at a time
 
 Unexpected from_arrow(const std::string& path, const arrow::Status& status) {
   const bool full = status.message().find("No space left") != std::string::npos;
@@ -66,7 +70,7 @@ using Bits = std::shared_ptr<arrow::Buffer>;
 
 // A bitmap of the rows whose flags have none of `mask`; the number of the others comes back in `nulls`.
 arrow::Result<Bits> bitmap_of(const uint8_t* flags, size_t rows, uint8_t mask, int64_t& nulls) {
-  ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateBitmap(static_cast<int64_t>(rows)));
+  ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateBitmap(static_cast<int64_t>(rows), arrow_pool()));
   uint8_t* out = buffer->mutable_data();
   size_t set = 0;
   for (size_t i = 0; i < rows; i += 8) {
@@ -95,6 +99,10 @@ class ArrayMaker {
     if (column_.type == TypeKind::kString) return texts();
     ARROW_ASSIGN_OR_RAISE(auto values, slots());
     auto* bits = reinterpret_cast<uint64_t*>(values->mutable_data());
+    if (column_.type != TypeKind::kBool && !column_.answers->has_nulls(column_.feature)) {
+      each_chunk([&](size_t chunk, size_t at) { column_.answers->values(chunk, column_.feature, bits + at); });
+      return arrow::MakeArray(arrow::ArrayData::Make(arrow_type(column_.type), static_cast<int64_t>(rows_), {nullptr, std::move(values)}, 0));
+    }
     each_chunk([&](size_t chunk, size_t at) { column_.answers->values(chunk, column_.feature, bits + at, flags_.data() + at); });
     if (column_.type == TypeKind::kBool) return bools(bits);
     return with_validity(arrow_type(column_.type), std::move(values));
@@ -108,7 +116,7 @@ class ArrayMaker {
   arrow::Result<Bits> slots() {
     const auto bytes = static_cast<int64_t>(rows_ * 8);
     if (memory_ == nullptr || memory_->size() < bytes) {
-      ARROW_ASSIGN_OR_RAISE(memory_, arrow::AllocateBuffer(bytes));
+      ARROW_ASSIGN_OR_RAISE(memory_, arrow::AllocateBuffer(bytes, arrow_pool()));
     }
     return arrow::SliceMutableBuffer(memory_, 0, bytes);
   }
@@ -128,7 +136,7 @@ class ArrayMaker {
   arrow::Result<std::shared_ptr<arrow::Array>> texts() {
     std::vector<std::string_view> texts(rows_);
     each_chunk([&](size_t chunk, size_t at) { column_.answers->texts(chunk, column_.feature, texts.data() + at, flags_.data() + at); });
-    arrow::StringBuilder builder;
+    arrow::StringBuilder builder(arrow_pool());
     ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(rows_)));
     for (size_t i = 0; i < rows_; ++i)
       ARROW_RETURN_NOT_OK(flags_[i] & Answers::kNull ? builder.AppendNull() : builder.Append(texts[i]));
@@ -165,12 +173,82 @@ class ArrayMaker {
 
 // Whether the first rows repeat their values often enough for a dictionary to pay.
 bool repeats(const arrow::Array& array) {
-  const auto id = array.type_id();
-  if (id != arrow::Type::INT64 && id != arrow::Type::DOUBLE && id != arrow::Type::TIMESTAMP) return true;
   const auto rows = static_cast<size_t>(std::min<int64_t>(array.length(), kSampleRows));
   const uint64_t* bits = array.data()->GetValues<uint64_t>(1);
   const std::unordered_set<uint64_t> distinct(bits, bits + rows);
   return distinct.size() * 16 <= rows;
+}
+
+// Integers are stored as differences: about the bytes of a dictionary, or far fewer than plain ones, for less time than
+// either. Floats get a dictionary where they repeat, texts always.
+void choose_encoding(const arrow::Array& first, const std::string& name, parquet::WriterProperties::Builder& properties) {
+  const auto id = first.type_id();
+  const bool is_integer = id == arrow::Type::INT64 || id == arrow::Type::TIMESTAMP;
+  if (!is_integer && (id != arrow::Type::DOUBLE || repeats(first))) return;
+  properties.disable_dictionary(name);
+  if (is_integer) properties.encoding(name, parquet::Encoding::DELTA_BINARY_PACKED);
+}
+
+arrow::Status to_arrow(const Result<>& done) {
+  if (done) return arrow::Status::OK();
+  return arrow::Status::IOError(done.error().message);
+}
+
+// Arrow's way to a file of ours. Keeps the error as we know it, because Arrow's statuses have no kinds of ours.
+class FileSink final : public arrow::io::OutputStream {
+ public:
+  explicit FileSink(std::unique_ptr<File> file) : file_(std::move(file)) { buffer_.reserve(kBufferBytes); }
+
+  arrow::Status Write(const void* data, int64_t bytes) override {
+    const std::span part(static_cast<const uint8_t*>(data), static_cast<size_t>(bytes));
+    if (buffer_.size() + part.size() > kBufferBytes) ARROW_RETURN_NOT_OK(Flush());
+    if (part.size() > kBufferBytes) return write(part);
+    buffer_.insert(buffer_.end(), part.begin(), part.end());
+    return arrow::Status::OK();
+  }
+  arrow::Status Flush() override {
+    ARROW_RETURN_NOT_OK(write(buffer_));
+    buffer_.clear();
+    return arrow::Status::OK();
+  }
+  arrow::Result<int64_t> Tell() const override { return static_cast<int64_t>(written_ + buffer_.size()); }
+  arrow::Status Close() override { return closed_ ? arrow::Status::OK() : Flush(); }
+  bool closed() const override { return closed_; }
+
+  // Everything is on the disk; nothing may be written any more.
+  Result<> finish() {
+    if (!Close().ok()) return failed_;
+    closed_ = true;
+    return file_->sync_data();
+  }
+  const Result<>& failed() const { return failed_; }
+
+ private:
+  static constexpr size_t kBufferBytes = 1u << 20;
+
+  arrow::Status write(std::span<const uint8_t> part) {
+    if (part.empty() || !failed_) return to_arrow(failed_);
+    failed_ = file_->write_at(written_, {&part, 1});
+    if (failed_) written_ += part.size();
+    return to_arrow(failed_);
+  }
+
+  std::unique_ptr<File> file_;
+  std::vector<uint8_t> buffer_;
+  uint64_t written_ = 0;
+  bool closed_ = false;
+  Result<> failed_;
+};
+
+Result<std::unique_ptr<File>> create(FileSystem& fs, const std::string& path) {
+  TRY_ASSIGN(const bool left_over, fs.exists(path));
+  if (left_over) TRY(fs.remove(path));
+  return fs.open(path, FileSystem::Open::kCreateNew);
+}
+
+std::string parent_of(const std::string& path) {
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
 }
 
 class Writer {
@@ -178,8 +256,15 @@ class Writer {
   Writer(const TrainingFileOptions& options, const Table& spine, const std::vector<AnswerColumn>& columns)
       : options_(options), path_(options.path + ".tmp"), spine_(spine), columns_(columns), memory_(columns.size()) {}
 
-  Result<> run() {
-    ARROW_TAKE(path_, sink_, arrow::io::FileOutputStream::Open(path_));
+  Result<> run(FileSystem& fs) {
+    TRY_ASSIGN(auto file, create(fs, path_));
+    sink_ = std::make_shared<FileSink>(std::move(file));
+    const Result<> written = write();
+    return sink_->failed() ? written : sink_->failed();
+  }
+
+ private:
+  Result<> write() {
     for (size_t first = 0; first < std::max<size_t>(spine_.rows(), 1); first += kBlockRows) {
       if (options_.stop.stop_requested()) return fail(ErrorKind::kCancelled, "cancelled");
       const size_t rows = std::min<size_t>(kBlockRows, spine_.rows() - first);
@@ -193,11 +278,9 @@ class Writer {
     for (const auto& [key, value] : options_.metadata()) metadata->Append(key, value);
     ARROW_OK(path_, writer_->AddKeyValueMetadata(metadata));
     ARROW_OK(path_, writer_->Close());
-    ARROW_OK(path_, sink_->Close());
-    return {};
+    return sink_->finish();
   }
 
- private:
   Result<std::shared_ptr<arrow::RecordBatch>> assemble(size_t first, size_t rows) {
     const auto slice = spine_.arrow()->Slice(static_cast<int64_t>(first), static_cast<int64_t>(rows));
     const size_t carried = spine_.names().size();
@@ -225,12 +308,12 @@ class Writer {
   Result<> open(const arrow::RecordBatch& first) {
     parquet::WriterProperties::Builder properties;
     TRY_ASSIGN(const auto codec, compression_of(options_.compression));
-    properties.compression(codec)->created_by("millstream")->max_row_group_length(kBlockRows);
+    properties.memory_pool(arrow_pool())->compression(codec)->created_by("millstream")->max_row_group_length(kBlockRows)->write_batch_size(kWriteRows);
     for (int i = 0; i < first.num_columns(); ++i)
-      if (!repeats(*first.column(i))) properties.disable_dictionary(first.column_name(i));
+      choose_encoding(*first.column(i), first.column_name(i), properties);
     const auto arrow_properties = parquet::ArrowWriterProperties::Builder().set_use_threads(options_.threads > 1)->build();
     ARROW_TAKE(path_, writer_,
-               parquet::arrow::FileWriter::Open(*first.schema(), arrow::default_memory_pool(), sink_, properties.build(), arrow_properties));
+               parquet::arrow::FileWriter::Open(*first.schema(), arrow_pool(), sink_, properties.build(), arrow_properties));
     // The schema that Arrow readers restore: the spine's own types and metadata. Our dictionaries are only a way to carry texts.
     arrow::FieldVector fields;
     for (const std::string& name : spine_.names()) fields.push_back(spine_.original_schema()->GetFieldByName(name));
@@ -249,7 +332,7 @@ class Writer {
   const Table& spine_;
   const std::vector<AnswerColumn>& columns_;
   std::vector<Bits> memory_;  // by column, used again for every block
-  std::shared_ptr<arrow::io::FileOutputStream> sink_;
+  std::shared_ptr<FileSink> sink_;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
 };
 
@@ -262,12 +345,27 @@ Result<> check_compression(const std::string& name) {
 
 Result<> write_training_file(const TrainingFileOptions& options, const Table& spine, const std::vector<AnswerColumn>& columns,
                              FileSystem& fs) {
-  Result<> written = Writer(options, spine, columns).run();
-  const std::string temporary = options.path + ".tmp";
+  Result<> written = Writer(options, spine, columns).run(fs);
   if (written && options.stop.stop_requested()) written = fail(ErrorKind::kCancelled, "cancelled");
-  if (written) written = fs.rename(temporary, options.path);
-  if (!written) (void)fs.remove(temporary);
+  if (!written) (void)fs.remove(options.path + ".tmp");
   return written;
+}
+
+Result<> publish(FileSystem& fs, const std::string& path, const std::string& manifest_path, std::string_view manifest) {
+  const std::string manifest_tmp = manifest_path + ".tmp";
+  const auto all = [&]() -> Result<> {
+    TRY_ASSIGN(const auto file, create(fs, manifest_tmp));
+    const std::span part(reinterpret_cast<const uint8_t*>(manifest.data()), manifest.size());
+    TRY(file->write_at(0, {&part, 1}));
+    TRY(file->sync_data());
+    TRY(fs.rename(manifest_tmp, manifest_path));
+    TRY(fs.rename(path + ".tmp", path));
+    TRY(fs.sync_directory(parent_of(manifest_path)));
+    return fs.sync_directory(parent_of(path));
+  };
+  const Result<> done = all();
+  if (!done) (void)fs.remove(path + ".tmp"), (void)fs.remove(manifest_tmp);
+  return done;
 }
 
 }  // namespace ms::history

@@ -41,9 +41,13 @@ inline constexpr size_t kBlockChunks = 4;  // chunks of a row group: answered an
 // Errors before anything is computed: an unknown compression.
 Result<> check_compression(const std::string& name);
 
-// Writes PATH.tmp and renames it to PATH when complete; after an error or a stop request neither is left behind (an older
-// PATH stays as it was). Errors: kCancelled, kExhausted (disk full), kInternal.
+// Writes PATH.tmp, synced and complete; only then publish() gives it its name. After an error or a stop request nothing of it
+// is left behind. Errors: kCancelled, kExhausted (disk full), kInternal.
 Result<> write_training_file(const TrainingFileOptions& options, const Table& spine, const std::vector<AnswerColumn>& columns,
                              FileSystem& fs);
+
+// PATH.tmp takes the name PATH together with the manifest of its making: everything that can run out of space is done and
+// synced before the first of the two is renamed, so an error leaves an older pair as it was and nothing else.
+Result<> publish(FileSystem& fs, const std::string& path, const std::string& manifest_path, std::string_view manifest);
 
 }  // namespace ms::history

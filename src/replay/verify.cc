@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <map>
 #include <thread>
 
+#include "base/cores.h"
 #include "base/rng.h"
 #include "engine/row_split.h"
 #include "feature/view_program.h"
@@ -100,13 +102,14 @@ class DerivedRows {
     }
   }
 
-  // False when nothing is known about the row's instant.
-  bool get(size_t i, feature::FeatureRow& row) const {
+  // False when nothing is known about the row's instant. `lost`: the features that may need records that are gone.
+  bool get(size_t i, feature::FeatureRow& row, std::vector<bool>& lost) const {
     row.reset(types_.size());
     row.found = found_[i] != 0;
     for (size_t f = 0; f < types_.size(); ++f) {
       const Fetched& column = columns_[f];
-      if (column.flags[i] & Answers::kGap) return false;
+      lost[f] = (column.flags[i] & Answers::kLost) != 0;
+      if (!lost[f] && (column.flags[i] & Answers::kGap) != 0) return false;
       feature::FeatureValue& value = row.values[f];
       value.status = static_cast<feature::Status>(column.flags[i] & Answers::kStatus);
       value.is_null = (column.flags[i] & Answers::kNull) != 0;
@@ -134,7 +137,7 @@ class Verification {
   Verification(const catalog::CatalogSnapshot& catalog, const VerifyRequest& request, const VerifyInputs& inputs,
                const std::function<void(uint64_t, uint64_t)>& progress, std::stop_token stop)
       : catalog_(catalog), request_(request), inputs_(inputs), progress_(progress), stop_(std::move(stop)),
-        threads_(request.threads != 0 ? request.threads : std::max(1u, std::thread::hardware_concurrency())) {}
+        threads_(request.threads != 0 ? request.threads : usable_cores()) {}
 
   Result<VerifyReport> run() {
     const int64_t began = inputs_.clock->steady_us();
@@ -144,6 +147,7 @@ class Verification {
     report_.torn_tails = loaded.torn_tails;
     TRY(check_cuts());
     sort_by_view();
+    if (progress_) progress_(0, total_);
     for (auto& [name, asked] : asked_) TRY(verify_view(asked));
     report_.seconds = static_cast<double>(inputs_.clock->steady_us() - began) / 1e6;
     return std::move(report_);
@@ -199,7 +203,11 @@ class Verification {
     }
     const history::EventRequest events{.source = source.definition, .programs = {program}, .groups = kGroups, .threads = threads_, .stop = stop_};
     TRY_ASSIGN(const history::SourceHistory history, history::read_events(events, topic->id, until, *inputs_.log));
-    history::DeriveRequest request{.program = program, .event_times = true, .timeline = inputs_.timeline, .groups = kGroups,
+    if (history.lost.any()) {
+      const std::string text = history.lost.text(topic->name);
+      if (std::ranges::find(report_.lost, text) == report_.lost.end()) report_.lost.push_back(text);
+    }
+    history::DeriveRequest request{.program = program, .event_times = true, .lost = history.lost, .timeline = inputs_.timeline, .groups = kGroups,
                                    .threads = threads_, .stop = stop_};
     for (uint32_t f = 0; f < program->features().size(); ++f) request.features.push_back(f);
     TRY_ASSIGN(const Answers answers, history::derive(request, history.views.front(), asked.questions));
@@ -211,27 +219,31 @@ class Verification {
     const size_t first = chunk * kChunkRows, rows = std::min(kChunkRows, asked.rows.size() - first);
     const DerivedRows derived(asked.view->program->features(), answers, chunk, rows);
     feature::FeatureRow row;
+    std::vector<bool> lost(asked.view->program->features().size());
     for (size_t i = 0; i < rows; ++i) {
       if (++done_; progress_ && (done_ % 1'024 == 0 || done_ == total_)) progress_(done_, total_);
-      if (derived.get(i, row)) TRY(compare_row(asked, asked.rows[first + i], row));
+      if (derived.get(i, row, lost)) TRY(compare_row(asked, asked.rows[first + i], row, lost));
       else ++report_.gaps;
     }
     return {};
   }
 
-  Result<> compare_row(const Asked& asked, std::pair<uint32_t, uint32_t> at, const feature::FeatureRow& derived) {
+  Result<> compare_row(const Asked& asked, std::pair<uint32_t, uint32_t> at, const feature::FeatureRow& derived, const std::vector<bool>& lost) {
     const online::SampledView& served = samples_[at.first].views[at.second];
     const auto& types = asked.view->program->features();
+    const auto not_checkable = static_cast<uint64_t>(std::ranges::count(lost, true));
+    report_.not_checkable += not_checkable;
+    if (not_checkable == types.size()) return {};
     ++report_.answers;
-    report_.values += types.size();
+    report_.values += types.size() - not_checkable;
     ByteWriter bytes;
     online::encode_row(types, derived, bytes);
     if (bytes.str() == served.row) return {};
-    return explain(samples_[at.first], served, types, bytes.str());
+    return explain(samples_[at.first], served, types, bytes.str(), lost);
   }
 
   Result<> explain(const online::Sample& sample, const online::SampledView& served, const std::vector<feature::FeatureColumn>& types,
-                   std::string_view derived) {
+                   std::string_view derived, const std::vector<bool>& lost) {
     TRY_ASSIGN(const online::DecodedRow theirs, online::decode_row(served.row));
     TRY_ASSIGN(const online::DecodedRow ours, online::decode_row(derived));
     Difference difference{.service = sample.service, .view = served.name + "@" + std::to_string(served.version), .key = key_text(served.key),
@@ -241,13 +253,14 @@ class Verification {
       difference.feature = what, difference.served = was, difference.derived = is;
       add(difference);
     };
-    if (theirs.found != ours.found) differs("found", theirs.found ? "true" : "false", ours.found ? "true" : "false");
+    // `found` goes by the view's longest window.
+    if (theirs.found != ours.found && std::ranges::none_of(lost, std::identity{})) differs("found", theirs.found ? "true" : "false", ours.found ? "true" : "false");
     if (theirs.values.size() != ours.values.size()) {
       differs("(number of features)", std::to_string(theirs.values.size()), std::to_string(ours.values.size()));
       return {};
     }
     for (size_t f = 0; f < types.size(); ++f)
-      if (!same(theirs.values[f], ours.values[f])) differs(types[f].name, value_text(theirs.values[f]), value_text(ours.values[f]));
+      if (!lost[f] && !same(theirs.values[f], ours.values[f])) differs(types[f].name, value_text(theirs.values[f]), value_text(ours.values[f]));
     return {};
   }
 
@@ -288,8 +301,11 @@ std::string to_text(const VerifyReport& report) {
   std::string out = fmt::format("{} samples, {} values derived again, {} differ, {} rows in gaps", report.samples, report.values,
                                 report.differences, report.gaps);
   if (report.forgotten != 0) out += fmt::format(", {} rows of views that are no longer defined", report.forgotten);
-  if (report.torn_tails != 0) out += fmt::format(", {} samples files end where a server was killed", report.torn_tails);
+  if (report.not_checkable != 0) out += fmt::format(", {} values not checkable", report.not_checkable);
+  if (report.torn_tails != 0) out += fmt::format(", {} samples files end in half a record", report.torn_tails);
   out += "\n";
+  for (const std::string& why : report.lost)
+    if (report.not_checkable != 0) out += "not checkable: " + why + "\n";
   for (const Difference& d : report.shown) {
     if (d.view.empty()) out += fmt::format("\n{}: {} at {}\n", d.service, d.feature, format_time(d.as_of.us));
     else out += fmt::format("\n{}: {} {} of {} at {}\n", d.service, d.view, d.feature, d.key, format_time(d.as_of.us));

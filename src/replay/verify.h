@@ -45,11 +45,13 @@ struct Difference {
 struct VerifyReport {
   uint64_t samples = 0;       // taken into account
   uint64_t answers = 0;       // (entity, view) rows derived again
-  uint64_t values = 0;        // feature values compared, GAPs not among them
+  uint64_t values = 0;        // feature values compared: not those of gaps, nor those not checkable
+  uint64_t not_checkable = 0;  // feature values whose windows may reach below what the log still has
+  std::vector<std::string> lost;  // why: per topic, what the log still has
   uint64_t gaps = 0;          // rows whose instant lies in a recorded gap, or past what the timeline has synced
   uint64_t forgotten = 0;     // rows of view versions that the catalog no longer has
   uint64_t differences = 0;   // values, found flags and cuts that differ
-  uint64_t torn_tails = 0;    // samples files that a killed server left incomplete
+  uint64_t torn_tails = 0;    // samples files that end in half a record
   Instant first, last;        // of the samples' instants
   std::vector<Difference> shown;
   double seconds = 0;

@@ -11,7 +11,7 @@
 
 #include "base/rng.h"
 #include "codec/record_batch.h"
-#include "engine/engine.h"
+#include "engine/testing/world.h"
 #include "history/table.h"
 #include "history/train.h"
 #include "online/online.h"
@@ -20,75 +20,19 @@
 namespace ms::replay {
 namespace {
 
-constexpr std::string_view kDefinitions = R"yaml(
-sources:
-  events:
-    topic: events
-    format: json
-    time: {field: at, unit: us}
-    fields: {user: string, amount: int64, price: float64}
-    owner: tests
-entities:
-  user: {key: [user]}
-views:
-  spending:
-    entity: user
-    from: events
-    features:
-      spent: {sum: {of: amount, over: [10m, "sliding(1m, exact)"]}, count: {over: [10m, lifetime]}, last: {of: user, over: [1h]}}
-      price: {stddev: {of: price, over: [10m]}}
-    owner: tests
-services:
-  model: {features: [spending.*]}
-)yaml";
-
 class Verify : public ::testing::Test {
  protected:
-  Verify() : dir_((std::filesystem::temp_directory_path() / ("verify-" + random_uuid().to_string())).string()) {
-    std::filesystem::create_directories(dir_);
-    log::LogOptions options{.dir = dir_, .fs = &fs_, .clock = &system_clock()};
-    options.reconcile_interval_ms = options.retention_check_interval_ms = 0;
-    log_ = log::Log::open(options).value();
-    EXPECT_TRUE(log_->create_topic("events", 2, {}));
-    catalog_ = catalog::Catalog::open(fs_, dir_ + "/catalog").value();
-    const catalog::DefinitionFile file{"test.yaml", std::string(kDefinitions)};
-    EXPECT_TRUE(catalog_->apply({&file, 1}, [&](std::string_view name) { return std::optional(log_->find_topic(name)->id); })->ok());
-    engine_ = engine::Engine::start({.dir = dir_, .fs = &fs_, .clock = &system_clock()}, *log_, *catalog_).value();
-    online_ = std::make_unique<online::Online>(*engine_, *catalog_);
+  Verify() {
+    EXPECT_TRUE(world_.log->create_topic("events", 2, {}));
+    world_.define(engine::testing::every_cell_definitions(rng_));
+    world_.start();
+    EXPECT_TRUE(world_.engine->refresh(60'000));
+    online_ = std::make_unique<online::Online>(*world_.engine, *world_.catalog);
     samples_ = online::SampleWriter::start({.dir = dir_ + "/samples", .fs = &fs_, .clock = &system_clock(), .per_second = 1'000'000}).value();
   }
-  ~Verify() override {
-    samples_.reset();
-    EXPECT_TRUE(engine_->stop());
-    engine_.reset();
-    EXPECT_TRUE(log_->close());
-    std::filesystem::remove_all(dir_);
-  }
+  ~Verify() override { samples_.reset(); }
 
-  void produce(int count) {
-    std::vector<std::string> values;
-    const int64_t now = system_clock().wall_us();
-    for (int i = 0; i < count; ++i)
-      values.push_back(fmt::format(R"({{"at":{},"user":"u{}","amount":{},"price":{}}})", now - static_cast<int64_t>(rng_.below(700'000'000)),
-                                   rng_.below(5), rng_.below(100), 0.1 * static_cast<double>(rng_.below(1000))));
-    std::vector<RecordToWrite> records;
-    for (const std::string& value : values) records.push_back({.timestamp_ms = 0, .value = value});
-    std::promise<void> done;
-    std::vector<log::AppendPart> parts;
-    const int32_t partition = static_cast<int32_t>(rng_.below(2));
-    parts.push_back({{log_->find_topic("events")->id, PartitionId{partition}}, Slice::copy(build_record_batch({}, records).value())});
-    log_->append(std::move(parts), [&](std::vector<log::AppendOutcome> outcomes) {
-      EXPECT_EQ(outcomes[0].error, log::AppendError::kNone);
-      done.set_value();
-    });
-    done.get_future().get();
-  }
-  bool caught_up() const {
-    const auto topic = log_->find_topic("events");
-    engine::OffsetVector ends;
-    for (int32_t p = 0; p < 2; ++p) ends[{topic->id, PartitionId{p}}] = log_->partition_state({topic->id, PartitionId{p}})->last_stable;
-    return engine_->ready() && engine_->applied() == ends;
-  }
+  void produce(size_t count) { world_.produce(static_cast<int32_t>(rng_.below(2)), engine::testing::random_events(rng_, count)); }
   // Reads every user and keeps the sample; the instants that were answered come back.
   Instant read() {
     const auto plan = online_->plan("model");
@@ -107,27 +51,26 @@ class Verify : public ::testing::Test {
   // Produces and reads with the two racing, then lets the engine come to rest.
   void serve() {
     produce(50);
-    while (!caught_up()) std::this_thread::yield();
+    world_.wait_until_applied();
     for (int i = 0; i < 20; ++i) produce(20), read();
-    while (!caught_up()) std::this_thread::yield();
+    world_.wait_until_applied();
     last_ = read();
     EXPECT_TRUE(samples_->flush());
-    EXPECT_TRUE(engine_->sync_timeline());
+    EXPECT_TRUE(world_.engine->sync_timeline());
     timeline_ = engine::TimelineReader::open(fs_, dir_ + "/timeline").value();
   }
   VerifyReport verified(VerifyRequest request = {}) {
     request.samples_dir = dir_ + "/samples";
-    auto report = verify(*catalog_->snapshot(), request, {.fs = &fs_, .clock = &system_clock(), .log = log_.get(), .timeline = timeline_.get()}, {}, {});
+    auto report = verify(*world_.catalog->snapshot(), request, {.fs = &fs_, .clock = &system_clock(), .log = world_.log.get(), .timeline = timeline_.get()}, {}, {});
     EXPECT_TRUE(report) << report.error().message;
     return report ? *report : VerifyReport{};
   }
 
   FileSystem& fs_ = posix_file_system();
   Rng rng_{11};
-  std::string dir_;
-  std::unique_ptr<log::Log> log_;
-  std::unique_ptr<catalog::Catalog> catalog_;
-  std::unique_ptr<engine::Engine> engine_;
+  const engine::testing::Directory directory_;
+  const std::string dir_ = directory_.path();
+  engine::testing::World world_{dir_};
   std::unique_ptr<online::Online> online_;
   std::unique_ptr<online::SampleWriter> samples_;
   std::unique_ptr<engine::TimelineReader> timeline_;
@@ -138,7 +81,7 @@ TEST_F(Verify, WhatWasServedComesOutOfTheLogAgain) {
   serve();
   const VerifyReport report = verified();
   EXPECT_GE(report.samples, 100u);
-  EXPECT_EQ(report.values, report.answers * 6);
+  EXPECT_EQ(report.values, report.answers * feature::testing::every_cell().size());
   EXPECT_EQ(report.gaps, 0u);
   EXPECT_EQ(report.differences, 0u) << to_text(report);
   EXPECT_EQ(verified({.samples_max = 10}).samples, 10u);
@@ -155,7 +98,7 @@ TEST_F(Verify, APlantedDifferenceIsFound) {
   size_t chosen = all.size() / 2;
   while (online::decode_row(all[chosen].views[0].row)->values[0].is_null) ++chosen;
   std::string& row = all[chosen].views[0].row;
-  row[2 + 3] = static_cast<char>(row[2 + 3] ^ 1);  // found, count; type, status, is_null; then the value
+  row[3 + 3] = static_cast<char>(row[3 + 3] ^ 1);  // found, count (two bytes); type, status, is_null; then the value
   std::string file = online::samples_file_head();
   for (const online::Sample& s : all) file += online::samples_record(online::encode_sample(s));
   for (const auto& entry : std::filesystem::directory_iterator(dir_ + "/samples")) std::filesystem::remove(entry.path());
@@ -165,7 +108,7 @@ TEST_F(Verify, APlantedDifferenceIsFound) {
   EXPECT_EQ(report.differences, 1u) << to_text(report);
   ASSERT_EQ(report.shown.size(), 1u);
   EXPECT_EQ(report.shown[0].view, "spending@1");
-  EXPECT_EQ(report.shown[0].feature, catalog_->snapshot()->find_view("spending")->program->features()[0].name);
+  EXPECT_EQ(report.shown[0].feature, world_.catalog->snapshot()->find_view("spending")->program->features()[0].name);
   EXPECT_EQ(report.shown[0].as_of, all[chosen].as_of);
   EXPECT_NE(report.shown[0].served, report.shown[0].derived);
   const std::string text = to_text(report);
@@ -180,8 +123,8 @@ TEST_F(Verify, AsServedIsAsKnownWhenNothingWasLate) {
   spine << "user,event_time\n";
   for (int u = 5; u >= 0; --u) spine << "u" << u << "," << format_time(last_.us) << "\n";
   spine.close();
-  const history::TrainService service = history::training_service(*catalog_->snapshot()->find_service("model"));
-  const history::TrainInputs inputs{.fs = &fs_, .clock = &system_clock(), .log = log_.get(), .timeline = timeline_.get()};
+  const history::TrainService service = history::training_service(*world_.catalog->snapshot()->find_service("model"));
+  const history::TrainInputs inputs{.fs = &fs_, .clock = &system_clock(), .log = world_.log.get(), .timeline = timeline_.get()};
   history::TrainRequest served{.spine = dir_ + "/spine.csv", .out = dir_ + "/served.parquet", .mode = history::TrainMode::kAsServed, .statuses = true};
   history::TrainRequest known = served;
   known.out = dir_ + "/known.parquet", known.mode = history::TrainMode::kAsKnown;
@@ -209,6 +152,54 @@ TEST_F(Verify, AsServedIsAsKnownWhenNothingWasLate) {
   const auto early = history::train(service, served, inputs, {}, {});
   ASSERT_FALSE(early);
   EXPECT_NE(early.error().message.find("row 1 (2001-01-01T00:00:00.000000Z): view spending@1 serves only since"), std::string::npos) << early.error().message;
+}
+
+// Retention takes what the answers came from: that is not a difference, and no training set is made of what is left.
+class VerifyAfterRetention : public Verify {
+ protected:
+  VerifyAfterRetention() {
+    serve();
+    EXPECT_TRUE(world_.log->reconcile());
+    for (int32_t p = 0; p < 2; ++p) world_.produce(p, engine::testing::random_events(rng_, 20));  // stays: not in an object
+    const auto topic = *world_.log->find_topic("events");
+    EXPECT_TRUE(world_.log->alter_config(topic.id, {{"retention.bytes", "1"}}));
+    EXPECT_TRUE(world_.log->enforce_retention());
+    EXPECT_GT(world_.log->partition_state({topic.id, PartitionId{0}})->log_start, Offset{0});
+  }
+  void write_spine(Instant t) { std::ofstream(dir_ + "/spine.csv") << "user,event_time\nu1," << format_time(t.us) << "\n"; }
+  Result<history::TrainReport> train(bool statuses) {
+    history::TrainRequest request{.spine = dir_ + "/spine.csv", .out = dir_ + "/out.parquet", .statuses = statuses};
+    return history::train(service(), request, {.fs = &fs_, .clock = &system_clock(), .log = world_.log.get()}, {}, {});
+  }
+  history::TrainService service() const { return history::training_service(*world_.catalog->snapshot()->find_service("model")); }
+};
+
+TEST_F(VerifyAfterRetention, LostRecordsAreNoDifference) {
+  const VerifyReport report = verified();
+  EXPECT_EQ(report.differences, 0u) << to_text(report);
+  EXPECT_EQ(report.values, 0u);
+  EXPECT_GE(report.not_checkable, 100 * feature::testing::every_cell().size());
+  EXPECT_NE(to_text(report).find(" values not checkable\nnot checkable: the log holds events-"), std::string::npos) << to_text(report);
+}
+
+TEST_F(VerifyAfterRetention, TrainingSaysWhatIsLost) {
+  write_spine(Instant{last_.us + kMicrosPerHour});  // windows of minutes end above all that is lost, lifetime reaches it
+  const auto refused = train(false);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("row 1 ("), std::string::npos) << refused.error().message;
+  EXPECT_NE(refused.error().message.find("may need records that are gone: the log holds events-"), std::string::npos) << refused.error().message;
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/out.parquet"));
+
+  const auto made = train(true);
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(made->gap_rows, 1u);
+  const auto out = history::Table::read(dir_ + "/out.parquet", std::nullopt, 1).value();
+  const auto& program = *service().views[0].program;
+  for (const history::TrainColumn& column : service().columns) {
+    Column status;
+    out->fill(*out->find(column.name + "__status"), TypeKind::kString, 0, 1, status);
+    EXPECT_EQ(status.strings[0] == "GAP", program.specs()[column.feature].window.kind == feature::WindowKind::kLifetime) << column.name;
+  }
 }
 
 }  // namespace
