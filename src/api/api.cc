@@ -52,6 +52,8 @@ void Api::stop() {
 }
 
 void Api::handle(const io::HttpRequest& request, io::HttpReply& reply) {
+  if (!names_address(request.head->header("host")))
+    return answer_problem(reply, 403, "foreign_host", "use the server's address or localhost as the host of the URL");
   const std::string_view service = service_of(request.path);
   if (service.empty()) return route(request, reply);
   if (request.method != "POST") {
@@ -100,8 +102,6 @@ void Api::route(const io::HttpRequest& request, io::HttpReply& reply) {
   }
   if (!match.route) return answer_problem(reply, 404, "no_such_path", fmt::format("nothing is at {}; /openapi.json lists what there is", request.path));
   if (match.bad_escape) return answer_problem(reply, 400, "invalid_argument", "a %-escape in the path is broken");
-  if (!names_address(request.head->header("host")))
-    return answer_problem(reply, 403, "foreign_host", "use the server's address or localhost as the host of the URL");
   if ((request.method == "POST" || request.method == "PATCH") && !is_json(request.head->header("content-type")))
     return answer_problem(reply, 415, "unsupported_media_type", "send Content-Type: application/json");
   Call call{.names = std::move(match.names), .query = std::string(request.query), .body = std::string(request.body)};

@@ -1,5 +1,7 @@
 #include "api/definitions_handlers.h"
 
+#include <charconv>
+
 #include "base/logging.h"
 
 namespace ms::api {
@@ -42,6 +44,21 @@ catalog::TopicLookup topics_of(const Context& context) {
   };
 }
 
+// What the topic keeps now, with Kafka's defaults where nothing was set.
+void compare_with_retention(const Context& context, catalog::PlanReport& report) {
+  catalog::warn_of_retention(report, [log = context.parts.log](std::string_view name) -> std::optional<catalog::TopicKeeps> {
+    const auto topic = log->find_topic(name);
+    if (!topic) return std::nullopt;
+    const log::TopicConfig config = log->effective_config(*topic);
+    const auto number = [&](const std::string& key) {
+      int64_t value = -1;
+      if (const auto at = config.find(key); at != config.end()) std::from_chars(at->second.data(), at->second.data() + at->second.size(), value);
+      return value;
+    };
+    return catalog::TopicKeeps{number("retention.ms"), number("retention.bytes")};
+  });
+}
+
 void answer_report(io::HttpReply& reply, const catalog::PlanReport& report) {
   reply.status = report.ok() ? 200 : 422;
   reply.body = report.json();
@@ -61,13 +78,15 @@ void describe_entity(Context& context, const Call& call, io::HttpReply& reply) {
 void plan_definitions(Context& context, const Call& call, io::HttpReply& reply) {
   const auto files = files_of(call);
   if (!files) return answer_error(reply, files.error());
-  answer_report(reply, context.parts.catalog->plan(*files, topics_of(context)));
+  catalog::PlanReport report = context.parts.catalog->plan(*files, topics_of(context));
+  compare_with_retention(context, report);
+  answer_report(reply, report);
 }
 
 void apply_definitions(Context& context, const Call& call, io::HttpReply& reply) {
   const auto files = files_of(call);
   if (!files) return answer_error(reply, files.error());
-  const auto report = context.parts.catalog->apply(*files, topics_of(context));
+  auto report = context.parts.catalog->apply(*files, topics_of(context));
   if (!report) return answer_error(reply, report.error());
   if (report->ok() && report->changes()) {
     log_info("definitions_applied", {{"items", report->items.size()}});
@@ -75,6 +94,7 @@ void apply_definitions(Context& context, const Call& call, io::HttpReply& reply)
     if (const auto taken_up = context.parts.engine->refresh(context.parts.apply_wait_ms); !taken_up)
       log_warn("views_catching_up", {{"error", taken_up.error().message}});
   }
+  compare_with_retention(context, *report);
   answer_report(reply, *report);
 }
 

@@ -9,7 +9,7 @@
 
 namespace ms::api {
 
-JobTable::JobTable(const Clock& clock) : clock_(clock), thread_([this] { run(); }) {}
+JobTable::JobTable(const Clock& clock) : clock_(clock), thread_([this] { run(); }), watch_thread_([this] { run_watchers(); }) {}
 
 JobTable::~JobTable() { stop(); }
 
@@ -29,25 +29,58 @@ Result<std::string> JobTable::start(std::string kind, JobWork work) {
 
 Result<Json> JobTable::describe(const std::string& id) const {
   const std::scoped_lock lock(mutex_);
+  return describe_locked(id);
+}
+
+Result<Json> JobTable::describe_locked(const std::string& id) const {
   const auto at = jobs_.find(id);
   if (at == jobs_.end()) return not_found(fmt::format("there is no job '{}' (a restart and time forget them)", id));
   return to_json(id, *at->second);
 }
 
-Result<Json> JobTable::wait(const std::string& id, int64_t wait_ms) {
+void JobTable::watch(const std::string& id, int64_t wait_ms, Watch done) {
   constexpr int64_t kWaitMaxMs = 10'000;
-  {
-    std::unique_lock lock(mutex_);
-    const auto at = jobs_.find(id);
-    if (at != jobs_.end() && at->second->finished_us == 0) {
-      const uint64_t seen = at->second->changes;
-      changed_.wait_for(lock, std::chrono::milliseconds(std::clamp<int64_t>(wait_ms, 0, kWaitMaxMs)), [&] {
-        const auto now = jobs_.find(id);
-        return stopping_ || now == jobs_.end() || now->second->changes != seen;
-      });
+  std::unique_lock lock(mutex_);
+  const auto at = jobs_.find(id);
+  if (stopping_ || wait_ms <= 0 || at == jobs_.end() || at->second->finished_us != 0 || watchers_.size() >= kWatchersMax) {
+    auto job = describe_locked(id);
+    lock.unlock();
+    return done(std::move(job));
+  }
+  const int64_t until_us = clock_.steady_us() + std::min(wait_ms, kWaitMaxMs) * kMicrosPerMilli;
+  watchers_.push_back({id, at->second->changes, until_us, std::move(done)});
+  changed_.notify_all();
+}
+
+std::vector<JobTable::Told> JobTable::take_due(int64_t now_us) {
+  std::vector<Told> due;
+  std::erase_if(watchers_, [&](Watcher& w) {
+    const auto at = jobs_.find(w.id);
+    if (!stopping_ && at != jobs_.end() && at->second->changes == w.seen && now_us < w.until_us) return false;
+    due.push_back({std::move(w.done), describe_locked(w.id)});
+    return true;
+  });
+  return due;
+}
+
+void JobTable::run_watchers() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    const int64_t now_us = clock_.steady_us();
+    if (auto due = take_due(now_us); !due.empty()) {
+      lock.unlock();
+      for (Told& told : due) told.done(std::move(told.job));
+      lock.lock();
+      continue;  // something may have changed meanwhile
+    }
+    if (stopping_) return;
+    if (watchers_.empty()) {
+      changed_.wait(lock);
+    } else {
+      const int64_t next_us = std::ranges::min_element(watchers_, {}, &Watcher::until_us)->until_us;
+      changed_.wait_for(lock, std::chrono::microseconds(next_us - now_us));
     }
   }
-  return describe(id);
 }
 
 Json JobTable::list() const {
@@ -62,6 +95,12 @@ Result<> JobTable::cancel(const std::string& id) {
   const auto at = jobs_.find(id);
   if (at == jobs_.end()) return not_found(fmt::format("there is no job '{}' (a restart and time forget them)", id));
   at->second->stop.request_stop();
+  // One that waits ends here: it must not wait for its turn only to say so.
+  if (const auto queued = std::ranges::find(queue_, id); queued != queue_.end()) {
+    queue_.erase(queued);
+    at->second->work = nullptr;
+    finish_locked(id, fail(ErrorKind::kCancelled, "cancelled before it began"));
+  }
   return {};
 }
 
@@ -93,6 +132,10 @@ void JobTable::run() {
 
 void JobTable::finish(const std::string& id, Result<Json> result) {
   const std::scoped_lock lock(mutex_);
+  finish_locked(id, std::move(result));
+}
+
+void JobTable::finish_locked(const std::string& id, Result<Json> result) {
   Job& job = *jobs_.at(id);
   job.finished_us = clock_.wall_us();
   ++job.changes;
@@ -135,6 +178,15 @@ void JobTable::stop() {
   wake_.notify_all();
   changed_.notify_all();
   thread_.join();
+  watch_thread_.join();
+}
+
+void answer_started(const JobTable& jobs, const Result<std::string>& id, io::HttpReply& reply) {
+  if (!id) return answer_error(reply, id.error());
+  const auto job = jobs.describe(*id);
+  if (!job) return answer_error(reply, job.error());
+  answer_json(reply, *job, 202);
+  reply.headers.emplace_back("Location", "/v1/jobs/" + *id);
 }
 
 }  // namespace ms::api

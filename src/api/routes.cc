@@ -35,7 +35,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/training-sets", start_training_set, "build a training set as a job"},
     {"POST", "/v1/verifications", start_verification, "derive served answers again and compare them, as a job"},
     {"GET", "/v1/jobs", list_jobs, "jobs, newest first"},
-    {"GET", "/v1/jobs/{}", describe_job, "state and progress of a job; ?wait_ms= waits for a change"},
+    {"GET", "/v1/jobs/{}", describe_job, "state and progress of a job; ?wait_ms= waits for a change", true},
     {"DELETE", "/v1/jobs/{}", cancel_job, "cancel a job"},
 };
 

@@ -25,17 +25,25 @@ int64_t lag_of(const log::Log& log, TopicId topic, const engine::OffsetVector& a
   return lag;
 }
 
-// Sources of one topic share its reading: each shows the topic's figures.
+// Records of the topic that are applied, since its beginning: the same after a restart.
+int64_t applied_of(TopicId topic, const engine::OffsetVector& applied) {
+  int64_t records = 0;
+  for (const auto& [partition, next] : applied)
+    if (partition.topic == topic) records += next.value;
+  return records;
+}
+
+// Sources of one topic share its reading: each shows the topic's figures. A name may have belonged to another topic before.
 Json sources_json(const Context& context) {
   const auto topics = context.parts.engine->topic_status();
   Json sources = Json::array();
   for (const auto& source : context.parts.catalog->snapshot()->sources) {
     const std::string& topic = source->definition.topic;
-    const auto read = std::ranges::find(topics, topic, &engine::TopicStatus::topic);
+    const auto read = std::ranges::find(topics, source->topic, &engine::TopicStatus::id);
     const bool is_read = read != topics.end();
     sources.push_back({{"name", source->definition.name},
                        {"topic", topic},
-                       {"records", is_read ? read->records : 0},
+                       {"records", is_read ? applied_of(source->topic, read->applied) : 0},
                        {"dead_letters", is_read ? read->dead_letters : 0},
                        {"lag", is_read ? Json(lag_of(*context.parts.log, source->topic, read->applied)) : Json()}});
   }

@@ -102,18 +102,9 @@ Result<Json> alter(Context& context, const Call& call) {
   return details(*context.parts.log, altered);
 }
 
-// What features read stays: history belongs to them as long as a view or source names it.
-Result<> check_unused(const Context& context, const log::TopicInfo& topic) {
-  for (const auto& source : context.parts.catalog->snapshot()->sources)
-    if (source->topic == topic.id)
-      return fail(ErrorKind::kConflict, fmt::format("source '{}' reads topic '{}': its features could never be built again, so it is not deleted",
-                                                    source->definition.name, topic.name));
-  return {};
-}
-
 Result<Json> remove(Context& context, const Call& call) {
   TRY_ASSIGN(const log::TopicInfo topic, find(context, call.names[0]));
-  TRY(check_unused(context, topic));
+  TRY(check_unused(*context.parts.catalog, topic));
   TRY(context.parts.log->delete_topic(topic.id));
   return Json{{"deleted", topic.name}};
 }
@@ -234,6 +225,14 @@ void answer(io::HttpReply& reply, const Result<Json>& result, int status = 200) 
 }
 
 }  // namespace
+
+Result<> check_unused(const catalog::Catalog& catalog, const log::TopicInfo& topic) {
+  for (const auto& source : catalog.snapshot()->sources)
+    if (source->topic == topic.id)
+      return fail(ErrorKind::kConflict, fmt::format("source '{}' reads topic '{}': its features could never be built again, so it is not deleted",
+                                                    source->definition.name, topic.name));
+  return {};
+}
 
 void list_topics(Context& context, const Call&, io::HttpReply& reply) {
   Json topics = Json::array();

@@ -49,12 +49,7 @@ Result<std::string> start(Context& context, const Call& call) {
 }  // namespace
 
 void start_training_set(Context& context, const Call& call, io::HttpReply& reply) {
-  const auto id = start(context, call);
-  if (!id) return answer_error(reply, id.error());
-  const auto job = context.jobs.describe(*id);
-  if (!job) return answer_error(reply, job.error());
-  answer_json(reply, *job, 202);
-  reply.headers.emplace_back("Location", "/v1/jobs/" + *id);
+  answer_started(context.jobs, start(context, call), reply);
 }
 
 void list_jobs(Context& context, const Call&, io::HttpReply& reply) { answer_json(reply, context.jobs.list()); }
@@ -65,9 +60,13 @@ void describe_job(Context& context, const Call& call, io::HttpReply& reply) {
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), wait_ms);
     if (error != std::errc{} || end != text->data() + text->size()) return answer_error(reply, {ErrorKind::kInvalidArgument, "?wait_ms= must be an integer"});
   }
-  const auto job = context.jobs.wait(call.names[0], wait_ms);
-  if (job) answer_json(reply, *job);
-  else answer_error(reply, job.error());
+  const auto answer = [](const Result<Json>& job, io::HttpReply& into) { job ? answer_json(into, *job) : answer_error(into, job.error()); };
+  if (wait_ms <= 0) return answer(context.jobs.describe(call.names[0]), reply);
+  context.jobs.watch(call.names[0], wait_ms, [answer, pending = reply.defer()](Result<Json> job) mutable {
+    io::HttpReply later;
+    answer(job, later);
+    pending.complete(std::move(later));
+  });
 }
 
 void cancel_job(Context& context, const Call& call, io::HttpReply& reply) {

@@ -69,6 +69,7 @@ Json verify_report_json(const replay::VerifyReport& report) {
           {"values", report.values},
           {"differences", report.differences},
           {"gaps", report.gaps},
+          {"not_checkable", report.not_checkable},
           {"forgotten", report.forgotten},
           {"torn_tails", report.torn_tails},
           {"first", any ? Json(format_time(report.first.us)) : Json()},
@@ -79,12 +80,7 @@ Json verify_report_json(const replay::VerifyReport& report) {
 }
 
 void start_verification(Context& context, const Call& call, io::HttpReply& reply) {
-  const auto id = start(context, call);
-  if (!id) return answer_error(reply, id.error());
-  const auto job = context.jobs.describe(*id);
-  if (!job) return answer_error(reply, job.error());
-  answer_json(reply, *job, 202);
-  reply.headers.emplace_back("Location", "/v1/jobs/" + *id);
+  answer_started(context.jobs, start(context, call), reply);
 }
 
 }  // namespace ms::api

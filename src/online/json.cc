@@ -1,88 +1,13 @@
-#include <charconv>
-#include <cmath>
+#include <array>
 #include <string>
 
+#include "online/json_out.h"
 #include "online/online.h"
 
 namespace ms::online {
 namespace {
 
 constexpr int64_t kExactInDouble = int64_t{1} << 53;
-
-// Appends to a string that is grown in steps; every append_* reserves what it may need first.
-class JsonOut {
- public:
-  explicit JsonOut(std::string& out) : out_(out) {}
-
-  void raw(std::string_view text) { out_.append(text); }
-  void put(char c) { out_.push_back(c); }
-
-  void integer(int64_t v) {
-    char digits[24];
-    const auto end = std::to_chars(digits, digits + sizeof digits, v).ptr;
-    out_.append(digits, end);
-  }
-
-  // The shortest text that reads back to the same bits; NaN and infinities as strings.
-  void number(double v) {
-    if (std::isnan(v)) return raw("\"NaN\"");
-    if (std::isinf(v)) return raw(v > 0 ? "\"Infinity\"" : "\"-Infinity\"");
-    char digits[32];
-    const auto end = std::to_chars(digits, digits + sizeof digits, v).ptr;
-    out_.append(digits, end);
-  }
-
-  void string(std::string_view text) {
-    static constexpr char kHex[] = "0123456789abcdef";
-    put('"');
-    for (const char c : text) {
-      const auto byte = static_cast<unsigned char>(c);
-      if (c == '"' || c == '\\') {
-        put('\\'), put(c);
-      } else if (byte < 0x20) {
-        raw("\\u00"), put(kHex[byte >> 4]), put(kHex[byte & 15]);
-      } else {
-        put(c);
-      }
-    }
-    put('"');
-  }
-
-  // RFC 3339 with microseconds. The day is formatted once and kept: times of one reply mostly share it.
-  void time(int64_t us) {
-    int64_t day = us / kMicrosPerDay;
-    if (us % kMicrosPerDay < 0) --day;
-    if (day != day_) {
-      day_ = day;
-      const std::string text = format_time(day * kMicrosPerDay);
-      plain_ = text.size() == kTimeChars - 2;
-      if (plain_) day_text_ = text.substr(0, 11);
-    }
-    if (!plain_) return string(format_time(us));
-    char buffer[kTimeChars];
-    const int64_t rest = us - day * kMicrosPerDay;
-    buffer[0] = '"';
-    day_text_.copy(buffer + 1, 11);
-    two(buffer + 12, rest / kMicrosPerHour), buffer[14] = ':';
-    two(buffer + 15, rest / kMicrosPerMinute % 60), buffer[17] = ':';
-    two(buffer + 18, rest / kMicrosPerSecond % 60), buffer[20] = '.';
-    const int64_t micros = rest % kMicrosPerSecond;
-    two(buffer + 21, micros / 10'000), two(buffer + 23, micros / 100 % 100), two(buffer + 25, micros % 100);
-    buffer[27] = 'Z', buffer[28] = '"';
-    out_.append(buffer, kTimeChars);
-  }
-
- private:
-  static constexpr size_t kTimeChars = 29;
-  static void two(char* to, int64_t v) {
-    to[0] = static_cast<char>('0' + v / 10);
-    to[1] = static_cast<char>('0' + v % 10);
-  }
-  std::string& out_;
-  int64_t day_ = INT64_MIN;
-  bool plain_ = false;
-  std::string day_text_;
-};
 
 void append_value(JsonOut& out, const feature::FeatureValue& value, TypeKind type, bool numbers_as_strings) {
   if (value.is_null) return out.raw("null");
@@ -99,9 +24,25 @@ void append_value(JsonOut& out, const feature::FeatureValue& value, TypeKind typ
   if (quoted) out.put('"');
 }
 
+constexpr std::array<std::string_view, 7> kQuotedStatuses = {R"("PRESENT")", R"("NULL")",     R"("EMPTY_WINDOW")", R"("EXPIRED")",
+                                                            R"("DELETED")", R"("OVERFLOW")", R"("ERROR")"};
+constexpr size_t kColumnMax = 4 * JsonOut::kScalarMax + 8;  // a value that is not a string, its status, time and age
+
+size_t row_max(const ReadPlan& plan, const feature::FeatureRow* rows) {
+  size_t bytes = 128 + plan.columns.size() * kColumnMax;
+  if (plan.has_strings)
+    for (const OutputColumn& column : plan.columns) bytes += JsonOut::string_max(rows[column.view].values[column.feature].text.size());
+  return bytes;
+}
+
+int64_t age_ms(Instant as_of, int64_t event_time_us) {
+  return static_cast<int64_t>((static_cast<__int128>(as_of.us) - event_time_us) / kMicrosPerMilli);
+}
+
 void append_row(JsonOut& out, const Reply& reply, size_t entity, bool numbers_as_strings) {
   const ReadPlan& plan = *reply.plan;
   const feature::FeatureRow* rows = &reply.rows[entity * plan.views.size()];
+  out.room(row_max(plan, rows));
   const auto each = [&](std::string_view name, auto&& one) {
     out.raw(name);
     bool first = true;
@@ -116,37 +57,58 @@ void append_row(JsonOut& out, const Reply& reply, size_t entity, bool numbers_as
   for (size_t v = 0; v < plan.views.size(); ++v) found |= rows[v].found;
   out.raw(found ? "{\"found\":true" : "{\"found\":false");
   each(",\"values\":[", [&](const feature::FeatureValue& v, const OutputColumn& c) { append_value(out, v, c.type, numbers_as_strings); });
-  each(",\"statuses\":[", [&](const feature::FeatureValue& v, const OutputColumn&) {
-    out.put('"'), out.raw(feature::to_string(v.status)), out.put('"');
-  });
+  each(",\"statuses\":[", [&](const feature::FeatureValue& v, const OutputColumn&) { out.raw(kQuotedStatuses[static_cast<size_t>(v.status)]); });
   each(",\"event_times\":[", [&](const feature::FeatureValue& v, const OutputColumn&) {
     v.event_time_us == feature::kNoEventTime ? out.raw("null") : out.time(v.event_time_us);
   });
   each(",\"ages_ms\":[", [&](const feature::FeatureValue& v, const OutputColumn&) {
-    v.event_time_us == feature::kNoEventTime ? out.raw("null") : out.integer((reply.as_of.us - v.event_time_us) / kMicrosPerMilli);
+    v.event_time_us == feature::kNoEventTime ? out.raw("null") : out.integer(age_ms(reply.as_of, v.event_time_us));
   });
   out.put('}');
 }
 
 }  // namespace
 
+void render(ReadPlan& plan) {
+  const auto text_of = [](auto&& write, size_t most) {
+    std::string text;
+    JsonOut out(text);
+    out.room(most);
+    write(out);
+    out.finish();
+    return text;
+  };
+  plan.json_head = text_of(
+      [&](JsonOut& out) {
+        out.raw("{\"service\":"), out.string(plan.service);
+        out.raw(",\"version\":"), out.integer(plan.version), out.raw(",\"as_of\":");
+      },
+      128 + JsonOut::string_max(plan.service.size()));
+  size_t names = 64;
+  for (const OutputColumn& column : plan.columns) names += JsonOut::string_max(column.name.size()) + 1, plan.has_strings |= column.type == TypeKind::kString;
+  plan.json_features = text_of(
+      [&](JsonOut& out) {
+        out.raw(",\"features\":[");
+        for (size_t i = 0; i < plan.columns.size(); ++i) {
+          if (i > 0) out.put(',');
+          out.string(plan.columns[i].name);
+        }
+        out.raw("],\"rows\":[");
+      },
+      names);
+}
+
 void append_json(const Reply& reply, bool numbers_as_strings, std::string& text) {
   const ReadPlan& plan = *reply.plan;
-  text.reserve(text.size() + 256 + plan.columns.size() * (24 + 80 * reply.entities));
   JsonOut out(text);
-  out.raw("{\"service\":"), out.string(plan.service);
-  out.raw(",\"version\":"), out.integer(plan.version);
-  out.raw(",\"as_of\":"), out.time(reply.as_of.us);
-  out.raw(",\"features\":[");
-  for (size_t i = 0; i < plan.columns.size(); ++i) {
-    if (i > 0) out.put(',');
-    out.string(plan.columns[i].name);
-  }
-  out.raw("],\"rows\":[");
+  out.room(plan.json_head.size() + plan.json_features.size() + 128 + 80 * (plan.columns.size() * reply.entities + reply.cut.size()));
+  out.raw(plan.json_head), out.time(reply.as_of.us), out.raw(plan.json_features);
   for (size_t i = 0; i < reply.entities; ++i) {
+    out.room(1);
     if (i > 0) out.put(',');
     append_row(out, reply, i, numbers_as_strings);
   }
+  out.room(64 + 2 * JsonOut::kScalarMax * reply.cut.size() + 32 * reply.cut.size());
   out.raw("],\"service_statuses\":[],\"cut\":[");
   for (size_t i = 0; i < reply.cut.size(); ++i) {
     if (i > 0) out.put(',');
@@ -154,6 +116,7 @@ void append_json(const Reply& reply, bool numbers_as_strings, std::string& text)
     out.raw(",\"publish\":"), out.integer(static_cast<int64_t>(reply.cut[i].publish)), out.put('}');
   }
   out.raw("]}");
+  out.finish();
 }
 
 }  // namespace ms::online

@@ -46,6 +46,7 @@ Result<std::shared_ptr<const ReadPlan>> make_plan(const engine::Engine& engine, 
   }
   for (const catalog::ServiceColumn& column : service.columns)
     plan->columns.push_back({.name = column.name, .type = plan->views[column.view].program->features()[column.feature].type, .view = column.view, .feature = column.feature});
+  render(*plan);
   return plan;
 }
 

@@ -37,7 +37,11 @@ struct ReadPlan {
   uint32_t version = 0;
   std::vector<ReadPlanView> views;
   std::vector<OutputColumn> columns;
+  // What every reply says before and after its `as_of`, made by render().
+  std::string json_head, json_features;
+  bool has_strings = false;
 };
+void render(ReadPlan& plan);
 
 using KeyValue = std::variant<std::monostate, int64_t, bool, std::string_view>;  // monostate: null
 struct EntityRow {

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "base/crc32c.h"
+#include "base/float_text.h"
 #include "base/logging.h"
 #include "base/metrics.h"
 
@@ -125,7 +126,7 @@ std::string to_text(const DecodedValue& value) {
   switch (value.type) {
     case TypeKind::kBool: return value.i ? "true" : "false";
     case TypeKind::kInt64: return std::to_string(value.i);
-    case TypeKind::kFloat64: return fmt::format("{}", value.f);
+    case TypeKind::kFloat64: return float_text(value.f);
     case TypeKind::kString: return '"' + value.text + '"';
     case TypeKind::kTimestamp: return format_time(value.i);
   }
@@ -231,19 +232,37 @@ Result<> SampleWriter::write_pending() {
     bytes.swap(pending_);
   }
   if (bytes.empty()) return {};
-  if (!file_ || file_bytes_ > options_.file_bytes_max) TRY(rotate());
-  const auto part = as_bytes(bytes);
-  TRY(file_->write_at(file_bytes_, std::span(&part, 1)));
-  file_bytes_ += bytes.size();
+  const auto written = append(bytes);
+  if (!written) {
+    const std::scoped_lock lock(mutex_);
+    if (bytes.size() + pending_.size() <= options_.pending_bytes_max) pending_.insert(0, bytes);
+    else dropped_total().add();
+    return written;
+  }
   counter("millstream_samples_bytes_total").add(static_cast<int64_t>(bytes.size()));
   return {};
 }
 
+// After an error the file is what it was, so that the same file can be tried again: a full disk makes no new ones.
+Result<> SampleWriter::append(std::string_view bytes) {
+  if (!file_ || file_bytes_ > options_.file_bytes_max) TRY(rotate());
+  const auto part = as_bytes(bytes);
+  const auto written = file_->write_at(file_bytes_, std::span(&part, 1));
+  if (written) file_bytes_ += bytes.size();
+  else static_cast<void>(file_->truncate(file_bytes_));  // half a record ends a file that nobody goes on with
+  return written;
+}
+
+Result<std::unique_ptr<File>> SampleWriter::create(const std::string& path) {
+  TRY_ASSIGN(auto file, options_.fs->open(path, FileSystem::Open::kCreateNew));
+  const auto head = as_bytes(kMagic);
+  TRY(file->write_at(0, std::span(&head, 1)));
+  return file;
+}
+
+// Old files go only when there is a new one.
 Result<> SampleWriter::rotate() {
-  if (file_) TRY(file_->sync_data());
-  file_.reset();
   TRY_ASSIGN(auto names, list_files(*options_.fs, options_.dir));
-  for (size_t i = 0; i + options_.files_max <= names.size(); ++i) TRY(options_.fs->remove(options_.dir + "/" + names[i]));
   // Named by the time, but always after the newest there is, should the clock have gone back.
   int64_t number = options_.clock->wall_us();
   if (!names.empty()) {
@@ -251,10 +270,18 @@ Result<> SampleWriter::rotate() {
     std::from_chars(names.back().data(), names.back().data() + names.back().size(), newest);
     number = std::max(number, newest + 1);
   }
-  TRY_ASSIGN(file_, options_.fs->open(fmt::format("{}/{:020}{}", options_.dir, number, kSuffix), FileSystem::Open::kCreateNew));
-  const auto head = as_bytes(kMagic);
-  TRY(file_->write_at(0, std::span(&head, 1)));
+  const std::string path = fmt::format("{}/{:020}{}", options_.dir, number, kSuffix);
+  auto created = create(path);
+  if (!created) {
+    static_cast<void>(options_.fs->remove(path));
+    return Unexpected(created.error());
+  }
+  if (file_) {
+    if (const auto synced = file_->sync_data(); !synced) log_warn("samples_not_synced", {{"error", synced.error().message}});
+  }
+  file_ = std::move(*created);
   file_bytes_ = kMagic.size();
+  for (size_t i = 0; i + options_.files_max <= names.size(); ++i) TRY(options_.fs->remove(options_.dir + "/" + names[i]));
   return options_.fs->sync_directory(options_.dir);
 }
 
@@ -268,10 +295,6 @@ void SampleWriter::run() {
     const auto written = flush();
     if (!written && !failing) log_warn("samples_not_written", {{"error", written.error().message}});
     failing = !written;
-    if (!written) {  // the file may end in half a record: the next one starts afresh
-      const std::scoped_lock file_lock(file_mutex_);
-      file_.reset();
-    }
     if (last) return;
   }
 }

@@ -65,7 +65,7 @@ std::string samples_record(std::string_view sample_bytes);
 
 struct SamplesRead {
   uint64_t samples = 0;
-  uint64_t torn_tails = 0;  // files that end in the middle of a record: a server was killed there
+  uint64_t torn_tails = 0;  // files that end in half a record, as when a server was killed there
 };
 // Calls `visit` with every sample, oldest file first; an error of `visit` ends it. No directory: no samples.
 // Errors: Corruption naming file and position (a record that is whole but not what was written), Unsupported.
@@ -97,6 +97,8 @@ class SampleWriter {
   explicit SampleWriter(SampleWriterOptions options) : options_(std::move(options)) {}
   void run();
   Result<> write_pending();  // by the writer thread, or with it joined
+  Result<> append(std::string_view bytes);
+  Result<std::unique_ptr<File>> create(const std::string& path);
   Result<> rotate();
 
   const SampleWriterOptions options_;

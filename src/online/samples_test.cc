@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "base/testing/crash_file_system.h"
 #include "base/testing/doc_example.h"
 
 namespace ms::online {
@@ -65,6 +66,39 @@ TEST(Samples, ATornTailIsCountedAndDamageIsRefused) {
   EXPECT_EQ(read(damaged).error().kind, ErrorKind::kCorruption);
   EXPECT_EQ(read("MSSAMPL2").error().kind, ErrorKind::kUnsupported);
   std::filesystem::remove_all(dir);
+}
+
+// A disk that is full for a while costs the samples of that while, and none of the older ones.
+TEST(Samples, AFullDiskMakesNoFilesAndCostsNone) {
+  ms::testing::CrashFileSystem fs(7);
+  ASSERT_TRUE(fs.create_directories("/samples"));
+  const auto started = SampleWriter::start({.dir = "/samples", .fs = &fs, .clock = &system_clock(), .per_second = 1'000'000, .file_bytes_max = 200, .files_max = 3});
+  ASSERT_TRUE(started);
+  SampleWriter& writer = **started;
+  auto plan = std::make_shared<ReadPlan>();
+  plan->service = "eta";
+  Reply reply;
+  reply.plan = plan;
+  const std::vector<EntityRow> entities(1);
+  const auto serve = [&] {
+    ++reply.as_of.us;
+    for (int i = 0; i < 10; ++i) writer.offer(reply, entities);
+    return writer.flush();
+  };
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(serve());
+  const auto names = fs.list("/samples");
+  ASSERT_EQ(names->size(), 3u);
+  fs.set_capacity(fs.used_bytes());
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(serve());
+  EXPECT_EQ(*fs.list("/samples"), *names);
+  fs.set_capacity(1u << 30);
+  ASSERT_TRUE(serve());
+  writer.stop();
+  int64_t last = 0;
+  const auto read = read_samples(fs, "/samples", [&](const Sample& s) { return last = s.as_of.us, Result<>{}; });
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->torn_tails, 0u);
+  EXPECT_EQ(last, reply.as_of.us);
 }
 
 }  // namespace

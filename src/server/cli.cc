@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "base/nearest.h"
+#include "server/interrupt.h"
 #include "server/version.h"
 
 namespace ms::server {
@@ -80,6 +81,7 @@ void add_server_options(Cli& cli, CLI::App& command) {
 
 int report(const Error& error) {
   fmt::print(stderr, "millstream: {}\n", error.message);
+  if (error.kind == ErrorKind::kCancelled && Interrupts::signal() != 0) return kInterrupted + Interrupts::signal();
   return exit_code(error);
 }
 
@@ -88,6 +90,7 @@ int run_cli(int argc, char** argv) {
   Cli cli;
   cli.app.name("millstream");
   cli.app.require_subcommand(1);
+  cli.app.set_version_flag("--version", fmt::format("millstream {}", kVersion), "the version of this program");
   const char* server = std::getenv("MILLSTREAM_SERVER");
   cli.common.server = server && *server ? server : "http://127.0.0.1:8484";
   add_serve_command(cli);

@@ -63,7 +63,7 @@ Json files_json(const std::vector<catalog::DefinitionFile>& files) {
 
 std::string item_text(const Json& item) {
   const std::string change = item["change"];
-  const char sign = change == "new" ? '+' : change == "changed" ? '~' : '=';
+  const char sign = change == "new" ? '+' : change == "changed" ? '~' : change == "refused" ? '!' : '=';
   std::string out = fmt::format("{} {} {}", sign, item["kind"].get<std::string>(), item["name"].get<std::string>());
   if (item.value("version", 0) > 0) out += fmt::format("@{}", item["version"].get<int>());
   out += fmt::format("  ({})\n", change);
@@ -72,7 +72,11 @@ std::string item_text(const Json& item) {
   Table table({"    FEATURE", "TYPE", "WINDOW", "CHANGE", "STATE"});
   for (const Json& f : item["features"])
     table.add({"    " + f["name"].get<std::string>(), f["type"], f["window"], f["change"], human_bytes(f["state_bytes"])});
-  return out + table.text();
+  out += table.text();
+  const std::string kept = item["retention"];
+  out += fmt::format("    needs {} of topic {}\n", kept == "all" ? "all history" : "the last " + kept, item["topic"].get<std::string>());
+  for (const Json& warning : item["warnings"]) out += "    warning: " + warning.get<std::string>() + "\n";
+  return out;
 }
 
 std::string report_text(const Json& json) {
@@ -146,6 +150,7 @@ Result<std::string> plural_kind(const std::string& kind) {
   const std::vector<std::string> kinds{"views", "services", "sources", "entities"};
   for (const std::string& k : kinds)
     if (kind == k || kind + "s" == k || (kind == "entity" && k == "entities")) return k;
+  if (kind == "topics" || kind == "topic") return invalid("topics have a command of their own: millstream topic list, millstream topic describe NAME");
   return invalid(fmt::format("unknown kind '{}': views, services, sources or entities{}", kind, did_you_mean(kind, kinds)));
 }
 

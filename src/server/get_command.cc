@@ -4,6 +4,7 @@
 #include <charconv>
 #include <map>
 
+#include "base/nearest.h"
 #include "server/api_client.h"
 #include "server/cli.h"
 #include "server/output.h"
@@ -46,6 +47,14 @@ Result<std::map<std::string, std::string>> key_types(ApiClient& client, const st
   return types;
 }
 
+std::string unknown_key(const std::string& service, const std::string& name, const std::map<std::string, std::string>& types) {
+  std::vector<std::string> names;
+  std::string all;
+  for (const auto& [known, type] : types) names.push_back(known), all += (all.empty() ? "" : ", ") + known;
+  const std::string hint = did_you_mean(name, names);
+  return fmt::format("service '{}' has no key '{}'{}", service, name, hint.empty() ? "; its keys: " + all : hint);
+}
+
 Result<Json> read(const Cli& cli, const GetOptions& options) {
   TRY_ASSIGN(ApiClient client, ApiClient::to(cli.common.server));
   TRY_ASSIGN(const auto types, key_types(client, options.service));
@@ -54,8 +63,10 @@ Result<Json> read(const Cli& cli, const GetOptions& options) {
     const size_t at = pair.find('=');
     if (at == std::string::npos) return invalid(fmt::format("'{}' must be KEY=VALUE", pair));
     const std::string name = pair.substr(0, at);
+    if (entity.contains(name)) return invalid(fmt::format("the key '{}' is given twice", name));
     const auto type = types.find(name);
-    TRY_ASSIGN(entity[name], to_key_value(name, pair.substr(at + 1), type == types.end() ? "string" : type->second));
+    if (type == types.end()) return invalid(unknown_key(options.service, name, types));
+    TRY_ASSIGN(entity[name], to_key_value(name, pair.substr(at + 1), type->second));
   }
   return client.send("POST", fmt::format("/v1/services/{}/features", segment(options.service)), {{"entities", Json::array({entity})}});
 }

@@ -7,12 +7,8 @@
 
 namespace ms::server {
 
-// From now on Ctrl-C and SIGTERM only set what `interrupted()` returns.
-void catch_interrupts();
-bool interrupted();
-
-// Shows the job's progress until it ends and returns its report; an interrupt cancels the job.
-// Errors: what the job failed with, kCancelled.
+// Shows the job's progress until it ends and returns its report. An interrupt (interrupt.h) cancels the job and waits for its
+// end; a second one stops waiting. Errors: what the job failed with, kCancelled.
 Result<Json> watch_job(ApiClient& client, const std::string& id, bool quiet);
 
 }  // namespace ms::server

@@ -25,13 +25,22 @@ std::string human_count(int64_t count);       // "1,234,567"
 std::string human_age(int64_t ms);            // "3.2 s", "5 min", "2 h 10 min", "3 d 4 h"
 bool is_terminal(int fd);
 
+struct Progress {
+  std::string phase;
+  uint64_t done = 0, total = 0;  // total 0: nobody knows yet
+  double rows_per_second = 0, seconds_left = 0;
+};
+// "replaying  62 % [######    ] 1,200,000 of 3,000,000 rows, 512,000/s, 4 s left" in at most `width` characters: the bar
+// shrinks first, then the counts go, then the rate.
+std::string progress_text(const Progress& progress, size_t width);
+
 // A line that is rewritten in place on stderr, only when that is a terminal and nothing is to be quiet.
 class ProgressLine {
  public:
   explicit ProgressLine(bool quiet);
   ~ProgressLine();  // erases it
-  // "replaying  62 % [######    ] 1,200,000 of 3,000,000 rows, 512,000/s, 3 s left"
-  void show(std::string_view phase, uint64_t done, uint64_t total, double rows_per_second, double seconds_left);
+  void show(const Progress& progress);
+  void show(std::string_view what) { show(Progress{.phase = std::string(what)}); }
 
  private:
   bool on_;

@@ -10,6 +10,7 @@
 #include <cstdio>
 
 #include "api/api.h"
+#include "api/topics_handlers.h"
 #include "base/clock.h"
 #include "base/logging.h"
 #include "catalog/catalog.h"
@@ -115,6 +116,7 @@ class Server {
     kafka::KafkaServerOptions options{.host = config_.kafka.host, .port = config_.kafka.port};
     options.auto_create_topics = config_.auto_create_topics;
     options.default_partitions = config_.default_partitions;
+    options.may_delete_topic = [catalog = catalog_.get()](const log::TopicInfo& topic) { return api::check_unused(*catalog, topic); };
     if (!config_.advertised_kafka.empty()) {
       TRY_ASSIGN(const io::Endpoint advertised, io::parse_endpoint(config_.advertised_kafka));
       options.advertised_host = advertised.host;

@@ -39,8 +39,9 @@ Settings from_options(const ServeOptions& options) {
 Result<Settings> all_settings(const ServeOptions& options) {
   Settings file;
   if (!options.config_file.empty()) {
-    TRY_ASSIGN(const std::string text, read_file(posix_file_system(), options.config_file));
-    TRY_ASSIGN(file, parse_config_file(options.config_file, text));
+    const auto text = read_file(posix_file_system(), options.config_file);
+    if (!text) return invalid(text.error().message);
+    TRY_ASSIGN(file, parse_config_file(options.config_file, *text));
   }
   const Settings layers[] = {file, from_environment(), from_options(options)};
   return merge_settings(layers);

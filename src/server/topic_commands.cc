@@ -143,6 +143,8 @@ CLI::App* add(Cli& cli, CLI::App& parent, TopicOptions& options, const std::stri
   return sub;
 }
 
+std::string at_least_one(const std::string& number) { return number.starts_with("-") || number == "0" ? number + " is too few: at least 1" : ""; }
+
 void add_topic_settings(TopicOptions& options, CLI::App& sub) {
   sub.add_option("--config", options.config, "KEY=VALUE, Kafka's names: retention.ms, max.message.bytes, ...; KEY= goes back to the default")->type_name("KEY=VALUE");
 }
@@ -159,7 +161,7 @@ void add_topic_commands(Cli& cli) {
   CLI::App* sub = add(cli, *topic, options, "create", "create a topic", [&cli, kept] {
     return print(cli, create(cli, *kept), [](const Json& t) { return fmt::format("created {} with {} partitions\n", t["name"].get<std::string>(), t["partitions"].get<int>()); });
   });
-  sub->add_option("--partitions", options.partitions, "how many")->check(CLI::PositiveNumber);
+  sub->add_option("--partitions", options.partitions, "how many")->check(at_least_one);
   add_topic_settings(options, *sub);
 
   sub = add_command(cli, *topic, "list", "all topics", [&cli] { return print(cli, simple(cli, "GET", "/v1/topics"), list_text); });
@@ -168,7 +170,7 @@ void add_topic_commands(Cli& cli) {
   add(cli, *topic, options, "describe", "partitions, offsets and configuration", [&cli, kept] { return print(cli, simple(cli, "GET", path_of(*kept)), describe_text); });
 
   sub = add(cli, *topic, options, "alter", "add partitions, change the configuration", nullptr);
-  CLI::Option* partitions = sub->add_option("--partitions", options.partitions, "the new number of partitions")->check(CLI::PositiveNumber);
+  CLI::Option* partitions = sub->add_option("--partitions", options.partitions, "the new number of partitions")->check(at_least_one);
   add_topic_settings(options, *sub);
   sub->callback([&cli, kept, partitions] {
     cli.chosen = [&cli, kept, partitions] { return print(cli, alter(cli, *kept, partitions->count() > 0), describe_text); };

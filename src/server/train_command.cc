@@ -10,6 +10,7 @@
 #include "base/nearest.h"
 #include "server/api_client.h"
 #include "server/cli.h"
+#include "server/interrupt.h"
 #include "server/job_watch.h"
 #include "server/open_directory.h"
 #include "server/output.h"
@@ -62,7 +63,7 @@ Result<Json> train_on_server(const Cli& cli, const TrainOptions& options) {
 }
 
 // With no server on it: the directory's own log, catalog and timeline. The lock keeps a server from starting meanwhile.
-Result<Json> train_on_directory(const Cli& cli, const TrainOptions& options) {
+Result<Json> train_on_directory(const Cli& cli, const TrainOptions& options, const std::stop_token& stop) {
   TRY_ASSIGN(const OpenDirectory open, open_directory(options.dir));
   std::string name;
   TRY_ASSIGN(const history::TrainRequest request, api::training_request(request_json(options), name));
@@ -72,25 +73,22 @@ Result<Json> train_on_directory(const Cli& cli, const TrainOptions& options) {
   for (const auto& s : snapshot->services) names.push_back(s->definition.name);
   if (!service) return not_found(fmt::format("there is no service '{}'{}", name, did_you_mean(name, names)));
   ProgressLine line(cli.common.quiet);
-  std::stop_source stop;
-  const auto progress = [&](const history::TrainProgress& p) {
-    if (interrupted()) stop.request_stop();
-    line.show(p.phase, p.done, p.total, p.rows_per_second, p.seconds_left);
-  };
+  const auto progress = [&](const history::TrainProgress& p) { line.show({std::string(p.phase), p.done, p.total, p.rows_per_second, p.seconds_left}); };
   const history::TrainInputs inputs{.fs = &posix_file_system(), .clock = &system_clock(), .log = open.log.get(), .timeline = open.timeline.get()};
-  TRY_ASSIGN(const auto made, history::train(history::training_service(*service), request, inputs, progress, stop.get_token()));
+  TRY_ASSIGN(const auto made, history::train(history::training_service(*service), request, inputs, progress, stop));
   return api::training_report(made);
 }
 
 int train(const Cli& cli, const TrainOptions& options) {
-  catch_interrupts();
-  const auto made = options.dir.empty() ? train_on_server(cli, options) : train_on_directory(cli, options);
+  const Interrupts interrupts;
+  const auto made = options.dir.empty() ? train_on_server(cli, options) : train_on_directory(cli, options, interrupts.token());
+  if (!made && made.error().kind == ErrorKind::kCancelled) return report({ErrorKind::kCancelled, made.error().message + "; nothing was written to " + options.out});
   if (!made) return report(made.error());
   if (cli.common.json) return fmt::print("{}\n", dump(*made)), kDone;
   fmt::print("{} rows x {} features from {} events in {:.1f} s\n{}\n{}\n", human_count((*made)["rows"]), human_count((*made)["features"]),
              human_count((*made)["events"]), (*made)["seconds"].get<double>(), (*made)["out"].get<std::string>(), (*made)["manifest"].get<std::string>());
   if ((*made)["gap_rows"].get<int64_t>() > 0)
-    fmt::print(stderr, "{} rows lie in a recorded gap of the timeline: their values are null\n", human_count((*made)["gap_rows"]));
+    fmt::print(stderr, "{} rows have values that nobody can know (a recorded gap, or records that retention removed): they are null, with status GAP\n", human_count((*made)["gap_rows"]));
   return kDone;
 }
 

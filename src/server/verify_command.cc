@@ -10,6 +10,7 @@
 #include "replay/verify.h"
 #include "server/api_client.h"
 #include "server/cli.h"
+#include "server/interrupt.h"
 #include "server/job_watch.h"
 #include "server/open_directory.h"
 #include "server/output.h"
@@ -32,25 +33,22 @@ Result<Json> verify_on_server(const Cli& cli, const VerifyOptions& options) {
   return watch_job(client, job["id"], cli.common.quiet);
 }
 
-Result<Json> verify_on_directory(const Cli& cli, const VerifyOptions& options) {
+Result<Json> verify_on_directory(const Cli& cli, const VerifyOptions& options, const std::stop_token& stop) {
   TRY_ASSIGN(const OpenDirectory open, open_directory(options.dir));
   const auto snapshot = open.catalog->snapshot();
   TRY_ASSIGN(replay::VerifyRequest request, api::verify_request(request_json(options), *snapshot));
   request.samples_dir = open.dir->path() + "/samples";
   ProgressLine line(cli.common.quiet);
-  std::stop_source stop;
-  const auto progress = [&](uint64_t done, uint64_t total) {
-    if (interrupted()) stop.request_stop();
-    line.show("deriving again", done, total, 0, 0);
-  };
+  const auto progress = [&](uint64_t done, uint64_t total) { line.show({.phase = "deriving again", .done = done, .total = total}); };
   const replay::VerifyInputs inputs{.fs = &posix_file_system(), .clock = &system_clock(), .log = open.log.get(), .timeline = open.timeline.get()};
-  TRY_ASSIGN(const auto report, replay::verify(*snapshot, request, inputs, progress, stop.get_token()));
+  TRY_ASSIGN(const auto report, replay::verify(*snapshot, request, inputs, progress, stop));
   return api::verify_report_json(report);
 }
 
 int verify(const Cli& cli, const VerifyOptions& options) {
-  catch_interrupts();
-  const auto json = options.dir.empty() ? verify_on_server(cli, options) : verify_on_directory(cli, options);
+  const Interrupts interrupts;
+  const auto json = options.dir.empty() ? verify_on_server(cli, options) : verify_on_directory(cli, options, interrupts.token());
+  if (!json && json.error().kind == ErrorKind::kCancelled) return report({ErrorKind::kCancelled, json.error().message + "; nothing is known about the answers"});
   if (!json) return report(json.error());
   if (cli.common.json) fmt::print("{}\n", dump(*json));
   else fmt::print("{}", (*json)["text"].get<std::string>());

@@ -1,0 +1,95 @@
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <limits>
+
+#include "online/json_out.h"
+#include "online/online.h"
+
+namespace ms::online {
+namespace {
+
+Reply reply_of(const std::vector<TypeKind>& types, size_t entities) {
+  auto plan = std::make_shared<ReadPlan>();
+  plan->service = "a \"service\"";
+  plan->version = 7;
+  plan->views.resize(1);
+  for (uint32_t i = 0; i < types.size(); ++i) plan->columns.push_back({.name = "f" + std::to_string(i), .type = types[i], .view = 0, .feature = i});
+  render(*plan);
+  Reply reply;
+  reply.plan = plan;
+  reply.as_of = {1'767'323'045'000'006};
+  reply.entities = entities;
+  reply.rows.resize(entities);
+  for (auto& row : reply.rows) row.reset(types.size());
+  return reply;
+}
+
+std::string json_of(const Reply& reply, bool numbers_as_strings = false) {
+  std::string text = "before ";
+  append_json(reply, numbers_as_strings, text);
+  EXPECT_EQ(text.substr(0, 7), "before ");
+  return text.substr(7);
+}
+
+void show(feature::FeatureValue& value, int64_t i, int64_t event_time_us) {
+  value.status = feature::Status::kPresent;
+  value.is_null = false;
+  value.i = i;
+  value.event_time_us = event_time_us;
+}
+
+TEST(Json, AReply) {
+  Reply reply = reply_of({TypeKind::kInt64, TypeKind::kFloat64, TypeKind::kBool, TypeKind::kTimestamp, TypeKind::kString}, 2);
+  reply.cut = {{0, 12}, {1, 9}};
+  auto& row = reply.rows[0];
+  row.found = true;
+  const int64_t et = reply.as_of.us - 90'500'000;
+  show(row.values[0], (int64_t{1} << 53) + 1, et);
+  show(row.values[1], std::bit_cast<int64_t>(156.0), et);
+  show(row.values[2], 1, et);
+  show(row.values[3], et, et - 1);
+  show(row.values[4], 0, et);
+  row.values[4].text = "a\"\\\n";
+  const std::string head = R"({"service":"a \"service\"","version":7,"as_of":"2026-01-02T03:04:05.000006Z","features":["f0","f1","f2","f3","f4"],"rows":[)";
+  const std::string tail =
+      R"("statuses":["PRESENT","PRESENT","PRESENT","PRESENT","PRESENT"],)"
+      R"("event_times":["2026-01-02T03:02:34.500006Z","2026-01-02T03:02:34.500006Z","2026-01-02T03:02:34.500006Z","2026-01-02T03:02:34.500005Z","2026-01-02T03:02:34.500006Z"],)"
+      R"("ages_ms":[90500,90500,90500,90500,90500]},)"
+      R"({"found":false,"values":[null,null,null,null,null],"statuses":["EMPTY_WINDOW","EMPTY_WINDOW","EMPTY_WINDOW","EMPTY_WINDOW","EMPTY_WINDOW"],)"
+      R"("event_times":[null,null,null,null,null],"ages_ms":[null,null,null,null,null]}],"service_statuses":[],"cut":[{"shard":0,"publish":12},{"shard":1,"publish":9}]})";
+  const std::string others = R"(,156.0,true,"2026-01-02T03:02:34.500006Z","a\"\\\u000a"],)";
+  EXPECT_EQ(json_of(reply), head + R"({"found":true,"values":[9007199254740993)" + others + tail);
+  EXPECT_EQ(json_of(reply, true), head + R"({"found":true,"values":["9007199254740993")" + others + tail);
+}
+
+// Every kind of value at its longest: the room that is taken ahead is enough (JsonOut checks it, and so does AddressSanitizer).
+TEST(Json, RoomForTheLongestValues) {
+  const int64_t least = std::numeric_limits<int64_t>::min() + 1;
+  const std::string controls(1'000, '\x01');
+  for (const TypeKind type : {TypeKind::kInt64, TypeKind::kFloat64, TypeKind::kTimestamp, TypeKind::kString}) {
+    Reply reply = reply_of(std::vector<TypeKind>(50, type), 20);
+    for (int i = 0; i < 256; ++i) reply.cut.push_back({UINT32_MAX, UINT64_MAX >> 1});
+    for (auto& row : reply.rows)
+      for (auto& value : row.values) {
+        show(value, least, least);
+        value.status = feature::Status::kEmptyWindow;
+        if (type == TypeKind::kFloat64) value.f = -std::numeric_limits<double>::denorm_min() * 1e300;
+        if (type == TypeKind::kString) value.text = controls;
+      }
+    EXPECT_GT(json_of(reply, true).size(), 20u * 50 * 80) << to_string(type);
+  }
+}
+
+TEST(Json, TimesOfOneReply) {
+  std::string text;
+  JsonOut out(text);
+  out.room(1'000);
+  for (const int64_t us : {int64_t{-1}, int64_t{0}, int64_t{0}, int64_t{86'400'000'000 - 1}, int64_t{253'402'300'800'000'000}, std::numeric_limits<int64_t>::min(), int64_t{1}}) out.time(us);
+  out.finish();
+  EXPECT_EQ(text, "\"1969-12-31T23:59:59.999999Z\"\"1970-01-01T00:00:00.000000Z\"\"1970-01-01T00:00:00.000000Z\"\"1970-01-01T23:59:59.999999Z\"" +
+                      ('"' + format_time(253'402'300'800'000'000) + "\"\"" + format_time(std::numeric_limits<int64_t>::min()) + '"') + "\"1970-01-01T00:00:00.000001Z\"");
+}
+
+}  // namespace
+}  // namespace ms::online
