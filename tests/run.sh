@@ -1,17 +1,21 @@
 # Sourced by ./dev: run_tests [--long] [NAME...]. Builds release, then the sanitizer builds, then runs everything; --long
 # adds every fuzzer for 60 s and tells the Python tests to take their long forms (MS_LONG=1).
 
-# Every libFuzzer program for $1 seconds, starting from a copy of its regression corpus.
+# Every libFuzzer program for $1 seconds, starting from a copy of its regression corpus. Inputs are small, so an allocation
+# of more than 64 MiB means that a length from outside was believed.
 run_fuzzers() {
-  local seconds=$1 program corpus failed=0
+  local seconds=$1 program name corpus log failed=0
   build fuzz
   for program in build/fuzz/bin/*_fuzz; do
+    name=$(basename "$program")
+    log=build/fuzz/$name.log
     corpus=$(mktemp -d)
-    cp -r "tests/fuzz/$(basename "$program")/." "$corpus" 2>/dev/null || true
-    echo "test: $(basename "$program") for $seconds s"
-    "$program" -max_total_time="$seconds" -rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix="$PWD/build/fuzz/" "$corpus" >"build/fuzz/$(basename "$program").log" 2>&1 ||
-      { failed=1; echo "test: $(basename "$program") found something, see build/fuzz/$(basename "$program").log" >&2; }
-    grep -E 'stat::number_of_executed_units' "build/fuzz/$(basename "$program").log" || true
+    cp -r "tests/fuzz/$name/." "$corpus" || { failed=1; echo "test: $name has no corpus in tests/fuzz" >&2; }
+    echo "test: $name for $seconds s"
+    "$program" -max_total_time="$seconds" -rss_limit_mb=1024 -malloc_limit_mb=64 -timeout=20 -print_final_stats=1 \
+      -artifact_prefix="$PWD/build/fuzz/$name-" "$corpus" >"$log" 2>&1 ||
+      { failed=1; echo "test: $name found something, see $log" >&2; }
+    echo "test: $name: $(grep -o 'Done [0-9]* runs' "$log"), $(grep -o 'cov: [0-9]*' "$log" | tail -1), peak $(sed -n 's/stat::peak_rss_mb: *//p' "$log") MiB"
     rm -rf "$corpus"
   done
   return "$failed"
