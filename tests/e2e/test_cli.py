@@ -7,35 +7,15 @@ import signal
 import subprocess
 import time
 
+import payments
 import pytest
-from millstream import BINARY, Server, run
-
-DEFINITIONS = """
-sources:
-  payments: {topic: payments, format: json, time: {field: at, unit: ms}, fields: {user: string, amount: double}}
-entities:
-  user: {key: [user]}
-views:
-  spending:
-    entity: user
-    from: payments
-    features:
-      payments: {count: {over: [1h]}}
-      amount: {sum: {of: amount, over: [1h]}}
-services:
-  risk: {features: [spending.*]}
-"""
-
+from millstream import BINARY, ROOT, Server, run
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     directory = tmp_path_factory.mktemp("cli")
     with Server(directory / "data") as server:
-        server.cli("topic", "create", "payments", "--partitions", "1")
-        definitions = directory / "features.yaml"
-        definitions.write_text(DEFINITIONS)
-        server.definitions = definitions
-        server.cli("apply", definitions, "--yes")
+        server.definitions = payments.define(server, directory, partitions=1)
         yield server
 
 
@@ -45,20 +25,32 @@ def produce(server, topic, lines):
     subprocess.run([BINARY, "topic", "produce", topic, "--quiet"], input=text, text=True, env=environment, check=True, timeout=60)
 
 
-def wait_for_records(server, count):
-    deadline = time.monotonic() + 30
-    while sum(source["records"] for source in server.get("/v1/status")["sources"]) < count:
-        assert time.monotonic() < deadline
-
-
 def test_version_and_usage():
     assert re.fullmatch(r"millstream \d+\.\d+\.\d+\n", run("version").stdout)
     assert "version" in json.loads(run("version", "--json").stdout)
+    assert run("--version").stdout == run("version").stdout
     assert "serve" in run("--help").stdout
     assert "did you mean 'status'" in run("statsu", status=2).stderr
     assert "did you mean 'create'" in run("topic", "creat", "x", status=2).stderr
     assert "did you mean '--server'" in run("status", "--servr", "x", status=2).stderr
     assert run("topic", "create", status=2).stderr
+    assert "at least 1" in run("topic", "create", "x", "--partitions", "0", status=2).stderr
+    assert "millstream topic list" in run("list", "topics", status=2).stderr
+
+
+def test_a_file_that_is_not_there_is_2(server, tmp_path):
+    missing = tmp_path / "none"
+    commands = [
+        ("plan", missing.with_suffix(".yaml")),
+        ("serve", "--config", missing.with_suffix(".yaml")),
+        ("train", "risk", "--spine", missing.with_suffix(".csv"), "--out", tmp_path / "o.parquet"),
+    ]
+    for command in commands:
+        refused = server.cli(*command, status=2)
+        assert str(missing) in refused.stderr and "No such file or directory" in refused.stderr, refused.stderr
+    (tmp_path / "spine.csv").write_text("card,event_time\nc,2026-01-01\n")
+    refused = server.cli("train", "risk", "--spine", tmp_path / "spine.csv", "--out", missing / "o.parquet", status=2)
+    assert f"there is no directory '{missing}'" in refused.stderr
 
 
 def test_no_server_is_3():
@@ -128,16 +120,26 @@ def test_topics(server):
 def test_plan_names_the_place(server, tmp_path):
     assert "Nothing changes" in server.cli("plan", server.definitions).stdout
     broken = tmp_path / "broken.yaml"
-    broken.write_text(DEFINITIONS.replace("of: amount", "of: amuont"))
+    broken.write_text(payments.DEFINITIONS.replace("of: amount", "of: amuont"))
     for command in (["plan"], ["apply", "--yes"]):
         refused = server.cli(*command, broken, status=2)
         assert re.search(rf"^{re.escape(str(broken))}:\d+:\d+: .*amuont.*amount", refused.stderr, re.M), refused.stderr
+    assert re.search(r"^! view spending  \(refused\)$", server.cli("plan", broken, status=2).stdout, re.M)
     report = json.loads(server.cli("plan", broken, "--json", status=2).stdout)
     assert not report["ok"] and report["refusals"][0]["line"] > 0
     assert "no such file" in server.cli("plan", tmp_path / "none.yaml", status=2).stderr.lower()
     changed = tmp_path / "changed.yaml"
-    changed.write_text(DEFINITIONS.replace("over: [1h]}}\n      amount", "over: [1h, 3h]}}\n      amount"))
+    changed.write_text(payments.DEFINITIONS.replace("over: [1h]}}\n      amount", "over: [1h, 3h]}}\n      amount"))
     assert "--yes" in server.cli("apply", changed, status=2).stderr
+
+
+def test_plan_says_what_a_topic_must_keep(server):
+    needs = "    needs the last 1d1h of topic payments\n"
+    assert needs in server.cli("plan", server.definitions).stdout and "warning" not in server.cli("plan", server.definitions).stdout
+    server.cli("topic", "alter", "payments", "--config", "retention.ms=3600000")
+    warned = server.cli("plan", server.definitions).stdout
+    server.cli("topic", "alter", "payments", "--config", "retention.ms=")
+    assert needs + "    warning: topic payments keeps 1h, the view needs 1d1h: " in warned
 
 
 def test_lists(server):
@@ -147,11 +149,14 @@ def test_lists(server):
     assert server.cli("list", "veiws", status=2).stderr
 
 
+def test_the_catalog_lies_where_its_page_says(server):
+    place = re.search(r"`DIR/(\S+)`", (ROOT / "docs/formats/catalog.md").read_text())[1]
+    assert json.loads((server.directory / place).read_text())["views"]
+
+
 def test_get_shows_values_with_ages(server):
-    before = server.get("/v1/status")["sources"][0]["records"]
     now = int(time.time() * 1000)
-    produce(server, "payments", [json.dumps({"user": "ann", "amount": a, "at": now - 60_000 + i}) for i, a in enumerate((1.5, 2.25))])
-    wait_for_records(server, before + 2)
+    payments.produce(server, [("ann", 1.5, now - 60_000), ("ann", 2.25, now - 59_999)])
     table = server.cli("get", "risk", "user=ann").stdout
     assert re.search(r"^amount_sum_1h +3.75 +PRESENT +20\S+Z +\d+", table, re.M), table
     assert re.search(r"^payments_count_1h +2 +PRESENT", table, re.M), table
@@ -159,7 +164,26 @@ def test_get_shows_values_with_ages(server):
     assert reply["rows"][0]["values"][reply["features"].index("amount_sum_1h")] == 3.75
     assert "No event" in server.cli("get", "risk", "user=nobody").stdout
     assert "did you mean 'risk'" in server.cli("get", "rsk", "user=ann", status=1).stderr
-    assert "'user'" in server.cli("get", "risk", "usr=ann", status=2).stderr
+    assert "service 'risk' has no key 'usr'; did you mean 'user'?" in server.cli("get", "risk", "usr=ann", status=2).stderr
+    assert "service 'risk' has no key 'colour'; its keys: user" in server.cli("get", "risk", "colour=red", status=2).stderr
+    assert "'user' is given twice" in server.cli("get", "risk", "user=ann", "user=bea", status=2).stderr
+
+
+def test_a_float64_keeps_its_type_and_its_bits(server):
+    now = int(time.time() * 1000)
+    payments.produce(server, [("bea", 1e22, now - 5_000), ("bea", -0.0, now - 4_000), ("cia", 150.0, now - 5_000), ("cia", 6.0, now - 4_000)])
+
+    def shown(user):
+        from_http, from_get = payments.read(server, user), json.loads(server.cli("get", "risk", f"user={user}", "--json").stdout)
+        assert repr(from_http["rows"][0]["values"]) == repr(from_get["rows"][0]["values"])
+        return list(map(repr, from_http["rows"][0]["values"]))
+
+    assert shown("bea") == ["2", "1e+22", "1e+22", "-0.0"]
+    assert shown("cia") == ["2", "156.0", "156.0", "6.0"]
+    assert shown("nobody") == ["0", "None", "None", "None"]
+    table = server.cli("get", "risk", "user=bea").stdout
+    assert re.search(r"^amount_last_24h +-0\.0 +PRESENT", table, re.M), table
+    assert re.search(r"^amount_sum_24h +156\.0 +PRESENT", server.cli("get", "risk", "user=cia").stdout, re.M)
 
 
 def test_status(server):
@@ -168,13 +192,34 @@ def test_status(server):
     assert status["ready"] and status["sources"][0]["lag"] == 0
 
 
+def test_status_shows_what_is_applied_of_the_topic_that_is_read(tmp_path):
+    with Server(tmp_path / "data") as server:
+        definitions = payments.define(server, tmp_path, partitions=1)
+        shown = lambda: {s["topic"]: s["records"] for s in server.get("/v1/status")["sources"]}
+        payments.produce(server, [("ann", 1.0, 1_000)] * 2)
+        assert shown() == {"payments": 2}
+        # The name goes to another topic, while the first one's reader is still there.
+        server.cli("topic", "create", "others")
+        elsewhere = tmp_path / "elsewhere.yaml"
+        elsewhere.write_text(payments.DEFINITIONS.replace("topic: payments", "topic: others"))
+        server.cli("apply", elsewhere, "--yes")
+        server.cli("topic", "delete", "payments")
+        server.cli("topic", "create", "payments")
+        server.cli("apply", definitions, "--yes")
+        payments.produce(server, [("ann", 1.0, 1_000)] * 3)
+        assert shown() == {"payments": 3}
+        assert server.stop() == 0
+        server.start()
+        assert shown() == {"payments": 3}
+
+
 def test_train(server, tmp_path):
     spine = tmp_path / "spine.csv"
     spine.write_text("user,event_time\nann,2026-01-01T00:00:00Z\n")
     out = tmp_path / "out.parquet"
     made = json.loads(server.cli("train", "risk", "--spine", spine, "--out", out, "--json").stdout)
     assert made["rows"] == 1 and out.exists()
-    assert server.cli("train", "risk", "--spine", tmp_path / "none.csv", "--out", tmp_path / "no.parquet", status=1).stderr
+    assert server.cli("train", "risk", "--spine", tmp_path / "none.csv", "--out", tmp_path / "no.parquet", status=2).stderr
     assert not (tmp_path / "no.parquet").exists()
 
 
@@ -195,6 +240,7 @@ def test_http_errors_are_problem_documents(server):
     assert ask("/v1/nothing", None)[1]["code"] == "no_such_path"
     assert ask("/v1/plan", None)[0].startswith("405")
     assert ask("/v1/plan", "{}", "-H", "Content-Type: text/plain")[0].startswith("415")
-    assert ask("/v1/topics", None, "-H", "Host: evil.example")[1]["code"] == "foreign_host"
+    for path, body in (("/v1/topics", None), ("/v1/services/risk/features", '{"entities": [{"user": "a"}]}')):
+        assert ask(path, body, "-H", "Host: evil.example")[1]["code"] == "foreign_host"
     paths = ask("/openapi.json", None)[1]["paths"]
     assert "/v1/services/{service}/features" in paths and "/v1/topics/{name}/records" in paths

@@ -5,55 +5,24 @@ import re
 import struct
 import time
 
-import confluent_kafka
+import payments
 import pytest
 import samples_file
 from millstream import Server, run
 
-DEFINITIONS = """
-sources:
-  payments: {topic: payments, format: json, time: {field: at, unit: ms}, fields: {user: string, amount: double}}
-entities:
-  user: {key: [user]}
-views:
-  spending:
-    entity: user
-    from: payments
-    features:
-      payments: {count: {over: [1h]}}
-      amount: {sum: {of: amount, over: [1h, 24h]}, last: {of: amount, over: [24h]}}
-services:
-  risk: {features: [spending.*]}
-"""
 USERS = [f"user{n}" for n in range(10)]
 
 
 def produce(server, count):
-    producer = confluent_kafka.Producer({"bootstrap.servers": server.kafka, "acks": "all", "enable.idempotence": True})
     now = int(time.time() * 1000)
-    for n in range(count):
-        event = {"user": USERS[n % len(USERS)], "amount": 0.1 * n, "at": now - 60_000 + n}
-        producer.produce("payments", json.dumps(event), key=event["user"])
-    assert producer.flush(30) == 0
-
-
-def wait_for_records(server, count):
-    deadline = time.monotonic() + 30
-    while sum(source["records"] for source in server.get("/v1/status")["sources"]) < count:
-        assert time.monotonic() < deadline
-
-
-def read(server, user):
-    return server.post("/v1/services/risk/features", {"entities": [{"user": user}]})
+    payments.send(server, [(USERS[n % len(USERS)], 0.1 * n, now - 60_000 + n) for n in range(count)])
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     directory = tmp_path_factory.mktemp("verify")
     with Server(directory / "data") as server:
-        server.cli("topic", "create", "payments", "--partitions", "2")
-        (directory / "features.yaml").write_text(DEFINITIONS)
-        server.cli("apply", directory / "features.yaml", "--yes")
+        payments.define(server, directory, partitions=2)
         yield server
 
 
@@ -75,10 +44,10 @@ def test_what_was_served_is_derived_again(server):
     for round_number in range(5):
         produce(server, 200)
         for user in USERS:
-            read(server, user)  # races with the engine, as readers do
-    wait_for_records(server, 1000)
-    since = read(server, USERS[0])["as_of"]
-    assert read(server, "nobody")["rows"][0]["found"] is False
+            payments.read(server, user)  # races with the engine, as readers do
+    server.wait_until_applied()
+    since = payments.read(server, USERS[0])["as_of"]
+    assert payments.read(server, "nobody")["rows"][0]["found"] is False
     text = server.cli("verify", "risk").stdout
     assert re.match(r"\d+ samples, \d+ values derived again, 0 differ, 0 rows in gaps\n", text), text
     report = json.loads(server.cli("verify", "--json").stdout)
@@ -91,7 +60,7 @@ def test_what_was_served_is_derived_again(server):
 
 
 def test_a_planted_bit_is_found(server):
-    read(server, USERS[3])
+    payments.read(server, USERS[3])
     assert server.stop() == 0
     clean = json.loads(run("verify", "--dir", server.directory, "--json").stdout)
     assert clean["differences"] == 0 and clean["gaps"] == 0 and clean["samples"] >= 10
@@ -106,7 +75,7 @@ def test_a_planted_bit_is_found(server):
 
     found = run("verify", "--dir", server.directory, status=4).stdout
     assert "1 differ," in found, found
-    name = ["payments_count_1h", "amount_sum_1h", "amount_sum_24h", "amount_last_24h"][place.feature]
+    name = payments.FEATURES[place.feature]
     assert re.search(rf"^risk: spending@1 {name} of user\d+ at 20\S+Z$", found, re.M), found
     bits = {what: f"bits {struct.unpack('<Q', struct.pack('<d', value))[0]:016x}" for what, value in (("served", after), ("derived", before))}
     for what, text in bits.items():

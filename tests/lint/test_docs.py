@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from documents import HTTP, KAFKA, blocks, documents, runnable
 from millstream import BINARY, Server
-from repo import name_of, tracked_files
+from repo import ROOT, name_of, tracked_files
 
 BLOCK_SECONDS = 120
 SKIPPED_MAX = 5
@@ -54,6 +54,26 @@ def test_blocks_say_what_they_are(path):
 def test_few_blocks_are_skipped():
     skipped = [f"{name}:{b.line}: {b.info}" for name, all_blocks in runnable() for b in all_blocks if b.mode == "skip"]
     assert len(skipped) <= SKIPPED_MAX, "make them run, or raise the bound:\n" + "\n".join(skipped)
+
+
+def options_of(text):
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text))
+
+
+def options_of_help(*command):
+    text = subprocess.run([BINARY, *command, "--help"], capture_output=True, text=True, check=True, timeout=60).stdout
+    found = options_of(text)
+    for below in re.findall(r"^  ([a-z]+) ", text.partition("Subcommands:")[2], re.M):
+        found |= options_of_help(*command, below)
+    return found
+
+
+def test_options_that_are_named_exist():
+    known = options_of_help() | options_of(subprocess.run([ROOT / "dev"], capture_output=True, text=True, timeout=60).stdout)
+    assert {"--time-column", "--key-separator", "--long"} <= known
+    others = {"performance.md", "roadmap.md"}  # name options of other programs, and of what is not there yet
+    missing = {name_of(path): sorted(options_of(path.read_text()) - known) for path in documents() if path.name not in others}
+    assert not {name: options for name, options in missing.items() if options}
 
 
 def test_links_lead_somewhere():

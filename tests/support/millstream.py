@@ -28,7 +28,8 @@ class Server:
         self.kafka = self.http = None
 
     def start(self):
-        command = [BINARY, "serve", "--dir", self.directory, *self.asked, *self.options]
+        # Dies with the thread that starts it, so that no server is left when a test process is killed.
+        command = ["setpriv", "--pdeathsig", "KILL", BINARY, "serve", "--dir", self.directory, *self.asked, *self.options]
         self.log = open(self.directory.with_name(self.directory.name + ".log"), "ab")
         self.process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=self.log)
         lines = queue.Queue()
@@ -104,6 +105,10 @@ class Server:
     def post(self, path, body):
         request = urllib.request.Request(f"http://{self.http}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=60) as reply:
+            return json.load(reply)
+
+    def delete(self, path):
+        with urllib.request.urlopen(urllib.request.Request(f"http://{self.http}{path}", method="DELETE"), timeout=60) as reply:
             return json.load(reply)
 
     def get(self, path):
