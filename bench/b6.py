@@ -90,8 +90,8 @@ class Replies:
 
 
 def bits(live, derived):
-    """Both as comparable bits. The reply's shortest text of a whole float64 has no point, so Python reads an int there."""
-    if isinstance(derived, float) and isinstance(live, (int, float)) and not isinstance(live, bool):
+    """Both as comparable bits, with their types."""
+    if isinstance(derived, float) and isinstance(live, float):
         return struct.pack("<d", live), struct.pack("<d", derived)
     return (type(live), live), (type(derived), derived)
 

@@ -1,7 +1,7 @@
-// B2b: features readable at any moment, from record batches to state, on one core; beside it what simdjson alone needs to
-// decode the same fields of the same bytes. Prints one JSON line per round.
+// B2b: features readable at any moment, from the log's stream objects to state, on one core; beside it what simdjson alone
+// needs to decode the same fields of the same bytes in memory. Prints one JSON line per round.
 //
-//   bench_b2b EVENTS [USERS [ROUNDS]]
+//   bench_b2b DIR EVENTS [USERS [ROUNDS]]
 //
 // 20 features: count, sum, min and max of `amount` over 10m, 1h, 6h, 24h and 7d. The clock goes with the events, so that
 // tiles fill, roll up and expire as they do live; after every 1,000 events one entity is read. The reads are compared with
@@ -14,20 +14,24 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <future>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/file_system.h"
 #include "bench/src/events.h"
 #include "codec/record_batch.h"
 #include "engine/row_split.h"
 #include "engine/shard.h"
 #include "engine/topic_reader.h"
+#include "log/log.h"
 
 namespace ms::bench {
 namespace {
 
 constexpr uint64_t kEventsPerRead = 1'000;
 constexpr size_t kRecordsPerBatch = 1'690;  // 256 KiB
+constexpr size_t kReadBytes = 1u << 20;
 constexpr size_t kApplyRows = 512;          // as the engine's appliers do
 constexpr int64_t kEventsPerSecond = 12;    // of event time: 10 M events are 9.6 days
 struct WindowOf {
@@ -53,31 +57,41 @@ Measured measure(Work&& work) {
 }
 
 struct Input {
-  std::vector<log::ReadBatch> batches;
-  std::vector<int64_t> clock_us;  // per batch: after its last event
+  std::unique_ptr<log::Log> log;
+  TopicPartition partition;
+  std::vector<int64_t> clock_us;  // per batch: after its last event, which is when it was appended
   std::string lines;              // the values one behind the other, each kEventBytes
   std::vector<Event> events;
 };
 
-[[gnu::noinline]] Input make_input(uint64_t count, uint64_t users) {
+// One batch, durable on return.
+void append(log::Log& log, TopicPartition to, std::string_view batch) {
+  std::promise<log::AppendError> done;
+  log.append({{to, Slice::copy(batch)}}, [&](std::vector<log::AppendOutcome> outcomes) { done.set_value(outcomes[0].error); });
+  CHECK(done.get_future().get() == log::AppendError::kNone);
+}
+
+[[gnu::noinline]] Input make_input(const std::string& dir, uint64_t count, uint64_t users) {
   EventOptions options{.users = users, .span_ms = static_cast<int64_t>(count) * 1000 / kEventsPerSecond, .events = count};
   const EventSource source(options);
   Input input;
   input.events.reserve(count);
   input.lines.reserve(count * kEventBytes + simdjson::SIMDJSON_PADDING);
-  std::vector<RecordToWrite> records;
   for (uint64_t i = 0; i < count; ++i) input.events.push_back(source.event(i)), EventSource::write(input.events.back(), input.lines);
+
+  static ManualClock clock{0};
+  input.log = *log::Log::open({.dir = dir, .fs = &posix_file_system(), .clock = &clock, .reconcile_interval_ms = 0});
+  input.partition = {input.log->create_topic("events", 1, {{"retention.ms", "-1"}})->id, PartitionId{0}};
+  std::vector<RecordToWrite> records;
   for (uint64_t i = 0; i < count; i += records.size()) {
     records.clear();
     for (uint64_t k = i; k < std::min(count, i + kRecordsPerBatch); ++k)
       records.push_back({.timestamp_ms = input.events[k].ts_ms, .value = std::string_view(input.lines).substr(k * kEventBytes, kEventBytes)});
-    const uint64_t last = i + records.size() - 1;
-    const int64_t clock = options.start_ms * 1000 + static_cast<int64_t>(last + 1) * kMicrosPerSecond / kEventsPerSecond;
-    const auto bytes = build_record_batch({.base = Offset{static_cast<int64_t>(i)}}, records);
-    CHECK(bytes);
-    input.batches.push_back({Slice::copy(*bytes), Offset{static_cast<int64_t>(i)}, Offset{static_cast<int64_t>(last)}, AppendTime{clock}});
-    input.clock_us.push_back(clock);
+    input.clock_us.push_back(options.start_ms * 1000 + static_cast<int64_t>(i + records.size()) * kMicrosPerSecond / kEventsPerSecond);
+    clock.set(input.clock_us.back());
+    append(*input.log, input.partition, *build_record_batch({}, records));
   }
+  CHECK(input.log->reconcile());
   return input;
 }
 
@@ -122,23 +136,30 @@ struct Pipeline {
 
   uint64_t run(const Input& input) {
     uint64_t sum = 0;
-    for (size_t b = 0; b < input.batches.size(); ++b) {
-      clock.set(input.clock_us[b]);
-      (void)instants.publish();
-      const auto& batch = input.batches[b];
-      const auto done = reader->read(PartitionId{0}, {&batch, 1}, batch.base, Offset{batch.last.value + 1}, kApplyRows, [&](engine::TopicReader::Chunk& chunk) -> Result<> {
-        CHECK(chunk.dead.empty());
-        split.split(*chunk.rows[0], 1);
-        const engine::ShardRows rows{0, chunk.rows[0], split.of(0)};
-        uint64_t beyond = 0;
-        shard.apply(0, chunk.end, {&rows, 1}, {&beyond, 1});
-        (void)shard.take_publishes();
-        applied += chunk.records;
-        for (; next_read <= applied; next_read += kEventsPerRead) sum = read(input, sum);
-        return {};
-      });
-      CHECK(done);
+    for (Offset at{0}; at.value < static_cast<int64_t>(input.events.size());) {
+      const auto found = input.log->read(input.partition, at, kReadBytes);
+      CHECK(found && !found->batches.empty());
+      for (const log::ReadBatch& batch : found->batches) sum = apply(input, batch, sum);
+      at.value = found->batches.back().last.value + 1;
     }
+    return sum;
+  }
+
+  uint64_t apply(const Input& input, const log::ReadBatch& batch, uint64_t sum) {
+    clock.set(input.clock_us[static_cast<size_t>(batch.base.value) / kRecordsPerBatch]);
+    (void)instants.publish();
+    const auto done = reader->read(PartitionId{0}, {&batch, 1}, batch.base, Offset{batch.last.value + 1}, kApplyRows, [&](engine::TopicReader::Chunk& chunk) -> Result<> {
+      CHECK(chunk.dead.empty());
+      split.split(*chunk.rows[0], 1);
+      const engine::ShardRows rows{0, chunk.rows[0], split.of(0)};
+      uint64_t beyond = 0;
+      shard.apply(0, chunk.end, {&rows, 1}, {&beyond, 1});
+      (void)shard.take_publishes();
+      applied += chunk.records;
+      for (; next_read <= applied; next_read += kEventsPerRead) sum = read(input, sum);
+      return {};
+    });
+    CHECK(done);
     return sum;
   }
 
@@ -212,8 +233,8 @@ uint64_t expected_fields(const Input& input) {
   return sum;
 }
 
-int run(uint64_t count, uint64_t users, int rounds) {
-  Input input = make_input(count, users);
+int run(const std::string& dir, uint64_t count, uint64_t users, int rounds) {
+  Input input = make_input(dir, count, users);
   input.lines.append(simdjson::SIMDJSON_PADDING, ' ');
   bool all_equal = true;
   for (int round = 0; round < rounds; ++round) {
@@ -235,6 +256,6 @@ int run(uint64_t count, uint64_t users, int rounds) {
 }  // namespace ms::bench
 
 int main(int argc, char** argv) {
-  if (argc < 2) return std::fprintf(stderr, "usage: bench_b2b EVENTS [USERS [ROUNDS]]\n"), 2;
-  return ms::bench::run(std::strtoull(argv[1], nullptr, 10), argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1'000'000, argc > 3 ? std::atoi(argv[3]) : 1);
+  if (argc < 3) return std::fprintf(stderr, "usage: bench_b2b DIR EVENTS [USERS [ROUNDS]]\n"), 2;
+  return ms::bench::run(argv[1], std::strtoull(argv[2], nullptr, 10), argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 1'000'000, argc > 4 ? std::atoi(argv[4]) : 1);
 }

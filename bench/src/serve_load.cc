@@ -67,7 +67,7 @@ class HttpWire final : public Wire {
     std::string body = "{\"entities\":[";
     for (const uint64_t e : entities) body += body.back() == '[' ? "{\"" : ",{\"", body += key_, body += "\":", body += std::to_string(e), body += '}';
     body += "]}";
-    out += fmt::format("POST {} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", path_, body.size());
+    out += fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", path_, body.size());
     out += body;
   }
   bool complete(std::string_view received, size_t rows) override {

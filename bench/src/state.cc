@@ -69,7 +69,7 @@ struct Rows {
     for (size_t i = from; i < to; ++i) {
       const uint32_t k = key_of[i];
       out.keys.push_back(keys[k]), out.table_hashes.push_back(hashes[k]), out.shard_hashes.push_back(0);
-      out.event_times_us.push_back(times[i]), out.append_times_us.push_back(times[i]), out.offsets.push_back(static_cast<int64_t>(i));
+      out.event_times_us.push_back(times[i]), out.offsets.push_back(static_cast<int64_t>(i));
       if (type == TypeKind::kInt64) {
         out.arguments[0].ints[i - from] = values[i];
       } else {
