@@ -5,54 +5,16 @@
 #define NDEBUG
 #endif
 #include <fmt/format.h>
-#include <immintrin.h>
 #include <simdjson.h>
 
-#include <cmath>
-
 #include "base/check.h"
+#include "codec/json_walk.h"
 
 namespace ms {
 namespace {
 
 namespace od = simdjson::ondemand;
 static_assert(SIMDJSON_CAN_ALWAYS_RUN_HASWELL, "else the slow portable code would be compiled in");
-
-constexpr size_t kWide = 32;  // bytes of one comparison; may be read from any place of a record, below simdjson's padding
-constexpr size_t kKeyBytesMax = kWide;  // keys remembered for speculation, with their closing quote
-
-// A member name that some field's path goes through.
-struct Member {
-  std::string name;
-  std::vector<uint32_t> fields;    // whose path ends here
-  std::vector<uint32_t> children;  // members of the object that it holds
-  // What stood where in the last record: the raw key with its closing quote, and the child it meant (or kNobody).
-  struct Seen {
-    uint32_t size = 0;
-    int32_t child = -1;
-    char raw[kKeyBytesMax] = {};
-  };
-  std::vector<Seen> seen;
-};
-constexpr int32_t kNobody = -1;
-constexpr size_t kSeenMax = 256;
-
-uint32_t low_bits(size_t count) { return count >= 32 ? ~0u : (1u << count) - 1; }
-
-// Whether the first `size` <= kWide bytes are equal. Reads kWide bytes of both.
-bool equal_prefix(const char* a, const char* b, size_t size) {
-  const __m256i left = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a));
-  const __m256i right = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b));
-  const auto same = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(left, right)));
-  return (same & low_bits(size)) == low_bits(size);
-}
-
-// Whether `text` holds a backslash. Reads kWide bytes.
-bool has_escape(std::string_view text) {
-  if (text.size() > kWide) return std::memchr(text.data(), '\\', text.size()) != nullptr;
-  const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text.data()));
-  return (static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('\\')))) & low_bits(text.size())) != 0;
-}
 
 std::string_view json_type_name(simdjson::simdjson_result<od::json_type> type) {
   if (type.error()) return "something that is not JSON";
@@ -67,44 +29,12 @@ std::string_view json_type_name(simdjson::simdjson_result<od::json_type> type) {
   return "something that is not JSON";
 }
 
-std::string_view strip(std::string_view token) {
-  while (!token.empty() && (token.back() == ' ' || token.back() == '\n' || token.back() == '\t' || token.back() == '\r')) token.remove_suffix(1);
-  return token;
-}
-
-// "-12.345" in units of 10^-digits seconds, exactly; further digits are cut. nullopt: not such a text or out of range.
-std::optional<int64_t> scaled_decimal(std::string_view text, int digits) {
-  const bool negative = text.starts_with('-');
-  if (negative) text.remove_prefix(1);
-  if (text.empty()) return std::nullopt;
-  int64_t value = 0;
-  bool fraction = false;
-  int left = digits;
-  const auto push = [&value](int digit) { return !__builtin_mul_overflow(value, 10, &value) && !__builtin_add_overflow(value, digit, &value); };
-  for (const char c : text) {
-    if (c == '.' && !fraction) {
-      fraction = true;
-      continue;
-    }
-    if (c < '0' || c > '9') return std::nullopt;
-    if (fraction && left == 0) continue;
-    if (!push(c - '0')) return std::nullopt;
-    left -= fraction ? 1 : 0;
-  }
-  for (; left > 0; --left)
-    if (!push(0)) return std::nullopt;
-  return negative ? -value : value;
-}
-
 class Decoder final : public JsonDecoder {
  public:
-  explicit Decoder(std::vector<JsonField> fields) : fields_(std::move(fields)) {
+  explicit Decoder(std::vector<JsonField> fields) : shape_(std::move(fields)), walk_(shape_) {
     CHECK(fields_.size() <= 1'000);
-    members_.push_back({});
-    for (uint32_t f = 0; f < fields_.size(); ++f) {
-      add_path(f);
+    for (uint32_t f = 0; f < fields_.size(); ++f)
       if (fields_[f].required) required_.push_back(f);
-    }
   }
 
   void start(ColumnBatch& batch, size_t rows) const override {
@@ -113,44 +43,35 @@ class Decoder final : public JsonDecoder {
   }
 
   std::optional<std::string> decode(std::string_view value, size_t readable_after, ColumnBatch& batch, size_t row) override {
-    batch_ = &batch, row_ = row, copied_ = false;
-    if (readable_after >= simdjson::SIMDJSON_PADDING && attempt(value.data(), value.size())) return std::nullopt;
+    batch_ = &batch, row_ = row;
+    if (readable_after >= simdjson::SIMDJSON_PADDING && quick(value)) return std::nullopt;
     // From a copy: too little behind the value, or it is malformed, where simdjson's verdict can depend on the bytes behind
     // it. A verdict must be a function of the record alone.
-    copied_ = true;
     if (copy_.size() < value.size() + simdjson::SIMDJSON_PADDING) copy_.resize(value.size() * 2 + simdjson::SIMDJSON_PADDING);
     if (!value.empty()) std::memcpy(copy_.data(), value.data(), value.size());
     std::memset(copy_.data() + value.size(), ' ', simdjson::SIMDJSON_PADDING);
-    if (attempt(copy_.data(), value.size())) return std::nullopt;
+    clear_row();
+    if (careful(copy_.data(), value.size())) return std::nullopt;
+    clear_row();
     return std::move(reason_);
   }
 
  private:
-  bool attempt(const char* data, size_t size) {
-    reason_.clear();
-    if (document(data, size) && required_are_there()) return true;
-    for (size_t f = 0; f < fields_.size(); ++f) set_null(static_cast<uint32_t>(f));
-    return false;
+  // Places that stage 1 finds, and the walk over them. False: careful() decides.
+  bool quick(std::string_view value) {
+    if (value.empty() || !stage1_.allocated(value.size())) return false;
+    const auto& stage1 = stage1_.parser;
+    if (stage1->stage1(reinterpret_cast<const uint8_t*>(value.data()), value.size(), simdjson::stage1_mode::regular)) return false;
+    return walk_.run(value.data(), {stage1->structural_indexes.get(), stage1->n_structural_indexes}, *batch_, row_) && required_are_there();
   }
 
-  void add_path(uint32_t field) {
-    uint32_t at = 0;
-    std::string_view rest = fields_[field].path;
-    while (true) {
-      const size_t dot = rest.find('.');
-      at = child(at, rest.substr(0, dot));
-      if (dot == std::string_view::npos) break;
-      rest.remove_prefix(dot + 1);
-    }
-    members_[at].fields.push_back(field);
+  bool careful(const char* data, size_t size) {
+    reason_.clear();
+    return document(data, size) && required_are_there();
   }
-  uint32_t child(uint32_t of, std::string_view name) {
-    for (const uint32_t c : members_[of].children)
-      if (members_[c].name == name) return c;
-    members_.push_back({.name = std::string(name)});
-    const auto id = static_cast<uint32_t>(members_.size() - 1);
-    members_[of].children.push_back(id);
-    return id;
+
+  void clear_row() {
+    for (Column& c : batch_->columns) set_null_slot(c, row_);
   }
 
   bool fail(std::string reason) {
@@ -187,42 +108,24 @@ class Decoder final : public JsonDecoder {
       od::field& f = field.value_unsafe();
       const int32_t child = which(f, member, position++);
       if (child == -2) return false;
-      if (child == kNobody) continue;
+      if (child == JsonShape::kNobody) continue;
       od::value value = f.value();
       if (!take(value, static_cast<uint32_t>(child))) return false;
     }
     return true;
   }
 
-  // Which child of `member` the key of `f` means. Records of a stream mostly have their keys in one order: what stood at
-  // this place in the record before is tried first, byte for byte with the closing quote.
+  // Which child of `member` the key of `f` means, or -2.
   int32_t which(od::field& f, uint32_t member, size_t position) {
     const char* raw = f.key().raw();
-    Member& m = members_[member];
-    if (position < m.seen.size()) {
-      const Member::Seen& seen = m.seen[position];
-      if (seen.size != 0 && equal_prefix(raw, seen.raw, seen.size)) return seen.child;
-    }
+    if (const int32_t* child = shape_.seen(member, position, raw)) return *child;
     std::string_view key;
     if (const auto e = f.unescaped_key().get(key)) return fail(e), -2;
-    int32_t child = kNobody;
-    for (const uint32_t c : m.children)
-      if (members_[c].name == key) child = static_cast<int32_t>(c);
-    remember(m, position, raw, key, child);
-    return child;
-  }
-
-  static void remember(Member& m, size_t position, const char* raw, std::string_view key, int32_t child) {
-    if (position >= kSeenMax || key.size() + 1 > kKeyBytesMax) return;
-    if (std::memcmp(raw, key.data(), key.size()) != 0 || raw[key.size()] != '"') return;  // it has escapes
-    if (m.seen.size() <= position) m.seen.resize(position + 1);
-    Member::Seen& seen = m.seen[position];
-    seen.size = static_cast<uint32_t>(key.size() + 1), seen.child = child;
-    std::memcpy(seen.raw, raw, seen.size);
+    return shape_.find(member, position, raw, key);
   }
 
   bool take(od::value& value, uint32_t member) {
-    const Member& m = members_[member];
+    const JsonShape::Member& m = shape_.member(member);
     for (const uint32_t f : m.fields)
       if (!scalar(value, f)) return false;
     if (m.children.empty()) return true;
@@ -242,24 +145,15 @@ class Decoder final : public JsonDecoder {
     return !result.error() && result.value_unsafe();
   }
   void forget(uint32_t member) {
-    for (const uint32_t f : members_[member].fields) set_null(f);
-    for (const uint32_t c : members_[member].children) forget(c);
+    for (const uint32_t f : shape_.member(member).fields) set_null(f);
+    for (const uint32_t c : shape_.member(member).children) forget(c);
   }
   std::string path_through(uint32_t member) const {
-    while (members_[member].fields.empty()) member = members_[member].children[0];
-    return fields_[members_[member].fields[0]].path;
+    while (shape_.member(member).fields.empty()) member = shape_.member(member).children[0];
+    return fields_[shape_.member(member).fields[0]].path;
   }
 
-  void set_null(uint32_t f) {
-    Column& c = batch_->columns[f];
-    c.set_null(row_);
-    switch (c.type) {
-      case TypeKind::kBool: c.bools[row_] = 0; break;
-      case TypeKind::kFloat64: c.floats[row_] = 0; break;
-      case TypeKind::kString: c.strings[row_] = {}; break;
-      default: c.ints[row_] = 0;
-    }
-  }
+  void set_null(uint32_t f) { set_null_slot(batch_->columns[f], row_); }
 
   bool scalar(od::value& value, uint32_t f) {
     Column& c = batch_->columns[f];
@@ -284,23 +178,22 @@ class Decoder final : public JsonDecoder {
   bool text(od::value& value, uint32_t f) {
     std::string_view token = value.raw_json_token();
     if (token.empty() || token[0] != '"') return mismatch(value, f);
-    token = strip(token);
+    token = strip_json_space(token);
     token = token.substr(1, token.size() - 2);
     Column& c = batch_->columns[f];
-    if (has_escape(token)) {
+    if (has_json_escape(token)) {
       std::string_view unescaped;
       if (const auto e = value.get_string().get(unescaped)) return fail(e);
-      c.strings[row_] = batch_->arena.add(unescaped);
-    } else {
-      c.strings[row_] = copied_ ? batch_->arena.add(token) : token;
+      token = unescaped;
     }
+    c.strings[row_] = batch_->arena.add(token);
     c.set_valid(row_);
     return true;
   }
 
   bool time(od::value& value, uint32_t f) {
     Column& c = batch_->columns[f];
-    const std::string_view token = strip(value.raw_json_token());
+    const std::string_view token = strip_json_space(value.raw_json_token());
     const JsonField& field = fields_[f];
     int64_t us = 0;
     if (field.time == JsonTime::kRfc3339) {
@@ -338,7 +231,7 @@ class Decoder final : public JsonDecoder {
     }
     const JsonField& field = fields_[f];
     const auto type = value.type();
-    const std::string_view token = strip(value.raw_json_token()).substr(0, 40);
+    const std::string_view token = strip_json_space(value.raw_json_token()).substr(0, 40);
     const std::string_view prefix = field.required ? "event_time" : "json";
     if (!type.error() && type.value_unsafe() == od::json_type::number && (field.type == TypeKind::kInt64 || field.type == TypeKind::kFloat64)) {
       const bool fraction = field.type == TypeKind::kInt64 && token.find_first_of(".eE") != std::string_view::npos;
@@ -355,15 +248,28 @@ class Decoder final : public JsonDecoder {
     return true;
   }
 
-  std::vector<JsonField> fields_;
+  // simdjson's first stage by itself; its parser grows with the records.
+  struct Stage1 {
+    std::unique_ptr<simdjson::internal::dom_parser_implementation> parser;
+    bool allocated(size_t bytes) {
+      constexpr size_t kDepth = 1;  // of the second stage, which is not used
+      if (parser && bytes <= parser->capacity()) return true;
+      const size_t room = std::max<size_t>(bytes * 2, 4096);
+      if (!parser) return !simdjson::get_active_implementation()->create_dom_parser_implementation(room, kDepth, parser);
+      return !parser->allocate(room, kDepth);
+    }
+  };
+
+  JsonShape shape_;
+  JsonWalk walk_;
+  const std::vector<JsonField>& fields_ = shape_.fields();
   std::vector<uint32_t> required_;
-  std::vector<Member> members_;  // [0] is the root
+  Stage1 stage1_;
   od::parser parser_;
   std::vector<char> copy_;
   std::string reason_;
   ColumnBatch* batch_ = nullptr;
   size_t row_ = 0;
-  bool copied_ = false;
 };
 
 }  // namespace

@@ -91,6 +91,7 @@ class RecordReader {
 
  private:
   RecordReader(const RecordBatchHeader& header, std::span<const uint8_t> records);
+  void load_ahead(int32_t size) const;
   bool parse(std::span<const uint8_t> record, RecordView& out) const;
   RecordBatchHeader header_;
   const uint8_t* at_;

@@ -5,7 +5,7 @@
 namespace ms::engine {
 namespace {
 
-constexpr size_t kMaintainEntities = 64;  // entities looked at for roll-up and expiry per publish
+constexpr size_t kMaintainEntities = 32;  // entities looked at for roll-up and expiry per publish: one for every 16 rows
 
 }  // namespace
 

@@ -1,0 +1,233 @@
+#include "codec/json_walk.h"
+
+#include <immintrin.h>
+
+#include <charconv>
+
+#include "base/types.h"
+
+namespace ms {
+namespace {
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// The value of the `count` <= 8 digits at `at`; false when something else is among them. Eight bytes must be readable there:
+// so much arithmetic is cheaper than a loop whose end cannot be foreseen.
+// Source: the digits of a word added up in pairs, fours and eights, as D. Lemire, "Number parsing at a gigabyte per second".
+bool eight_digits(const char* at, size_t count, uint64_t& out) {
+  constexpr uint64_t kZeros = 0x3030303030303030, kHighHalves = 0xF0F0F0F0F0F0F0F0, kPairs = 0x000000FF000000FF;
+  uint64_t v;
+  std::memcpy(&v, at, 8);
+  if (const size_t missing = 64 - 8 * count; missing != 0) v = v << missing | kZeros >> (64 - missing);  // zeros in front
+  if (((v & kHighHalves) | (v + 0x0606060606060606 & kHighHalves) >> 4) != 0x3333333333333333) return false;
+  v -= kZeros;
+  v = v * 10 + (v >> 8);
+  out = ((v & kPairs) * 0x000F424000000064 + (v >> 16 & kPairs) * 0x0000271000000001) >> 32;
+  return true;
+}
+
+// A JSON number without fraction and exponent, of at most 16 digits.
+bool integer(std::string_view token, int64_t& out) {
+  const bool negative = token[0] == '-';
+  const std::string_view digits = token.substr(negative ? 1 : 0);
+  if (digits.empty() || digits.size() > 16 || (digits[0] == '0' && digits.size() > 1)) return false;
+  const size_t low_count = std::min<size_t>(digits.size(), 8), high_count = digits.size() - low_count;
+  uint64_t low = 0, high = 0;
+  if (!eight_digits(digits.data() + high_count, low_count, low)) return false;
+  if (high_count != 0 && !eight_digits(digits.data(), high_count, high)) return false;
+  const auto value = static_cast<int64_t>(high * 100'000'000 + low);
+  out = negative ? -value : value;
+  return true;
+}
+
+bool is_number(std::string_view token) {
+  size_t at = token[0] == '-' ? 1 : 0;
+  const auto digits = [&] {
+    const size_t from = at;
+    while (at < token.size() && is_digit(token[at])) ++at;
+    return at - from;
+  };
+  const bool zero = at < token.size() && token[at] == '0';
+  const size_t whole = digits();
+  if (whole == 0 || (zero && whole > 1)) return false;
+  if (at < token.size() && token[at] == '.') {
+    ++at;
+    if (digits() == 0) return false;
+  }
+  if (at < token.size() && (token[at] == 'e' || token[at] == 'E')) {
+    ++at;
+    if (at < token.size() && (token[at] == '+' || token[at] == '-')) ++at;
+    if (digits() == 0) return false;
+  }
+  return at == token.size();
+}
+
+bool real(std::string_view token, double& out) {
+  if (!is_number(token)) return false;
+  const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), out);
+  return error == std::errc() && end == token.data() + token.size();
+}
+
+bool text(std::string_view token, std::string_view& out) {
+  if (token.size() < 2 || token.front() != '"' || token.back() != '"') return false;
+  out = token.substr(1, token.size() - 2);
+  return !has_json_escape(out);
+}
+
+}  // namespace
+
+std::string_view strip_json_space(std::string_view token) {
+  while (!token.empty() && (token.back() == ' ' || token.back() == '\n' || token.back() == '\t' || token.back() == '\r')) token.remove_suffix(1);
+  return token;
+}
+
+std::optional<int64_t> scaled_decimal(std::string_view text, int digits) {
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  if (text.empty()) return std::nullopt;
+  int64_t value = 0;
+  bool fraction = false;
+  int left = digits;
+  const auto push = [&value](int digit) { return !__builtin_mul_overflow(value, 10, &value) && !__builtin_add_overflow(value, digit, &value); };
+  for (const char c : text) {
+    if (c == '.' && !fraction) {
+      fraction = true;
+      continue;
+    }
+    if (c < '0' || c > '9') return std::nullopt;
+    if (fraction && left == 0) continue;
+    if (!push(c - '0')) return std::nullopt;
+    left -= fraction ? 1 : 0;
+  }
+  for (; left > 0; --left)
+    if (!push(0)) return std::nullopt;
+  return negative ? -value : value;
+}
+
+void set_null_slot(Column& c, size_t row) {
+  c.set_null(row);
+  switch (c.type) {
+    case TypeKind::kBool: c.bools[row] = 0; break;
+    case TypeKind::kFloat64: c.floats[row] = 0; break;
+    case TypeKind::kString: c.strings[row] = {}; break;
+    default: c.ints[row] = 0;
+  }
+}
+
+bool has_json_escape(std::string_view text) {
+  if (text.size() > JsonShape::kReadable) return std::memchr(text.data(), '\\', text.size()) != nullptr;
+  const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text.data()));
+  const uint32_t inside = text.size() == JsonShape::kReadable ? ~0u : (1u << text.size()) - 1;
+  return (static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('\\')))) & inside) != 0;
+}
+
+inline int32_t JsonWalk::which(uint32_t member, size_t position) {
+  const char* key = place(at_);
+  const char* colon = place(at_ + 1);
+  if (*key != '"' || *colon != ':') return kUnclear;
+  if (const int32_t* child = shape_.seen(member, position, key + 1)) return *child;
+  std::string_view name;
+  if (!text(strip_json_space({key, colon}), name)) return kUnclear;
+  return shape_.find(member, position, key + 1, name);
+}
+
+// Any value, as simdjson does: brackets are counted, not matched.
+inline bool JsonWalk::skip() {
+  size_t depth = 0;
+  do {
+    if (at_ == places_.size()) return false;
+    switch (*place(at_++)) {
+      case '{':
+      case '[': ++depth; break;
+      case '}':
+      case ']':
+        if (depth == 0) return false;
+        --depth;
+        break;
+      case ',':
+      case ':':
+        if (depth == 0) return false;
+        break;
+      default: break;
+    }
+  } while (depth > 0);
+  return true;
+}
+
+inline bool JsonWalk::take(uint32_t id) {
+  const JsonShape::Member& m = shape_.member(id);
+  const char* value = place(at_++);
+  if (*value == '{') return m.fields.empty() && object(id);
+  const std::string_view token = strip_json_space({value, place(at_)});
+  if (token.empty()) return false;
+  if (token == "null") return forget(id), true;
+  if (!m.children.empty()) return false;
+  for (const uint32_t f : m.fields)
+    if (!scalar(f, token)) return false;
+  return true;
+}
+
+void JsonWalk::forget(uint32_t id) {
+  const JsonShape::Member& m = shape_.member(id);
+  for (const uint32_t f : m.fields) set_null_slot(batch_->columns[f], row_);
+  for (const uint32_t c : m.children) forget(c);
+}
+
+inline bool JsonWalk::scalar(uint32_t f, std::string_view token) {
+  Column& c = batch_->columns[f];
+  bool done = false;
+  switch (c.type) {
+    case TypeKind::kInt64: done = integer(token, c.ints[row_]); break;
+    case TypeKind::kFloat64: done = real(token, c.floats[row_]); break;
+    case TypeKind::kBool:
+      c.bools[row_] = token == "true" ? 1 : 0;
+      done = token == "true" || token == "false";
+      break;
+    case TypeKind::kString: done = text(token, c.strings[row_]); break;
+    case TypeKind::kTimestamp: done = time(shape_.fields()[f], token, c.ints[row_]); break;
+  }
+  if (done) c.set_valid(row_);
+  return done;
+}
+
+bool JsonWalk::time(const JsonField& field, std::string_view token, int64_t& us) const {
+  std::string_view written;
+  if (field.time == JsonTime::kRfc3339) {
+    if (!text(token, written)) return false;
+    const auto parsed = parse_time(written);
+    if (parsed) us = *parsed;
+    return parsed.has_value();
+  }
+  const int64_t scale = field.time == JsonTime::kSeconds ? kMicrosPerSecond : field.time == JsonTime::kMillis ? kMicrosPerMilli : 1;
+  if (int64_t whole = 0; integer(token, whole)) return !__builtin_mul_overflow(whole, scale, &us);
+  if (!is_number(token)) return false;
+  const auto exact = scaled_decimal(token, field.time == JsonTime::kSeconds ? 6 : field.time == JsonTime::kMillis ? 3 : 0);
+  if (exact) us = *exact;
+  return exact.has_value();
+}
+
+bool JsonWalk::run(const char* data, std::span<const uint32_t> places, ColumnBatch& batch, size_t row) {
+  data_ = data, places_ = places, batch_ = &batch, row_ = row;
+  if (places.size() < 2 || *place(0) != '{') return false;
+  at_ = 1;
+  return object(0) && at_ == places.size();
+}
+
+// From behind its opening bracket to behind its closing one.
+bool JsonWalk::object(uint32_t member) {
+  if (at_ == places_.size()) return false;
+  if (*place(at_) == '}') return ++at_, true;
+  for (size_t position = 0;; ++position) {
+    if (places_.size() - at_ < 4) return false;  // a key, its colon, a value, and what follows
+    const int32_t child = which(member, position);
+    if (child == kUnclear) return false;
+    at_ += 2;
+    if (!(child == JsonShape::kNobody ? skip() : take(static_cast<uint32_t>(child)))) return false;
+    if (at_ == places_.size()) return false;
+    const char next = *place(at_++);
+    if (next == '}') return true;
+    if (next != ',') return false;
+  }
+}
+
+}  // namespace ms

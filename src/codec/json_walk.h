@@ -1,0 +1,51 @@
+// The quick way through a record: over the places that simdjson's first stage found (brackets, colons, commas, the first byte
+// of every string and scalar), straight into the columns. It knows what common records look like and nothing about why a
+// record is refused: whatever it does not take is decoded by simdjson's second stage, which decides.
+//
+// Every record that it takes, that one takes too, with the same values (json_columns_fuzz holds both against each other).
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "codec/column_batch.h"
+#include "codec/json_shape.h"
+
+namespace ms {
+
+std::string_view strip_json_space(std::string_view token);  // at the end
+// "-12.345" in units of 10^-digits, exactly; further digits are cut. nullopt: not such a text or out of range.
+std::optional<int64_t> scaled_decimal(std::string_view text, int digits);
+void set_null_slot(Column& column, size_t row);
+// Whether `text` holds a backslash. Reads JsonShape::kReadable bytes.
+bool has_json_escape(std::string_view text);
+
+class JsonWalk {
+ public:
+  explicit JsonWalk(JsonShape& shape) : shape_(shape) {}
+
+  // `places`: what stage 1 found in `data`, behind which kReadable bytes may be read. True: the row's slots of `batch` are set
+  // (those of absent fields are as they were). False: it does not know; the slots hold anything.
+  bool run(const char* data, std::span<const uint32_t> places, ColumnBatch& batch, size_t row);
+
+ private:
+  static constexpr int32_t kUnclear = -2;
+
+  const char* place(size_t i) const { return data_ + places_[i]; }
+  bool object(uint32_t member);
+  int32_t which(uint32_t member, size_t position);
+  bool skip();
+  bool take(uint32_t member);
+  bool scalar(uint32_t field, std::string_view token);
+  bool time(const JsonField& field, std::string_view token, int64_t& us) const;
+  void forget(uint32_t member);
+
+  JsonShape& shape_;
+  const char* data_ = nullptr;
+  std::span<const uint32_t> places_;
+  size_t at_ = 0;  // next place
+  ColumnBatch* batch_ = nullptr;
+  size_t row_ = 0;
+};
+
+}  // namespace ms
