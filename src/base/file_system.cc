@@ -72,6 +72,9 @@ class PosixFile final : public File {
     if (::fdatasync(fd_) != 0) return fail_errno("fdatasync " + path_, errno);
     return {};
   }
+  void begin_write_back(uint64_t at, uint64_t bytes) override {
+    (void)::sync_file_range(fd_, static_cast<off64_t>(at), static_cast<off64_t>(bytes), SYNC_FILE_RANGE_WRITE);
+  }
   Result<uint64_t> size() const override {
     struct stat info{};
     if (::fstat(fd_, &info) != 0) return fail_errno("stat " + path_, errno);

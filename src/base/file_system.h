@@ -25,6 +25,8 @@ class File {
   virtual Result<> allocate(uint64_t size) = 0;
   virtual Result<> truncate(uint64_t size) = 0;
   virtual Result<> sync_data() = 0;  // fdatasync; after an error the file must not be trusted again
+  // Asks the system to begin with writing these bytes to the disk, so that a later sync_data() has less to wait for. Promises nothing.
+  virtual void begin_write_back(uint64_t /*at*/, uint64_t /*bytes*/) {}
   virtual Result<uint64_t> size() const = 0;
 };
 

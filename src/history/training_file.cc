@@ -229,7 +229,7 @@ class FileSink final : public arrow::io::OutputStream {
   arrow::Status write(std::span<const uint8_t> part) {
     if (part.empty() || !failed_) return to_arrow(failed_);
     failed_ = file_->write_at(written_, {&part, 1});
-    if (failed_) written_ += part.size();
+    if (failed_) file_->begin_write_back(written_, part.size()), written_ += part.size();
     return to_arrow(failed_);
   }
 
