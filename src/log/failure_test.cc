@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "log/commands.h"
 #include "log/testing/log_fixture.h"
 #include "log/wal.h"
 
@@ -189,36 +190,124 @@ TEST_F(LogFailure, ADamagedTailKeepsOnlyItsPartitionFromObjects) {
   EXPECT_EQ(contents(q).size(), 3u);
 }
 
-// The disk is found full only when the next segment's file is already there or about to be renamed.
-TEST_F(LogFailure, AFullDiskAtTheStartOfASegmentIsNoFailure) {
-  class FullDirectories final : public FileSystem {
+// A disk that is found full only when the next segment's file is there or about to be renamed: by its directory, or by the sync
+// of its header, which may be durable all the same.
+class FullDisk final : public FileSystem {
+ public:
+  explicit FullDisk(FileSystem& to) : to_(to) {}
+  Result<std::unique_ptr<File>> open(const std::string& path, Open mode) override {
+    TRY_ASSIGN(auto file, to_.open(path, mode));
+    return std::make_unique<FullFile>(std::move(file), *this);
+  }
+  Result<> rename(const std::string& from, const std::string& to) override { return full_directory ? full() : to_.rename(from, to); }
+  Result<> remove(const std::string& path) override { return to_.remove(path); }
+  Result<> create_directories(const std::string& path) override { return to_.create_directories(path); }
+  Result<std::vector<std::string>> list(const std::string& directory) override { return to_.list(directory); }
+  Result<bool> exists(const std::string& path) override { return to_.exists(path); }
+  Result<> sync_directory(const std::string& directory) override { return full_directory ? full() : to_.sync_directory(directory); }
+  bool full_directory = false, full_header = false;
+
+ private:
+  class FullFile final : public File {
    public:
-    explicit FullDirectories(FileSystem& to) : to_(to) {}
-    Result<std::unique_ptr<File>> open(const std::string& path, Open mode) override { return to_.open(path, mode); }
-    Result<> rename(const std::string& from, const std::string& to) override { return full ? fail(ErrorKind::kExhausted, "full") : to_.rename(from, to); }
-    Result<> remove(const std::string& path) override { return to_.remove(path); }
-    Result<> create_directories(const std::string& path) override { return to_.create_directories(path); }
-    Result<std::vector<std::string>> list(const std::string& directory) override { return to_.list(directory); }
-    Result<bool> exists(const std::string& path) override { return to_.exists(path); }
-    Result<> sync_directory(const std::string& directory) override { return full ? fail(ErrorKind::kExhausted, "full") : to_.sync_directory(directory); }
-    bool full = false;
+    FullFile(std::unique_ptr<File> file, const FullDisk& disk) : file_(std::move(file)), disk_(disk) {}
+    Result<> write_at(uint64_t at, std::span<const std::span<const uint8_t>> parts) override {
+      header_ = at == 0;
+      return file_->write_at(at, parts);
+    }
+    Result<size_t> read_at(uint64_t at, std::span<uint8_t> out) const override { return file_->read_at(at, out); }
+    Result<> allocate(uint64_t size) override { return file_->allocate(size); }
+    Result<> truncate(uint64_t size) override { return file_->truncate(size); }
+    Result<> sync_data() override {
+      TRY(file_->sync_data());
+      return header_ && disk_.full_header ? full() : Result<>();
+    }
+    Result<uint64_t> size() const override { return file_->size(); }
 
    private:
-    FileSystem& to_;
+    std::unique_ptr<File> file_;
+    const FullDisk& disk_;
+    bool header_ = false;  // it was written last
   };
-  FullDirectories disk(fs());
-  const auto wal = Wal::open({&disk, "/wal", 1u << 20}, 1, [](const Wal::Recovered&) -> Result<> { return {}; }).value();
-  const std::vector<uint8_t> commands(wal->frame_bytes_max() - kWalHeaderBytes, 'c');  // a segment
-  for (const uint64_t segment : {1u, 2u, 3u, 4u}) {
-    disk.full = true;
-    for (int i = 0; i < 2; ++i) EXPECT_EQ(wal->reserve(commands.size(), false).error().kind, ErrorKind::kExhausted) << segment;
-    disk.full = false;
-    const auto reserved = wal->reserve(commands.size(), false);
-    ASSERT_TRUE(reserved) << reserved.error().message;
-    ASSERT_TRUE(wal->append({}, commands, {}));
-    EXPECT_EQ(wal->current_segment(), segment);
-    if (segment >= 2) wal->retire_before(segment);  // from now on the next one is an old one
-    EXPECT_LE(fs().list("/wal").value().size(), 2u);
+  static Result<> full() { return fail(ErrorKind::kExhausted, "full"); }
+  FileSystem& to_;
+};
+
+class LogFailureOfSegments : public ::testing::Test {
+ protected:
+  // Counts the frames that are found.
+  std::unique_ptr<Wal> open_wal() {
+    found_ = 0;
+    auto wal = Wal::open({&disk_, "/wal", 1u << 20}, 1, [&](const Wal::Recovered&) -> Result<> {
+      ++found_;
+      return {};
+    });
+    EXPECT_TRUE(wal) << wal.error().message;
+    return std::move(*wal);
+  }
+  // Commands of at most so many bytes, and nearly as many.
+  static std::vector<uint8_t> commands_of(size_t bytes) {
+    ByteWriter one, all;
+    encode(one, Command(AdvanceLogStart{}));
+    for (size_t i = 0; i < bytes / one.size(); ++i) encode(all, Command(AdvanceLogStart{}));
+    const std::string out = all.take();
+    return {out.begin(), out.end()};
+  }
+  static std::vector<uint8_t> segment_of(const Wal& wal) { return commands_of(wal.frame_bytes_max() - kWalHeaderBytes); }
+
+  ms::testing::CrashFileSystem fs_{1};
+  FullDisk disk_{fs_};
+  uint64_t found_ = 0;
+};
+
+TEST_F(LogFailureOfSegments, AFullDiskAtTheirStartIsNoFailure) {
+  for (bool FullDisk::*fault : {&FullDisk::full_directory, &FullDisk::full_header}) {
+    const auto wal = open_wal();
+    const auto commands = segment_of(*wal);
+    for (const uint64_t segment : {1u, 2u, 3u, 4u}) {
+      disk_.*fault = true;
+      for (int i = 0; i < 2; ++i) EXPECT_EQ(wal->reserve(commands.size(), false).error().kind, ErrorKind::kExhausted) << segment;
+      disk_.*fault = false;
+      const auto reserved = wal->reserve(commands.size(), false);
+      ASSERT_TRUE(reserved) << reserved.error().message;
+      ASSERT_TRUE(wal->append({}, commands, {}));
+      EXPECT_EQ(wal->current_segment(), segment);
+      if (segment >= 2) wal->retire_before(segment);  // from now on the next one is an old one
+      EXPECT_LE(fs_.list("/wal").value().size(), 2u);
+    }
+    for (const std::string& name : fs_.list("/wal").value()) ASSERT_TRUE(fs_.remove("/wal/" + name));
+  }
+}
+
+// What is acknowledged between a refused group and the next segment is found again, whatever of that segment is durable.
+TEST_F(LogFailureOfSegments, AFullDiskAtTheirStartTakesNoFrameAway) {
+  const std::vector<uint8_t> small = commands_of(100);
+  for (bool FullDisk::*fault : {&FullDisk::full_directory, &FullDisk::full_header}) {
+    for (int luck = 0; luck < 16; ++luck) {
+      uint64_t acknowledged = 0;
+      const auto append = [&](Wal& wal, std::span<const uint8_t> commands) {
+        if (!wal.reserve(commands.size(), true)) return;
+        ASSERT_TRUE(wal.append({}, commands, {}));
+        ++acknowledged;
+      };
+      auto wal = open_wal();
+      append(*wal, segment_of(*wal));
+      disk_.*fault = true;
+      EXPECT_EQ(wal->reserve(segment_of(*wal).size(), false).error().kind, ErrorKind::kExhausted);
+      for (int i = 0; i < 3; ++i) append(*wal, small);
+      if (fault == &FullDisk::full_directory) EXPECT_EQ(acknowledged, 4u);  // commands have their own reserve
+      disk_.*fault = false;
+      for (int life = 0; life < 3; ++life) {
+        wal.reset();
+        fs_.power_cycle();
+        wal = open_wal();
+        ASSERT_EQ(found_, acknowledged) << luck << " " << life;
+        append(*wal, life == 0 ? small : segment_of(*wal));
+      }
+      wal.reset();
+      for (const std::string& name : fs_.list("/wal").value()) ASSERT_TRUE(fs_.remove("/wal/" + name));
+      ASSERT_TRUE(fs_.sync_directory("/wal"));
+    }
   }
 }
 

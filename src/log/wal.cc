@@ -105,14 +105,17 @@ Result<> Wal::next_segment() {
   return {};
 }
 
-// The header is durable before the first frame is written: a segment without one holds nothing.
+// The header is durable before the first frame is written: a segment without one holds nothing. It says where the segment before
+// ends, so from then on, also when it is not known to be durable, no frame goes there. The name comes first: while only that
+// cannot be made durable, there is still the rest of the segment before.
 Result<> Wal::start_segment(const std::shared_ptr<WalSegment>& fresh, uint64_t number) {
+  TRY(options_.fs->sync_directory(options_.dir));
+  position_ = options_.segment_bytes;
   fresh->header = {.number = number, .life = random_seed(), .first_frame = next_frame_};
   const WalHeaderBytes bytes = encode(fresh->header);
   const std::span<const uint8_t> part = bytes;
   TRY(fresh->file->write_at(0, {&part, 1}));
   TRY(fresh->file->sync_data());
-  TRY(options_.fs->sync_directory(options_.dir));
   const std::scoped_lock lock(mutex_);
   live_[number] = fresh;
   current_ = fresh;

@@ -51,7 +51,8 @@ class Wal {
   static Result<std::unique_ptr<Wal>> open(Options options, uint64_t first_segment, const OnFrame& on_frame);
 
   // Makes sure that a frame of `frame_bytes` fits without asking for space, taking the next segment if needed.
-  // Errors: kExhausted (disk full; nothing changed), kInvalidArgument (larger than a segment), else the WAL is broken.
+  // Errors: kExhausted (disk full; what was appended stays, and the next call tries again), kInvalidArgument (larger than a
+  // segment), else the WAL is broken.
   Result<> reserve(uint64_t frame_bytes, bool only_commands);
   // Writes and syncs one frame; `header` gets its place filled in. After an error the WAL must not be used again.
   Result<WalPosition> append(FrameHeader header, std::span<const uint8_t> commands, std::span<const std::span<const uint8_t>> data);
