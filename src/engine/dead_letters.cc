@@ -32,17 +32,19 @@ struct LetterPosition {
   std::string source;
   PartitionId partition;
   Offset offset;
+  std::string reason;
 };
 std::optional<LetterPosition> position_of(const RecordView& record) {
   std::optional<int64_t> partition, offset;
-  std::string source;
+  std::string source, reason;
   for (const HeaderView& header : record.headers()) {
     if (header.key == "source" && header.value) source = *header.value;
+    if (header.key == "reason" && header.value) reason = *header.value;
     if (header.key == "partition" && header.value) partition = to_number(*header.value);
     if (header.key == "offset" && header.value) offset = to_number(*header.value);
   }
   if (!partition || !offset) return std::nullopt;
-  return LetterPosition{std::move(source), PartitionId{static_cast<int32_t>(*partition)}, Offset{*offset}};
+  return LetterPosition{std::move(source), PartitionId{static_cast<int32_t>(*partition)}, Offset{*offset}, std::move(reason)};
 }
 
 std::string reason_code(const std::string& reason) { return reason.substr(0, reason.find(':')); }
@@ -78,6 +80,11 @@ std::string dead_letter_topic(const std::string& topic) {
 DeadLetterQueue::DeadLetterQueue(log::Log& log, const std::string& topic) : log_(log), topic_name_(dead_letter_topic(topic)) {}
 
 Offset DeadLetterQueue::end() const {
+  const int64_t from = incomplete_from_;
+  return from < 0 ? topic_end() : Offset{from};
+}
+
+Offset DeadLetterQueue::topic_end() const {
   const auto topic = log_.find_topic(topic_name_);
   if (!topic) return {};
   const auto state = log_.partition_state({topic->id, PartitionId{0}});
@@ -101,10 +108,7 @@ Result<> DeadLetterQueue::recover(Offset from) {
         continue;
       }
       for (RecordView record; records->next(record) == RecordReader::Step::kRecord;)
-        if (const auto position = position_of(record)) {
-          Offset& below = written_[{position->source, position->partition}];
-          below = std::max(below, Offset{position->offset.value + 1});
-        }
+        if (auto position = position_of(record)) remember(position->source, position->partition, position->offset, std::move(position->reason));
     }
   }
   return {};
@@ -112,7 +116,16 @@ Result<> DeadLetterQueue::recover(Offset from) {
 
 bool DeadLetterQueue::is_new(const DeadLetter& letter) const {
   const auto written = written_.find({letter.source, letter.partition});
-  return written == written_.end() || letter.offset >= written->second;
+  if (written == written_.end() || letter.offset > written->second.last) return true;
+  return letter.offset == written->second.last && !written->second.reasons.contains(letter.reason);
+}
+
+void DeadLetterQueue::remember(const std::string& source, PartitionId partition, Offset offset, std::string reason) {
+  const auto [at, added] = written_.try_emplace({source, partition}, Letters{offset, {}});
+  Letters& written = at->second;
+  if (offset < written.last) return;
+  if (offset > written.last) written = {offset, {}};
+  written.reasons.insert(std::move(reason));
 }
 
 Result<log::TopicInfo> DeadLetterQueue::topic() {
@@ -123,10 +136,13 @@ Result<log::TopicInfo> DeadLetterQueue::topic() {
 }
 
 Result<> DeadLetterQueue::write(const std::vector<DeadLetter>& letters) {
+  if (letters.empty()) return {};
+  if (incomplete_from_ < 0) incomplete_from_ = topic_end().value;
   std::vector<const DeadLetter*> fresh;
   for (const DeadLetter& letter : letters)
     if (is_new(letter)) fresh.push_back(&letter);
   // By offset, so that what a failure or a crash leaves unwritten lies behind what is written.
+  // Those of one offset stay in the order of `letters`, into which the pointers point.
   std::ranges::sort(fresh, {}, [](const DeadLetter* letter) { return std::pair(letter->offset, letter); });
   for (std::span<const DeadLetter* const> left = fresh; !left.empty();) {
     size_t count = 0, bytes = 0;
@@ -135,6 +151,7 @@ Result<> DeadLetterQueue::write(const std::vector<DeadLetter>& letters) {
     TRY(write_batch(left.first(count)));
     left = left.subspan(count);
   }
+  incomplete_from_ = -1;
   return {};
 }
 
@@ -154,8 +171,7 @@ Result<> DeadLetterQueue::write_batch(std::span<const DeadLetter* const> letters
     return fail(ErrorKind::kUnavailable, fmt::format("dead letters to topic '{}': {}", topic_name_, outcome.message));
   counted_ += records.size();
   for (const DeadLetter* letter : letters) {
-    Offset& below = written_[{letter->source, letter->partition}];
-    below = std::max(below, Offset{letter->offset.value + 1});
+    remember(letter->source, letter->partition, letter->offset, letter->reason);
     counter("millstream_dead_letters_total", fmt::format("reason=\"{}\",source=\"{}\"", reason_code(letter->reason), letter->source)).add();
   }
   return {};

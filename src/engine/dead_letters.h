@@ -1,10 +1,10 @@
 // Records that cannot be applied go to a topic of their own, `<topic>.dead-letter`: the original key, value and time, and
-// headers with reason, source, partition and offset. None is written twice, also across restarts. Keys and values beyond
+// headers with reason, source, partition and offset. None is lost or written twice, also across restarts: the four tell it apart. Keys and values beyond
 // 256 KiB are cut; headers cut_from_bytes and key_cut_from_bytes then tell their size.
 #pragma once
 
 #include <map>
-#include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,18 +30,26 @@ class DeadLetterQueue {
   // Appends what is new and waits until it is durable. Errors: those of the log; the caller tries again later.
   Result<> write(const std::vector<DeadLetter>& letters);
 
-  // The end of the queue's topic; 0 while it does not exist.
+  // The end of the queue's topic, 0 while it does not exist; while a write is not complete, also after a failed one, the end
+  // before it: from there on recover() finds every letter that will be asked for again.
   Offset end() const;
   uint64_t counted() const { return counted_.load(std::memory_order_relaxed); }
 
  private:
   Result<log::TopicInfo> topic();
+  struct Letters {
+    Offset last;                    // letters of offsets below are written
+    std::set<std::string> reasons;  // and those of `last` itself: views bury a record each for its own reason
+  };
   bool is_new(const DeadLetter& letter) const;
+  void remember(const std::string& source, PartitionId partition, Offset offset, std::string reason);
+  Offset topic_end() const;
   Result<> write_batch(std::span<const DeadLetter* const> letters);
 
   log::Log& log_;
   const std::string topic_name_;
-  std::map<std::pair<std::string, PartitionId>, Offset> written_;  // per source and partition: letters below are written
+  std::map<std::pair<std::string, PartitionId>, Letters> written_;  // per source and partition
+  std::atomic<int64_t> incomplete_from_{-1};                        // -1: no write is incomplete
   std::atomic<uint64_t> counted_{0};
 };
 

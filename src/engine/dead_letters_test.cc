@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "log/testing/log_fixture.h"
+
 namespace ms::engine {
 namespace {
 
@@ -15,6 +17,64 @@ TEST(DeadLetterTopic, FitsWhateverTheTopicIsCalled) {
     EXPECT_TRUE(name.ends_with(".dead-letter")) << name;
   }
   EXPECT_NE(a, b);
+}
+
+// Several views may bury one record, each for its own reason, and what they say may not fit one batch.
+class DeadLetterQueueTest : public log::testing::LogFixture {
+ protected:
+  static constexpr size_t kPart = 256u << 10;
+  static DeadLetter letter(int64_t offset, std::string reason, size_t key_bytes = 0) {
+    return {.source = "events", .partition = PartitionId{0}, .offset = Offset{offset}, .append_time = {1}, .reason = std::move(reason),
+            .key = Slice::copy(std::string(key_bytes, 'k')), .value = Slice::copy(std::string(kPart - 1024, 'v'))};
+  }
+  // "<offset> <reason>" of all letters, in the topic's order.
+  std::vector<std::string> letters() {
+    std::vector<std::string> out;
+    visit({this->log().find_topic("events.dead-letter")->id, PartitionId{0}}, [&](const log::ReadBatch& batch) {
+      std::string scratch;
+      auto reader = RecordReader::open(batch.bytes.span(), scratch).value();
+      for (RecordView record; reader.next(record) == RecordReader::Step::kRecord;) {
+        std::string offset, reason;
+        for (const HeaderView& header : record.headers()) {
+          if (header.key == "offset") offset = *header.value;
+          if (header.key == "reason") reason = *header.value;
+        }
+        out.push_back(offset + " " + reason);
+      }
+    });
+    return out;
+  }
+  const std::vector<std::string> all_ = {"1 a", "1 b", "1 c", "2 a", "2 b"};
+};
+
+TEST_F(DeadLetterQueueTest, ARetryWritesTheLettersThatAreMissing) {
+  open();
+  DeadLetterQueue queue(this->log(), "events");
+  const TopicId topic = this->log().create_topic("events.dead-letter", 1, {{"max.message.bytes", "600000"}}).value().id;
+  const std::vector<DeadLetter> some = {letter(2, "a"), letter(1, "a"), letter(2, "b", kPart), letter(1, "b"), letter(1, "c")};
+  EXPECT_TRUE(queue.write({some[1]}));
+  ASSERT_TRUE(this->log().alter_config(topic, {{"max.message.bytes", "300000"}}));
+  const Offset before = queue.end();
+  EXPECT_FALSE(queue.write(some));
+  EXPECT_EQ(queue.end(), before);  // a checkpoint of now leads back to what the failed write did write
+  ASSERT_TRUE(this->log().alter_config(topic, {{"max.message.bytes", "600000"}}));
+  EXPECT_TRUE(queue.write(some));
+  EXPECT_TRUE(queue.write(some));
+  EXPECT_EQ(letters(), all_);
+  EXPECT_EQ(queue.end(), Offset{5});
+  EXPECT_EQ(queue.counted(), all_.size());
+}
+
+TEST_F(DeadLetterQueueTest, ARestartWritesTheLettersThatAreMissing) {
+  for (size_t written = 0; written <= 5; ++written) {
+    restart_empty();
+    const std::vector<DeadLetter> some = {letter(1, "a"), letter(1, "b"), letter(1, "c", kPart), letter(2, "a"), letter(2, "b")};
+    for (size_t i = 0; i < written; ++i) EXPECT_TRUE(DeadLetterQueue(this->log(), "events").write({some[i]}));
+    DeadLetterQueue queue(this->log(), "events");
+    ASSERT_TRUE(queue.recover(Offset{0}));
+    EXPECT_TRUE(queue.write(some));
+    EXPECT_EQ(letters(), all_) << written;
+  }
 }
 
 }  // namespace
