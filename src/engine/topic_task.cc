@@ -119,13 +119,18 @@ Result<bool> TopicTask::round() {
   return progress;
 }
 
-Result<bool> TopicTask::read_partition(uint32_t partition) {
-  const TopicPartition from{topic_.id, PartitionId{static_cast<int32_t>(partition)}};
-  TRY_ASSIGN(const log::PartitionState state, log_.partition_state(from));
+Result<log::PartitionState> TopicTask::skip_removed(uint32_t partition) {
+  TRY_ASSIGN(const log::PartitionState state, log_.partition_state({topic_.id, PartitionId{static_cast<int32_t>(partition)}}));
   if (next_[partition] < state.log_start) {
     log_warn("topic_lost_records", {{"topic", topic_.name}, {"partition", partition}, {"from", next_[partition].value}, {"to", state.log_start.value}});
     next_[partition] = state.log_start;
   }
+  return state;
+}
+
+Result<bool> TopicTask::read_partition(uint32_t partition) {
+  const TopicPartition from{topic_.id, PartitionId{static_cast<int32_t>(partition)}};
+  TRY_ASSIGN(const log::PartitionState state, skip_removed(partition));
   if (next_[partition] >= state.last_stable) return false;
   TRY_ASSIGN(const log::ReadResult read, log_.read(from, next_[partition], kReadBytesMax));
   TRY(reader_->read(from.partition, read.batches, next_[partition], read.last_stable, kApplyRowsMax,

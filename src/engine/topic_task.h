@@ -63,6 +63,8 @@ class TopicTask {
   // Runs `work` while the task stands between two chunks; it may call the methods down to add_view().
   Result<> paused(const std::function<Result<>()>& work);
   const std::vector<Offset>& positions() const { return next_; }
+  // Moves the position of a partition to where its log starts now, if it lies below. Errors: those of the log.
+  Result<log::PartitionState> skip_removed(uint32_t partition);
   bool has_views() const { return !views_.empty(); }
   // Counters live as long as the task. They are told apart by slot.
   void add_view(TopicView view, std::shared_ptr<ViewCounters> counters);
