@@ -1,6 +1,6 @@
 // Records that cannot be applied go to a topic of their own, `<topic>.dead-letter`: the original key, value and time, and
-// headers with reason, source, partition and offset. None is lost or written twice, also across restarts: the four tell it apart. Keys and values beyond
-// 256 KiB are cut; headers cut_from_bytes and key_cut_from_bytes then tell their size.
+// headers with reason, source, partition and offset. None is lost or written twice, also across restarts: the four tell it
+// apart. Keys and values beyond 256 KiB are cut; headers cut_from_bytes and key_cut_from_bytes then tell their size.
 #pragma once
 
 #include <map>

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "engine/engine_impl.h"
 #include "engine/live_views.h"
@@ -9,6 +10,7 @@ namespace ms::engine {
 namespace {
 
 constexpr size_t kShardsMax = 256;
+constexpr std::chrono::milliseconds kReadWait{1000};  // for an instant; the ceiling is raised every 100 ms
 
 }  // namespace
 
@@ -55,7 +57,7 @@ TopicTask& EngineImpl::task_of(const LiveView& live) {
     const std::shared_lock lock(views_mutex_);
     if (const auto at = topics_.find(live.topic.id); at != topics_.end()) return *at->second;
   }
-  auto made = std::make_unique<TopicTask>(live.topic, log_, shards_, *timeline_);
+  auto made = std::make_unique<TopicTask>(live.topic, log_, shards_, *timeline_, *instants_);
   TopicTask& task = *made;
   {
     const std::scoped_lock lock(notify_mutex_);
@@ -129,7 +131,7 @@ Result<> EngineImpl::stop() {
     saved = checkpoint();
     closed = write_timeline(true);
   }
-  // The ceiling's thread goes last: everybody else may wait for an instant.
+  // The ceiling's thread goes last: everybody else needs instants.
   {
     const std::scoped_lock lock(work_mutex_);
     ceiling_stopping_ = true;
@@ -143,7 +145,7 @@ Result<> EngineImpl::stop() {
 // ---- reading
 
 bool EngineImpl::ready() const {
-  if (options_.clock->wall_us() <= instants_->floor().us) return false;
+  if (options_.clock->wall_us() <= instants_->floor().us || instants_->stuck()) return false;
   const std::shared_lock lock(views_mutex_);
   for (const View& view : views_)
     if (!view.ready) return false;
@@ -163,7 +165,7 @@ Result<uint32_t> EngineImpl::find_view(const std::string& name, uint32_t version
   return not_found(fmt::format("view '{}' has no version {}", name, version));
 }
 
-Engine::ReadResult EngineImpl::read(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out) {
+Result<Engine::ReadResult> EngineImpl::read(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out) {
   struct Place {
     uint32_t shard;
     uint64_t hash;
@@ -180,9 +182,17 @@ Engine::ReadResult EngineImpl::read(std::span<const ReadKey> keys, std::span<fea
     for (uint32_t s = 0; s < options_.shards; ++s)
       if (touched[s / 64] >> (s % 64) & 1) work(*shards_[s]);
   };
-  ReadResult result;
-  each_touched([](Shard& s) { s.mutex().lock_shared(); });
-  result.as_of = instants_->read();
+  const auto lock = [&] { each_touched([](Shard& s) { s.mutex().lock_shared(); }); };
+  const auto unlock = [&] { each_touched([](Shard& s) { s.mutex().unlock_shared(); }); };
+  lock();
+  auto as_of = instants_->read();
+  while (!as_of) {
+    unlock();
+    TRY(await_instant());
+    lock();
+    as_of = instants_->read();
+  }
+  ReadResult result{.as_of = *as_of, .cut = {}};
   for (size_t i = 0; i < keys.size(); ++i)
     if (const auto* state = shards_[places[i].shard]->state(keys[i].view)) state->prefetch(places[i].hash);
   for (size_t i = 0; i < keys.size(); ++i) {
@@ -192,8 +202,14 @@ Engine::ReadResult EngineImpl::read(std::span<const ReadKey> keys, std::span<fea
       if (!value.text.empty()) value.text = out[i].arena.add(value.text);
   }
   each_touched([&](Shard& s) { result.cut.push_back({s.number(), s.publish()}); });
-  each_touched([](Shard& s) { s.mutex().unlock_shared(); });
+  unlock();
   return result;
+}
+
+Result<> EngineImpl::await_instant() {
+  if (instants_->await_room(kReadWait)) return {};
+  instants_->stick();  // so that the next readers do not wait as well
+  return fail(ErrorKind::kUnavailable, "no instant to read at: the disk does not take the file 'state/ceiling'; free space or mend it, reads then go on by themselves");
 }
 
 // ---- status

@@ -64,7 +64,7 @@ class Engine {
   virtual Result<> stop() = 0;
 
   // True once the clock has passed the durable ceiling of the process before and every view has caught up with the
-  // offsets the log had at the start.
+  // offsets the log had at the start; not while reads are refused for want of an instant.
   virtual bool ready() const = 0;
 
   // Takes up what catalog.apply() has added: builds new view versions aside, from the log, then joins them to the
@@ -79,7 +79,8 @@ class Engine {
     std::vector<ReadCut> cut;  // of the shards the read touched, ascending
   };
   // Evaluates all `keys` at one instant under the shared locks of the shards they touch. out.size() == keys.size().
-  virtual ReadResult read(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out) = 0;
+  // kUnavailable: there is no instant, because the disk does not take their ceiling; the first to find out waits a second.
+  virtual Result<ReadResult> read(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out) = 0;
 
   virtual std::vector<ViewStatus> view_status() const = 0;
   virtual std::vector<TopicStatus> topic_status() const = 0;

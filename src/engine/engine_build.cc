@@ -1,13 +1,17 @@
 // New views: built aside from the log's history, joined when they have caught up.
 #include <chrono>
 #include <map>
-#include <thread>
 
 #include "base/logging.h"
 #include "engine/engine_impl.h"
 #include "engine/view_builder.h"
 
 namespace ms::engine {
+namespace {
+
+constexpr std::chrono::milliseconds kJoinRetry{5};
+
+}  // namespace
 
 Result<> EngineImpl::refresh(int64_t timeout_ms) {
   {
@@ -61,7 +65,6 @@ bool EngineImpl::aligned(TopicTask& task) {
   return true;
 }
 
-// Builds the views of each topic together, aside, until they are close to the log's end; then pauses the topic's task to join.
 // Where a builder may read to. Never past what the task has applied for the views it has: at the join the shards take the
 // builder's offsets, and what the task has not read by then those views would never see.
 Result<std::vector<Offset>> EngineImpl::build_targets(TopicTask& task) const {
@@ -74,6 +77,7 @@ Result<std::vector<Offset>> EngineImpl::build_targets(TopicTask& task) const {
   return out;
 }
 
+// Builds the views of each topic together, aside, until they are close to the log's end; then pauses the topic's task to join.
 Result<> EngineImpl::build(const std::vector<uint32_t>& slots) {
   std::map<TopicTask*, std::vector<NewView>> by_topic;
   for (const uint32_t slot : slots) {
@@ -99,14 +103,15 @@ Result<> EngineImpl::build(const std::vector<uint32_t>& slots) {
       TRY_ASSIGN(const bool close, builder.advance(targets));
       if (!close) continue;
       TRY(task->paused([&]() -> Result<> {
-        if (!aligned(*task)) return {};
+        if (!aligned(*task) || !task->may_publish()) return {};
         const std::scoped_lock lock(timeline_mutex_);
         TRY_ASSIGN(const auto joins, builder.join(*task, shards_, *timeline_));
         joins_.insert(joins_.end(), joins.begin(), joins.end());
         joined = true;
         return {};
       }));
-      if (!joined) std::this_thread::yield();
+      std::unique_lock lock(work_mutex_);
+      if (!joined) work_.wait_for(lock, kJoinRetry, [&] { return stopping_; });
     }
     const std::shared_lock lock(views_mutex_);
     for (const NewView& v : builder.views()) {

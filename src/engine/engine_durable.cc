@@ -19,15 +19,17 @@ Result<> EngineImpl::raise_ceiling() {
   return {};
 }
 
-// A thread of its own, that waits for nothing: whoever takes an instant may wait for the ceiling, whatever locks he holds.
+// A thread of its own, that waits for nothing: what takes instants comes to a halt without it.
 void EngineImpl::ceiling_loop() {
   std::unique_lock lock(work_mutex_);
   for (bool failing = false; !ceiling_stopping_;) {
     work_.wait_for(lock, kTimelineSync, [&] { return ceiling_stopping_; });
     lock.unlock();
     const auto raised = raise_ceiling();
+    if (!raised) instants_->stick();
     if (!raised && !failing)
-      log_error("ceiling_not_written", {{"reason", raised.error().message}, {"action", "reads and new events wait until the disk works again"}});
+      log_error("ceiling_not_written", {{"reason", raised.error().message}, {"action", "reads are refused and new events wait until the disk works again"}});
+    if (raised && failing) log_info("ceiling_written_again", {});
     failing = !raised;
     lock.lock();
   }
@@ -38,7 +40,7 @@ Result<> EngineImpl::write_timeline(bool closed) {
   const std::scoped_lock lock(timeline_mutex_);
   TRY(timeline_->flush());
   // Every publish up to `until` has been recorded once each shard's lock has been held after it was taken.
-  const Instant until = closed ? instants_->read() : instants_->last();
+  const Instant until = closed ? instants_->read().value_or(instants_->last()) : instants_->last();
   if (until <= written_until_ && joins_.empty() && !closed) return {};
   TimelineBlock block{.synced_until = until, .closed = closed};
   for (auto& shard : shards_) {

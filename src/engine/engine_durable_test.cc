@@ -35,17 +35,19 @@ class JumpingClock final : public Clock {
   std::atomic<int64_t> ahead_us_{0};
 };
 
-// The system's files; those of the timeline can be told to tear writes for want of space, and opening a file can be watched.
+// The system's files; those of the timeline can be told to tear writes for want of space, the ceiling's likewise, and opening a
+// file can be watched.
 class TestFiles final : public FileSystem {
  public:
-  std::atomic<bool> full = false;
+  std::atomic<bool> full = false, full_ceiling = false;
   std::atomic<uint64_t> refused = 0;
   std::function<void()> opened = [] {}, written = [] {};  // a file; to a timeline
 
   Result<std::unique_ptr<File>> open(const std::string& path, Open mode) override {
     opened();
     TRY_ASSIGN(auto file, disk_.open(path, mode));
-    if (path.ends_with(".tl")) return std::make_unique<TimelineFile>(std::move(file), *this);
+    if (path.ends_with(".tl")) return std::make_unique<WatchedFile>(std::move(file), *this, full);
+    if (path.ends_with("/ceiling")) return std::make_unique<WatchedFile>(std::move(file), *this, full_ceiling);
     return file;
   }
   Result<> rename(const std::string& from, const std::string& to) override { return disk_.rename(from, to); }
@@ -56,13 +58,13 @@ class TestFiles final : public FileSystem {
   Result<> sync_directory(const std::string& directory) override { return disk_.sync_directory(directory); }
 
  private:
-  class TimelineFile final : public File {
+  class WatchedFile final : public File {
    public:
-    TimelineFile(std::unique_ptr<File> file, TestFiles& files) : file_(std::move(file)), files_(files) {}
+    WatchedFile(std::unique_ptr<File> file, TestFiles& files, const std::atomic<bool>& full) : file_(std::move(file)), files_(files), full_(full) {}
     Result<size_t> read_at(uint64_t at, std::span<uint8_t> to) const override { return file_->read_at(at, to); }
     Result<> write_at(uint64_t at, std::span<const std::span<const uint8_t>> parts) override {
-      files_.written();
-      if (!files_.full) return file_->write_at(at, parts);
+      if (&full_ == &files_.full) files_.written();
+      if (!full_) return file_->write_at(at, parts);
       ++files_.refused;
       const auto half = parts[0].first(parts[0].size() / 2);
       TRY(file_->write_at(at, {&half, 1}));
@@ -76,6 +78,7 @@ class TestFiles final : public FileSystem {
    private:
     std::unique_ptr<File> file_;
     TestFiles& files_;
+    const std::atomic<bool>& full_;
   };
   FileSystem& disk_ = posix_file_system();
 };
@@ -100,7 +103,7 @@ class EngineDurableTest : public ::testing::Test {
     feature::append_key_part(key, std::string_view("u"));
     const ReadKey read{world.engine->find_view("visits", 1).value(), key};
     feature::FeatureRow row;
-    const auto result = world.engine->read({&read, 1}, {&row, 1});
+    const auto result = world.engine->read({&read, 1}, {&row, 1}).value();
     return {result.as_of, result.cut.at(0), row.values.at(0).i};
   }
   // One event is one visit: the offset that the timeline names is the count that the reader got.
@@ -138,6 +141,42 @@ TEST_F(EngineDurableTest, AFullDiskTakesNothingFromTheTimeline) {
     EXPECT_FALSE(replies.empty());
   }
   expect_as_served(world, replies);
+}
+
+// An instant above the durable ceiling could be issued again by the next process. Without one nobody waits for ever.
+TEST_F(EngineDurableTest, WhileTheCeilingCannotBeWrittenReadsAreRefused) {
+  TestFiles files;
+  JumpingClock clock;
+  World world(directory_.path(), 2);
+  world.fs = &files;
+  world.clock = &clock;
+  begin(world);
+  std::vector<Reply> replies;
+  for (int round = 0; round < 3; ++round) {
+    world.produce(0, {event()});
+    world.wait_until_applied();
+    replies.push_back(ask(world));
+    files.full_ceiling = true;
+    clock.jump(10 * kMicrosPerSecond);
+    const ReadKey key{world.engine->find_view("visits", 1).value(), "u"};
+    feature::FeatureRow row;
+    for (int i = 0; i < 3; ++i) {
+      const auto refused = world.engine->read({&key, 1}, {&row, 1});
+      ASSERT_FALSE(refused);
+      EXPECT_EQ(refused.error().kind, ErrorKind::kUnavailable);
+    }
+    EXPECT_FALSE(world.engine->ready());
+    const OffsetVector before = world.engine->applied();
+    world.produce(0, {event()});
+    EXPECT_EQ(world.engine->applied(), before);
+    EXPECT_EQ(world.engine->view_status().size(), 1u);
+    if (round == 2) break;
+    files.full_ceiling = false;
+    world.wait_until_applied();
+    replies.push_back(ask(world));
+  }
+  expect_as_served(world, replies);
+  EXPECT_TRUE(world.engine->stop());
 }
 
 TEST_F(EngineDurableTest, ALongPauseStopsNeitherStartNorJoin) {

@@ -142,22 +142,44 @@ TEST(Checkpoint, RoundTripAndFallBackToTheOneBefore) {
 }
 
 TEST(Instants, NeverGoBackAndNeverPassTheCeiling) {
+  constexpr int64_t kSecond = kMicrosPerSecond;
   ManualClock clock(1000);
   InstantSource instants(clock, {5000});
-  instants.raise_ceiling({10'000});
-  EXPECT_EQ(instants.read().us, 5000);  // the clock is behind the floor
+  instants.raise_ceiling({kSecond});
+  EXPECT_EQ(instants.read()->us, 5000);  // the clock is behind the floor
   const Instant p = instants.publish();
   EXPECT_EQ(p.us, 5001);
   EXPECT_EQ(instants.read(), p);
   clock.set(8000);
-  EXPECT_EQ(instants.read().us, 8000);
+  EXPECT_EQ(instants.read()->us, 8000);
   EXPECT_GT(instants.publish().us, 8000);
   clock.set(7000);
-  EXPECT_EQ(instants.read().us, 8001);
-  clock.set(20'000);
-  std::thread raiser([&] { instants.raise_ceiling({30'000}); });
-  EXPECT_EQ(instants.publish().us, 20'000);
+  EXPECT_EQ(instants.read()->us, 8001);
+  EXPECT_TRUE(instants.has_room());
+  clock.set(2 * kSecond);
+  EXPECT_FALSE(instants.has_room());
+  EXPECT_FALSE(instants.read());
+  const Instant behind = instants.publish();  // of a chunk that had room
+  EXPECT_GT(behind.us, 8001);
+  EXPECT_LE(behind.us, kSecond);
+  EXPECT_EQ(instants.publish().us, behind.us + 1);
+  std::thread raiser([&] { instants.raise_ceiling({3 * kSecond}); });
+  EXPECT_TRUE(instants.await_room(std::chrono::minutes(1)));
   raiser.join();
+  EXPECT_EQ(instants.read()->us, 2 * kSecond);
+  EXPECT_EQ(instants.publish().us, 2 * kSecond + 1);
+}
+
+TEST(Instants, NobodyWaitsForACeilingThatIsStuck) {
+  ManualClock clock(kMicrosPerSecond);
+  InstantSource instants(clock, {5000});
+  std::thread failing([&] { instants.stick(); });
+  EXPECT_FALSE(instants.await_room(std::chrono::hours(1)));
+  failing.join();
+  EXPECT_TRUE(instants.stuck());
+  instants.raise_ceiling({2 * kMicrosPerSecond});
+  EXPECT_FALSE(instants.stuck());
+  EXPECT_TRUE(instants.await_room(std::chrono::hours(1)));
 }
 
 TEST(Instants, TheCeilingFileSurvivesATornWrite) {

@@ -41,7 +41,7 @@ class EngineImpl final : public Engine {
   bool ready() const override;
   Result<> refresh(int64_t timeout_ms) override;
   Result<uint32_t> find_view(const std::string& name, uint32_t version) const override;
-  ReadResult read(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out) override;
+  Result<ReadResult> read(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out) override;
   std::vector<ViewStatus> view_status() const override;
   std::vector<TopicStatus> topic_status() const override;
   OffsetVector applied() const override;
@@ -54,6 +54,7 @@ class EngineImpl final : public Engine {
   Result<> start_topics(const std::vector<LiveView>& live, const std::vector<bool>& restored);
   uint32_t add_slot(const LiveView& live);
   bool has_slot(const LiveView& live) const;
+  Result<> await_instant();
   std::vector<Offset> ends_of(const TopicTask& task) const;
   // engine_build.cc
   Result<> build(const std::vector<uint32_t>& slots);

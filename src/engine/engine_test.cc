@@ -80,7 +80,7 @@ class EngineTest : public ::testing::Test {
     Reply reply{.key = key_of(rng_.below(9))};
     const ReadKey key{world.engine->find_view(view, 1).value(), reply.key};
     feature::FeatureRow row;
-    const auto result = world.engine->read({&key, 1}, {&row, 1});
+    const auto result = world.engine->read({&key, 1}, {&row, 1}).value();
     reply.as_of = result.as_of;
     reply.cut = result.cut.at(0);
     reply.bits = bits_of(row);
@@ -323,7 +323,7 @@ TEST_F(EngineTest, RetentionPassesAStalledTopicWhileAViewJoins) {
       feature::FeatureRow row;
       const std::string key = key_of(1);
       const ReadKey asked{world.engine->find_view("visits", 1).value(), key};
-      world.engine->read({&asked, 1}, {&row, 1});
+      EXPECT_TRUE(world.engine->read({&asked, 1}, {&row, 1}));
       EXPECT_EQ(row.values.at(1).i, 100);  // over 1 h
     }
   }
@@ -355,7 +355,7 @@ services:
     const std::string key = key_of(1);
     const ReadKey asked{world.engine->find_view(view, 1).value(), key};
     feature::FeatureRow row;
-    world.engine->read({&asked, 1}, {&row, 1});
+    EXPECT_TRUE(world.engine->read({&asked, 1}, {&row, 1}));
     return row.values[0].i;
   };
   EXPECT_EQ(count("amounts"), 3);  // 1, 3, 5

@@ -34,8 +34,9 @@ GroupedViews group_views(std::span<const TopicView> views) {
   return out;
 }
 
-TopicTask::TopicTask(log::TopicInfo topic, log::Log& log, std::vector<std::unique_ptr<Shard>>& shards, TimelineWriter& timeline)
-    : topic_(std::move(topic)), log_(log), shards_(shards), timeline_(timeline), dead_letters_(log, topic_.name) {}
+TopicTask::TopicTask(log::TopicInfo topic, log::Log& log, std::vector<std::unique_ptr<Shard>>& shards, TimelineWriter& timeline,
+                     InstantSource& instants)
+    : topic_(std::move(topic)), log_(log), shards_(shards), timeline_(timeline), instants_(instants), dead_letters_(log, topic_.name) {}
 
 void TopicTask::start() {
   if (thread_.joinable() || stopping_) return;
@@ -93,6 +94,7 @@ void TopicTask::run() {
       const std::scoped_lock lock(wake_mutex_);
       fresh_ = false;
     }
+    (void)instants_.await_room(kIdleWait);  // after a pause of the process, here and not in the middle of a round
     Result<bool> progress = false;
     {
       const std::scoped_lock lock(mutex_);
@@ -138,7 +140,13 @@ Result<bool> TopicTask::read_partition(uint32_t partition) {
   return true;
 }
 
+Result<> TopicTask::may_publish() const {
+  if (!instants_.has_room()) return fail(ErrorKind::kUnavailable, "there is no instant to publish at: the file 'state/ceiling' is behind the clock");
+  return {};
+}
+
 Result<> TopicTask::apply(TopicReader::Chunk& chunk) {
+  TRY(may_publish());
   // Dead letters first: once the offsets below are applied (and perhaps in a checkpoint) nobody would write them.
   if (!chunk.dead.empty()) TRY(dead_letters_.write(chunk.dead));
   const uint32_t input = timeline_.input_number({topic_.id, chunk.partition});

@@ -51,7 +51,7 @@ struct ViewCounters {
 class TopicTask {
  public:
   TopicTask(log::TopicInfo topic, log::Log& log, std::vector<std::unique_ptr<Shard>>& shards,
-             TimelineWriter& timeline);
+            TimelineWriter& timeline, InstantSource& instants);
   ~TopicTask() { stop(); }
 
   // Where to go on, per partition; before start() or while paused.
@@ -65,6 +65,8 @@ class TopicTask {
   const std::vector<Offset>& positions() const { return next_; }
   // Moves the position of a partition to where its log starts now, if it lies below. Errors: those of the log.
   Result<log::PartitionState> skip_removed(uint32_t partition);
+  // Whether the shards may publish now; asked before their locks are taken. kUnavailable says what they wait for.
+  Result<> may_publish() const;
   bool has_views() const { return !views_.empty(); }
   // Counters live as long as the task. They are told apart by slot.
   void add_view(TopicView view, std::shared_ptr<ViewCounters> counters);
@@ -86,6 +88,7 @@ class TopicTask {
   log::Log& log_;
   std::vector<std::unique_ptr<Shard>>& shards_;
   TimelineWriter& timeline_;
+  InstantSource& instants_;
   DeadLetterQueue dead_letters_;
 
   std::mutex wake_mutex_;  // guards the four below; never held while working

@@ -36,7 +36,7 @@ Result<bool> ViewBuilder::advance_partition(uint32_t partition, Offset target, s
   next_[partition] = std::max(next_[partition], state.log_start);
   if (next_[partition] >= target) return true;
   TRY_ASSIGN(const log::ReadResult read, log_.read(from, next_[partition], bytes_max));
-  const Instant now = instants_.read();
+  const Instant now = instants_.read().value_or(instants_.last());
   TRY(reader_->read(from.partition, read.batches, next_[partition], target, kBuildRows, [&](TopicReader::Chunk& chunk) -> Result<> {
     if (letters_ != nullptr) TRY(letters_->write(chunk.dead));
     for (size_t i = 0; i < order_.size(); ++i) {

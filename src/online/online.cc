@@ -99,7 +99,7 @@ Result<> Online::read(std::shared_ptr<const ReadPlan> plan, std::span<const Enti
   for (size_t i = 0; i < ends.size(); begin = ends[i++])
     keys.push_back({.view = plan->views[i % views].slot, .key = std::string_view(bytes).substr(begin, ends[i] - begin)});
   if (reply.rows.size() < keys.size()) reply.rows.resize(keys.size());
-  auto result = engine_.read(keys, std::span(reply.rows).first(keys.size()));
+  TRY_ASSIGN(auto result, engine_.read(keys, std::span(reply.rows).first(keys.size())));
   reply.plan = std::move(plan);
   reply.as_of = result.as_of;
   reply.cut = std::move(result.cut);

@@ -64,6 +64,7 @@ class Online {
 
   // kNotFound names the nearest service; kUnavailable: a view is still catching up (NOT_READY).
   Result<std::shared_ptr<const ReadPlan>> plan(std::string_view service);
+  // kInvalidArgument: a key; kUnavailable: the engine has no instant to read at.
   Result<> read(std::shared_ptr<const ReadPlan> plan, std::span<const EntityRow> entities, Reply& reply);
 
  private:
