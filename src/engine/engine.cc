@@ -57,7 +57,7 @@ TopicTask& EngineImpl::task_of(const LiveView& live) {
     const std::shared_lock lock(views_mutex_);
     if (const auto at = topics_.find(live.topic.id); at != topics_.end()) return *at->second;
   }
-  auto made = std::make_unique<TopicTask>(live.topic, log_, shards_, *timeline_, *instants_);
+  auto made = std::make_unique<TopicTask>(live.topic, log_, shards_, *timeline_, *instants_, options_.unwritten_bytes_max);
   TopicTask& task = *made;
   {
     const std::scoped_lock lock(notify_mutex_);
@@ -209,7 +209,7 @@ Result<Engine::ReadResult> EngineImpl::read(std::span<const ReadKey> keys, std::
 Result<> EngineImpl::await_instant() {
   if (instants_->await_room(kReadWait)) return {};
   instants_->stick();  // so that the next readers do not wait as well
-  return fail(ErrorKind::kUnavailable, "no instant to read at: the disk does not take the file 'state/ceiling'; free space or mend it, reads then go on by themselves");
+  return fail(ErrorKind::kUnavailable, "no instant to read at: the disk does not take the file 'state/ceiling'; reads go on when it does");
 }
 
 // ---- status

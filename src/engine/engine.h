@@ -26,6 +26,7 @@ struct EngineOptions {
   const Clock* clock = nullptr;
   uint32_t shards = 2;  // a power of two, at most 256
   int64_t checkpoint_interval_ms = 10'000;
+  size_t unwritten_bytes_max = 64u << 20;  // publishes that wait for the timeline's disk; beyond it nothing is applied
 };
 
 // One key of one view version.

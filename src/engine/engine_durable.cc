@@ -61,7 +61,7 @@ void EngineImpl::timeline_loop() {
     lock.unlock();
     const auto written = write_timeline(false);
     if (!written && !failing)
-      log_error("timeline_not_written", {{"reason", written.error().message}, {"action", "free disk space; verify and as_served wait until it works again"}});
+      log_error("timeline_not_written", {{"reason", written.error().message}, {"action", "free disk space; verify and as_served wait until it works again, new events too when too much of it waits"}});
     if (written && failing) log_info("timeline_written_again", {});
     failing = !written;
     lock.lock();

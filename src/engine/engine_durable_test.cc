@@ -143,6 +143,24 @@ TEST_F(EngineDurableTest, AFullDiskTakesNothingFromTheTimeline) {
   expect_as_served(world, replies);
 }
 
+TEST_F(EngineDurableTest, ADiskThatStaysFullHoldsTheTopicsNotMoreAndMoreMemory) {
+  TestFiles files;
+  World world(directory_.path(), 2);
+  world.fs = &files;
+  world.unwritten_bytes_max = 4'000;
+  begin(world);
+  files.full = true;
+  for (int i = 0; i < 500; ++i) world.produce(0, {event()});  // each a batch and so a publish
+  for (const uint64_t before = files.refused; files.refused < before + 10;) std::this_thread::yield();
+  const std::vector<Reply> replies = {ask(world)};  // reads go on
+  EXPECT_GT(replies.front().visits, 0);
+  EXPECT_LT(replies.front().visits, 500);
+  files.full = false;
+  world.wait_until_applied();
+  EXPECT_EQ(ask(world).visits, 500);
+  expect_as_served(world, replies);
+}
+
 // An instant above the durable ceiling could be issued again by the next process. Without one nobody waits for ever.
 TEST_F(EngineDurableTest, WhileTheCeilingCannotBeWrittenReadsAreRefused) {
   TestFiles files;

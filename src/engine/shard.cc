@@ -53,6 +53,7 @@ void Shard::record_publish() {
   moved_.clear();
   ++publishes_;
   entry.instant = instants_.publish();
+  unwritten_bytes_ += sizeof(PublishEntry) + entry.moved.size() * sizeof(InputOffset);
   unwritten_.publishes.push_back(std::move(entry));
 }
 
@@ -82,6 +83,7 @@ void Shard::begin(const std::vector<std::optional<Offset>>& applied) {
 
 ShardPublishes Shard::take_publishes() {
   const std::unique_lock lock(mutex_);
+  unwritten_bytes_ = 0;
   return std::exchange(unwritten_, {});
 }
 

@@ -2,6 +2,7 @@
 // that the timeline has not written yet.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <shared_mutex>
@@ -45,6 +46,8 @@ class Shard {
 
   // The publishes since the last call, with the vector before them.
   ShardPublishes take_publishes();
+  // The memory of these publishes. Needs no lock.
+  size_t unwritten_bytes() const { return unwritten_bytes_.load(std::memory_order_relaxed); }
 
   // ---- reading: hold shared() over all of these, and over what evaluate() gave.
   FairSharedMutex& mutex() { return mutex_; }
@@ -64,6 +67,7 @@ class Shard {
   std::vector<uint32_t> moved_;                              // inputs that moved since the last publish
   uint64_t publishes_;
   ShardPublishes unwritten_;
+  std::atomic<size_t> unwritten_bytes_{0};
   std::vector<uint32_t> fresh_;  // rows of one apply that are new
 };
 

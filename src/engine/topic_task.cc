@@ -1,5 +1,7 @@
 #include "engine/topic_task.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 
 #include "base/logging.h"
@@ -35,8 +37,9 @@ GroupedViews group_views(std::span<const TopicView> views) {
 }
 
 TopicTask::TopicTask(log::TopicInfo topic, log::Log& log, std::vector<std::unique_ptr<Shard>>& shards, TimelineWriter& timeline,
-                     InstantSource& instants)
-    : topic_(std::move(topic)), log_(log), shards_(shards), timeline_(timeline), instants_(instants), dead_letters_(log, topic_.name) {}
+                     InstantSource& instants, size_t unwritten_bytes_max)
+    : topic_(std::move(topic)), log_(log), shards_(shards), timeline_(timeline), instants_(instants),
+      unwritten_bytes_max_(unwritten_bytes_max), dead_letters_(log, topic_.name) {}
 
 void TopicTask::start() {
   if (thread_.joinable() || stopping_) return;
@@ -142,6 +145,10 @@ Result<bool> TopicTask::read_partition(uint32_t partition) {
 
 Result<> TopicTask::may_publish() const {
   if (!instants_.has_room()) return fail(ErrorKind::kUnavailable, "there is no instant to publish at: the file 'state/ceiling' is behind the clock");
+  size_t unwritten = 0;
+  for (const auto& shard : shards_) unwritten += shard->unwritten_bytes();
+  if (unwritten >= unwritten_bytes_max_)
+    return fail(ErrorKind::kUnavailable, fmt::format("{} bytes of publishes wait for the disk of the timeline", unwritten));
   return {};
 }
 

@@ -51,7 +51,7 @@ struct ViewCounters {
 class TopicTask {
  public:
   TopicTask(log::TopicInfo topic, log::Log& log, std::vector<std::unique_ptr<Shard>>& shards,
-            TimelineWriter& timeline, InstantSource& instants);
+            TimelineWriter& timeline, InstantSource& instants, size_t unwritten_bytes_max);
   ~TopicTask() { stop(); }
 
   // Where to go on, per partition; before start() or while paused.
@@ -89,6 +89,7 @@ class TopicTask {
   std::vector<std::unique_ptr<Shard>>& shards_;
   TimelineWriter& timeline_;
   InstantSource& instants_;
+  const size_t unwritten_bytes_max_;
   DeadLetterQueue dead_letters_;
 
   std::mutex wake_mutex_;  // guards the four below; never held while working

@@ -105,6 +105,7 @@ struct World {
   uint32_t shards;
   FileSystem* fs = &posix_file_system();  // the engine's own
   const Clock* clock = &system_clock();
+  size_t unwritten_bytes_max = 64u << 20;
 
   explicit World(std::string directory, uint32_t shard_count = 2, size_t wal_segment_bytes = 1u << 20)
       : dir(std::move(directory)), shards(shard_count) {
@@ -121,7 +122,8 @@ struct World {
   }
 
   void start() {
-    EngineOptions options{.dir = dir, .fs = fs, .clock = clock, .shards = shards, .checkpoint_interval_ms = 3'600'000};
+    EngineOptions options{.dir = dir, .fs = fs, .clock = clock, .shards = shards, .checkpoint_interval_ms = 3'600'000,
+                          .unwritten_bytes_max = unwritten_bytes_max};
     engine = Engine::start(options, *log, *catalog).value();
   }
   void define(std::string_view text) {
