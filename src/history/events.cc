@@ -134,17 +134,28 @@ struct PartitionHistory {
   LostEvents lost;
 };
 
-Result<LostEvents> lost_before(const EventRequest& request, TopicPartition partition, Offset start, log::Log& log) {
-  if (start == Offset{0}) return LostEvents{};
-  LostEvents out{.until_us = INT64_MAX, .partition = partition.partition, .log_start = start};
-  TRY_ASSIGN(const log::ReadResult first, log.read(partition, start, 1));
-  if (!first.batches.empty()) out.until_us = first.batches.front().at.us + request.source.max_ahead_us;
-  return out;
+// No row of a record that was appended at `at` or before has a later event time.
+int64_t latest_event_time(AppendTime at, int64_t max_ahead_us) {
+  int64_t out = 0;
+  return __builtin_add_overflow(at.us, max_ahead_us, &out) ? INT64_MAX : out;
 }
 
-Result<PartitionHistory> read_from(const EventRequest& request, TopicPartition partition, Offset start, Offset until, log::Log& log) {
+Result<LostEvents> lost_before(const EventRequest& request, TopicPartition partition, const log::PartitionState& state, log::Log& log) {
+  if (state.log_start == Offset{0}) return LostEvents{};
+  std::optional<AppendTime> last = state.last_removed;
+  if (!last) {  // an older version did not keep it: what is still there was appended later
+    TRY_ASSIGN(const log::ReadResult first, log.read(partition, state.log_start, 1));
+    if (!first.batches.empty()) last = first.batches.front().at;
+  }
+  const int64_t until_us = last ? latest_event_time(*last, request.source.max_ahead_us) : INT64_MAX;
+  return LostEvents{.until_us = until_us, .partition = partition.partition, .log_start = state.log_start};
+}
+
+Result<PartitionHistory> read_from(const EventRequest& request, TopicPartition partition, const log::PartitionState& state, Offset until, log::Log& log) {
   PartitionHistory out;
-  TRY_ASSIGN(out.lost, lost_before(request, partition, start, log));
+  if (until > Offset{0}) {  // else nothing of it is asked for
+    TRY_ASSIGN(out.lost, lost_before(request, partition, state, log));
+  }
   out.views.resize(request.programs.size());
   const auto reader = engine::TopicReader::make({{.source = request.source, .programs = request.programs}});
   const auto sink = [&](engine::TopicReader::Chunk& chunk) -> Result<> {
@@ -160,7 +171,7 @@ Result<PartitionHistory> read_from(const EventRequest& request, TopicPartition p
     }
     return {};
   };
-  for (Offset at = start; at < until;) {
+  for (Offset at = state.log_start; at < until;) {
     if (request.stop.stop_requested()) return fail(ErrorKind::kCancelled, "cancelled");
     TRY_ASSIGN(const log::ReadResult read, log.read(partition, at, 8u << 20));
     if (read.batches.empty()) break;
@@ -178,7 +189,7 @@ Result<PartitionHistory> read_from(const EventRequest& request, TopicPartition p
 Result<PartitionHistory> read_partition(const EventRequest& request, TopicPartition partition, Offset until, log::Log& log) {
   for (;;) {
     TRY_ASSIGN(const log::PartitionState before, log.partition_state(partition));
-    auto out = read_from(request, partition, before.log_start, until, log);
+    auto out = read_from(request, partition, before, until, log);
     if (out || out.error().kind != ErrorKind::kInvalidArgument) return out;
     TRY_ASSIGN(const log::PartitionState after, log.partition_state(partition));
     if (after.log_start == before.log_start) return out;
@@ -193,7 +204,7 @@ bool LostEvents::reach(const feature::Window& window, int64_t t) const {
 
 std::string LostEvents::text(std::string_view topic) const {
   const std::string where = fmt::format("the log holds {}-{} from offset {} on", topic, partition.value, log_start.value);
-  if (until_us == INT64_MAX) return where + ", where nothing is left";
+  if (until_us == INT64_MAX) return where + "; nothing says how late the events were that retention removed there";
   return where + "; what retention removed there may reach up to " + format_time(until_us);
 }
 

@@ -20,7 +20,8 @@
 
 namespace ms::history {
 
-// Up to kChunkRows rows of one topic partition: those of a group in offset order; read_events() lays a group's rows together.
+// Up to kChunkRows rows of one topic partition: those of a group in offset order; read_events() lays a group's rows together and
+// empties `rows.shard_hashes`, which the grouping replaces.
 struct EventChunk {
   feature::PreparedRows rows;
   Grouping grouping;
@@ -31,9 +32,8 @@ struct ViewEvents {
   TopicId topic;  // nil for a file
   std::vector<std::unique_ptr<EventChunk>> chunks;
 };
-// What retention has taken from the history of a topic. Whatever its partitions lost was appended no later than the first
-// record that they still hold, and a row's event time is at most `max_ahead` after its append time: so no lost row has an
-// event time above `until_us`. INT64_MAX: a partition has nothing left that could say.
+// What retention has taken from the history of a topic. The log knows when the last of it was appended, and a row's event time
+// is at most `max_ahead` after its append time: so no lost row has an event time above `until_us`. INT64_MAX: nothing says so.
 struct LostEvents {
   int64_t until_us = INT64_MIN;  // INT64_MIN: nothing is lost
   PartitionId partition;         // the one with the latest such time, and what it still holds

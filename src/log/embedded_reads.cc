@@ -41,8 +41,7 @@ Result<std::shared_ptr<PartitionLog>> EmbeddedLog::partition(const TopicPartitio
 
 Result<PartitionState> EmbeddedLog::partition_state(TopicPartition p) const {
   TRY_ASSIGN(const auto log, partition(p));
-  const Offset high = log->high_watermark();
-  return PartitionState{log->log_start(), high, high, log->bytes()};
+  return log->state();
 }
 
 Result<ReadResult> EmbeddedLog::read(TopicPartition from_partition, Offset from, size_t max_bytes) {

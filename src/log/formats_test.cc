@@ -87,5 +87,20 @@ TEST(Formats, TheExampleOfTheStreamObjectPage) {
   EXPECT_EQ(directory.runs[0].time_of({5}).us, kTimeUs);
 }
 
+// Version 1 did not know when the removed records were appended.
+TEST(Formats, AnOlderMetadataStateIsRead) {
+  MetaState state;
+  ASSERT_TRUE(state.apply(CreateTopic{kTopic, "t", 1, {}, false}, {7}));
+  const std::string now = state.encode();
+  std::string older = now;
+  older[0] = 1;
+  older.erase(74, 8);  // behind the partition's three offsets
+  const auto read = MetaState::decode(older);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->encode(), now);
+  older[0] = 3;
+  EXPECT_EQ(MetaState::decode(older).error().kind, ErrorKind::kUnsupported);
+}
+
 }  // namespace
 }  // namespace ms::log

@@ -97,6 +97,7 @@ struct ReadResult {
 struct PartitionState {
   Offset log_start, high_watermark, last_stable;
   int64_t bytes = 0;
+  std::optional<AppendTime> last_removed;  // no record below log_start was appended later; none: not known, or none removed
 };
 struct OffsetAndTime {
   Offset offset;

@@ -241,21 +241,27 @@ TEST_F(LogTest, LogAppendTime) {
 TEST_F(LogTest, RetentionMovesTheLogStartAndRemovesObjects) {
   open();
   const TopicPartition p = topic("events", 1, {{"retention.ms", "1000"}});
-  append(p, 3);
+  const AppendTime first = append(p, 3).append_time;
+  EXPECT_FALSE(log().partition_state(p)->last_removed);
   ASSERT_TRUE(log().reconcile());
   clock().advance(800'000);
-  append(p, 2);
+  const AppendTime second = append(p, 2).append_time;
   ASSERT_TRUE(log().reconcile());
   clock().advance(800'000);
   ASSERT_TRUE(log().enforce_retention());
   EXPECT_EQ(log().partition_state(p)->log_start.value, 3);
+  EXPECT_EQ(log().partition_state(p)->last_removed, first);
   EXPECT_EQ(contents(p).size(), 2u);
   EXPECT_EQ(objects(), 2u);  // the grace has not passed
   clock().advance(options().object_grace_ms * 1000);
   ASSERT_TRUE(log().enforce_retention());
   EXPECT_EQ(objects(), 1u);
-  reopen();
-  EXPECT_EQ(log().partition_state(p)->log_start.value, 5);
+  for (int i = 0; i < 2; ++i) {
+    reopen();
+    EXPECT_EQ(log().partition_state(p)->log_start.value, 5);
+    EXPECT_EQ(log().partition_state(p)->last_removed, second);
+    ASSERT_TRUE(log().reconcile());  // from the write-ahead log, then from its snapshot
+  }
   EXPECT_TRUE(log().read(p, {4}, 100).error().message.starts_with("OFFSET_OUT_OF_RANGE"));
   ASSERT_TRUE(log().alter_config(p.topic, {{"retention.ms", "-1"}, {"retention.bytes", "1"}}));
   append(p, 1);

@@ -8,7 +8,7 @@
 
 namespace ms::log {
 namespace {
-constexpr uint32_t kSnapshotVersion = 1;
+constexpr uint32_t kSnapshotVersion = 2;  // 1 had no last_removed_us
 constexpr int32_t kPartitionsPerTopicMax = 200'000;  // a damaged count must not reserve memory
 constexpr uint32_t kReservePerCommandMax = 1'000;
 Unexpected no_topic(TopicId id) { return not_found(fmt::format("no topic with id {}", id.uuid.to_string())); }
@@ -141,8 +141,10 @@ Result<uint64_t> MetaState::on(const AdvanceLogStart& c, AppendTime now) {
   if (partition == nullptr) return not_found("no such partition");
   if (c.to.value > partition->next_offset) return invalid("the log start cannot pass the end");
   partition->log_start = std::max(partition->log_start, c.to.value);
+  if (partition->log_start > partition->reconciled()) partition->last_removed_us = now.us;
   while (!partition->runs.empty()) {
     const auto& [object, run] = partition->runs.begin()->second;
+    if (run.base.value < partition->log_start) partition->last_removed_us = std::max(partition->last_removed_us, run.last_append_us);
     if (run.next.value > partition->log_start) break;
     partition->reconciled_floor = std::max(partition->reconciled_floor, run.next.value);
     drop_run(object, now);
@@ -172,7 +174,8 @@ std::string MetaState::encode() const {
     log::encode(out, id), out.sized(topic.info.name), log::encode(out, topic.info.config), out.u8(topic.info.internal);
     out.varint(topic.partitions.size());
     for (const PartitionHead& p : topic.partitions) {
-      out.i64(p.log_start), out.i64(p.next_offset), out.i64(p.reconciled_floor), out.varint(p.runs.size());
+      out.i64(p.log_start), out.i64(p.next_offset), out.i64(p.reconciled_floor), out.i64(p.last_removed_us);
+      out.varint(p.runs.size());
       for (const auto& [base, run] : p.runs) out.u64(run.first), log::encode(out, run.second);
       p.producers.encode(out);
     }
@@ -189,7 +192,8 @@ std::string MetaState::encode() const {
 Result<MetaState> MetaState::decode(std::string_view bytes) {
   ByteReader in(bytes);
   MetaState state;
-  if (const uint32_t version = in.u32(); version != kSnapshotVersion)
+  const uint32_t version = in.u32();
+  if (version == 0 || version > kSnapshotVersion)
     return fail(ErrorKind::kUnsupported, fmt::format("metadata snapshot version {}", version));
   state.last_append_us_ = in.i64(), state.next_producer_id_ = in.i64(), state.next_object_ = in.u64();
   for (uint64_t topics = in.varint(); topics > 0 && in.ok(); --topics) {
@@ -199,6 +203,7 @@ Result<MetaState> MetaState::decode(std::string_view bytes) {
     for (uint64_t partitions = in.varint(); partitions > 0 && in.ok(); --partitions) {
       PartitionHead& p = topic.partitions.emplace_back();
       p.log_start = in.i64(), p.next_offset = in.i64(), p.reconciled_floor = in.i64();
+      if (version >= 2) p.last_removed_us = in.i64();
       for (uint64_t runs = in.varint(); runs > 0 && in.ok(); --runs) {
         const uint64_t object = in.u64();
         const ObjectRun run = decode_run(in);

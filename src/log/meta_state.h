@@ -20,6 +20,7 @@ struct PartitionHead {
   ProducerTable producers;
   int64_t reconciled() const { return runs.empty() ? reconciled_floor : std::max(reconciled_floor, runs.rbegin()->second.second.next.value); }
   int64_t reconciled_floor = 0;  // where runs ended that retention has removed
+  int64_t last_removed_us = 0;   // append time of the last record below log_start, or a later one; 0: not known
 };
 
 struct TopicState {

@@ -34,6 +34,10 @@ void PartitionLog::trim_tail() {
 void PartitionLog::advance_log_start(Offset to) {
   const std::scoped_lock lock(mutex_);
   log_start_ = std::max(log_start_, to.value);
+  for (auto run = runs_.begin(); run != runs_.end() && run->first < log_start_; ++run)
+    last_removed_us_ = std::max(last_removed_us_, run->second.run.last_append_us);
+  for (auto entry = tail_.begin(); entry != tail_.end() && entry->base < log_start_; ++entry)
+    last_removed_us_ = std::max(last_removed_us_, entry->append_us);
   while (!runs_.empty() && runs_.begin()->second.run.next.value <= log_start_) {
     bytes_ -= static_cast<int64_t>(runs_.begin()->second.run.bytes);
     runs_.erase(runs_.begin());
@@ -59,6 +63,11 @@ Offset PartitionLog::log_start() const {
 Offset PartitionLog::high_watermark() const {
   const std::scoped_lock lock(mutex_);
   return {next_};
+}
+PartitionState PartitionLog::state() const {
+  const std::scoped_lock lock(mutex_);
+  const auto removed = last_removed_us_ > 0 ? std::optional(AppendTime{last_removed_us_}) : std::nullopt;
+  return {.log_start = {log_start_}, .high_watermark = {next_}, .last_stable = {next_}, .bytes = bytes_, .last_removed = removed};
 }
 int64_t PartitionLog::bytes() const {
   const std::scoped_lock lock(mutex_);

@@ -50,8 +50,8 @@ struct ReadPlan {
 class PartitionLog {
  public:
   // Begins with nothing but what stream objects hold, offsets below `reconciled`; add_run and push bring the rest.
-  PartitionLog(const Wal* const* wal, int64_t log_start, int64_t reconciled)
-      : wal_(wal), log_start_(log_start), next_(reconciled), reconciled_(reconciled) {}
+  PartitionLog(const Wal* const* wal, int64_t log_start, int64_t reconciled, int64_t last_removed_us)
+      : wal_(wal), log_start_(log_start), next_(reconciled), reconciled_(reconciled), last_removed_us_(last_removed_us) {}
 
   void push(BatchEntry entry);  // durable now
   void add_run(const RunRef& run);
@@ -60,6 +60,7 @@ class PartitionLog {
 
   Offset log_start() const;
   Offset high_watermark() const;
+  PartitionState state() const;
   int64_t bytes() const;
   ReadPlan plan_read(Offset from, size_t max_bytes) const;
   // Unreconciled batches from `from` (or the first one) on, up to about max_bytes and below `end`.
@@ -80,6 +81,7 @@ class PartitionLog {
   mutable std::mutex mutex_;
   int64_t log_start_, next_;
   int64_t reconciled_;           // offsets below are in runs
+  int64_t last_removed_us_;      // append time of the last record below log_start_, or a later one; 0: not known
   int64_t evicted_ = 0;          // batches whose base is below are not in memory
   int64_t bytes_ = 0;            // visible bytes from log_start on: runs and unreconciled tail
   std::deque<BatchEntry> tail_;

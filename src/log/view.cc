@@ -9,7 +9,7 @@ void View::load(const MetaState& state) {
     view->info = topic.info;
     view->settings = topic_settings(topic.info.config);
     for (const PartitionHead& head : topic.partitions) {
-      auto& p = view->partitions.emplace_back(std::make_shared<PartitionLog>(wal_, head.log_start, head.reconciled_floor));
+      auto& p = view->partitions.emplace_back(std::make_shared<PartitionLog>(wal_, head.log_start, head.reconciled_floor, head.last_removed_us));
       for (const auto& [base, run] : head.runs) p->add_run({run.first, run.second});
     }
     by_name_[topic.info.name] = id;

@@ -51,7 +51,7 @@ class View {
   void on(const ReserveObjects&) {}
   void on(const ForgetObjects&) {}
   PartitionLog* partition(const TopicPartition& p) const;
-  std::shared_ptr<PartitionLog> empty_partition() const { return std::make_shared<PartitionLog>(wal_, 0, 0); }
+  std::shared_ptr<PartitionLog> empty_partition() const { return std::make_shared<PartitionLog>(wal_, 0, 0, 0); }
 
   const Wal* const* wal_;
   mutable std::shared_mutex mutex_;
