@@ -29,9 +29,33 @@ uint32_t group_count(TrainMode mode, unsigned threads, uint64_t rows) {
   return std::bit_ceil(static_cast<uint32_t>(std::clamp<uint64_t>(rows / kRowsPerGroup, threads * 8ull, 4'096)));
 }
 
+// Also of files that do not exist yet.
 bool same_file(const std::string& a, const std::string& b) {
   std::error_code ignored;
-  return std::filesystem::equivalent(a, b, ignored);
+  if (std::filesystem::equivalent(a, b, ignored)) return true;
+  const auto x = std::filesystem::weakly_canonical(a, ignored), y = std::filesystem::weakly_canonical(b, ignored);
+  return !x.empty() && x == y;
+}
+
+std::string manifest_path_of(const TrainRequest& request) { return request.manifest.empty() ? request.out + ".manifest.json" : request.manifest; }
+
+// What is written on the way to the output and its manifest must hit nothing that is read, and neither of the two the other.
+Result<> check_paths(const TrainRequest& request) {
+  const std::string manifest = manifest_path_of(request);
+  const std::vector<std::string> written = {request.out, request.out + ".tmp", manifest, manifest + ".tmp"};
+  std::vector<std::string> read = {request.spine};
+  for (const auto& [source, file] : request.event_files) read.push_back(file);
+  // An earlier manifest may pin the training set that replaces its own.
+  if (!request.pin_manifest.empty() && !same_file(request.pin_manifest, manifest)) read.push_back(request.pin_manifest);
+  for (size_t i = 0; i < written.size(); ++i) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(written[i], ignored)) return invalid(written[i] + " is a directory; the job writes a file of this name");
+    for (size_t j = 0; j < i; ++j)
+      if (same_file(written[i], written[j])) return invalid("the output and its manifest would both write " + written[i]);
+    for (const std::string& input : read)
+      if (same_file(written[i], input)) return invalid("the job would write over what it reads: " + input);
+  }
+  return {};
 }
 
 // Views made at different times may hold different versions of one source; those are read apart.
@@ -64,13 +88,13 @@ class Training {
  private:
   Result<> check_request() const {
     TRY(check_compression(request_.compression));
-    if (same_file(request_.spine, request_.out)) return invalid("the spine and the output are one file: " + request_.out);
     for (const std::string& path : {request_.out, request_.manifest}) {
       const std::string parent = std::filesystem::path(path).parent_path().string();
       if (parent.empty()) continue;
       TRY_ASSIGN(const bool there, inputs_.fs->exists(parent));
       if (!there) return invalid(path + ": there is no directory '" + parent + "'");
     }
+    TRY(check_paths(request_));
     for (const auto& [source, file] : request_.event_files) {
       if (std::ranges::none_of(service_.views, [&](const TrainView& v) { return v.source.name == source; }))
         return invalid("service '" + service_.name + "' has no source '" + source + "'");
@@ -272,7 +296,7 @@ class Training {
 
   Result<> write() {
     reporter_.begin("replaying", spine_->rows() * service_.views.size());
-    const std::string manifest_path = request_.manifest.empty() ? request_.out + ".manifest.json" : request_.manifest;
+    const std::string manifest_path = manifest_path_of(request_);
     std::string manifest;
     const auto answer_until = [this](size_t chunk_end) -> Result<> {
       for (const auto& derivation : derivations_) TRY(derivation->answer_until(chunk_end));

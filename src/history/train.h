@@ -57,7 +57,7 @@ TrainService training_service(const catalog::ServiceEntry& service);
 
 struct TrainRequest {
   std::string spine;        // FILE.parquet or FILE.csv
-  std::string out;          // FILE.parquet; written as OUT.tmp and renamed when complete
+  std::string out;          // FILE.parquet; written as OUT.tmp and renamed when complete, with the manifest: both or none of them
   std::string manifest;     // empty: OUT.manifest.json
   std::string time_column;  // empty: event_time, timestamp, time, date (the first there is), else the only timestamp column
   TrainMode mode = TrainMode::kAsKnown;

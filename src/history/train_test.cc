@@ -192,6 +192,49 @@ TEST(Train, AnOutputThatCannotGetItsManifestIsNotWritten) {
   EXPECT_EQ(run.dir.files(), 4u);  // spine, events, the older output, the directory in the way
 }
 
+// Nor does it take the older one's manifest away, when something comes into the way of the output at the last moment.
+TEST(Train, AnOutputThatCannotBeNamedLeavesTheOlderManifest) {
+  for (const bool had_manifest : {true, false}) {
+    Job run;
+    run.request.manifest = run.dir / "out.json";
+    if (had_manifest) run.dir.write("out.json", "older");
+    run.progress = [&](const TrainProgress&) { std::filesystem::create_directories(run.request.out); };
+    const auto report = run();
+    ASSERT_FALSE(report);
+    EXPECT_NE(report.error().message.find("out.parquet"), std::string::npos) << report.error().message;
+    EXPECT_EQ(run.dir.files(), had_manifest ? 4u : 3u);  // spine, events, the directory in the way
+    if (had_manifest) EXPECT_EQ(*read_file(posix_file_system(), run.request.manifest), "older");
+  }
+}
+
+// Before anything is read: nothing that the job is told to read or to write is in the way of something else.
+TEST(Train, RefusesToWriteOverWhatItReadsOrWrites) {
+  const auto refuses = [](const auto& change) {
+    Job run;
+    run.request.manifest = run.dir / "out.json";
+    change(run.request, run.dir);
+    run.progress = [](const TrainProgress&) { FAIL() << "the job began"; };
+    const size_t files = run.dir.files();
+    const auto report = run();
+    EXPECT_FALSE(report);
+    EXPECT_EQ(report.error().kind, ErrorKind::kInvalidArgument);
+    EXPECT_EQ(run.dir.files(), files);
+  };
+  using Request = TrainRequest;
+  refuses([](Request& r, const Directory& d) { std::filesystem::create_directories(r.out = d / "directory"); });
+  refuses([](Request& r, const Directory& d) { std::filesystem::create_directories(r.manifest = d / "directory"); });
+  refuses([](Request& r, const Directory&) { r.manifest = r.out; });
+  refuses([](Request& r, const Directory& d) { r.manifest = d / "./out.parquet"; });
+  refuses([](Request& r, const Directory&) { r.manifest = r.out + ".tmp"; });
+  refuses([](Request& r, const Directory&) { r.out = r.manifest + ".tmp"; });
+  refuses([](Request& r, const Directory&) { r.out = r.spine; });
+  refuses([](Request& r, const Directory&) { r.manifest = r.spine; });
+  refuses([](Request& r, const Directory&) { r.out = r.event_files["flights"]; });
+  refuses([](Request& r, const Directory&) { r.manifest = r.event_files["flights"]; });
+  refuses([](Request& r, const Directory& d) { std::filesystem::create_symlink(r.spine, r.manifest = d / "link"); });
+  refuses([](Request& r, const Directory& d) { std::filesystem::copy_file(r.spine, d / "out.parquet.tmp"), r.spine = d / "out.parquet.tmp"; });
+}
+
 // What train() has reported is there after a power loss, and on a full disk there is nothing of it.
 TEST(Train, TheOutputIsOnTheDisk) {
   for (const uint64_t seed : {1, 2, 3, 4, 5}) {

@@ -354,12 +354,20 @@ Result<> write_training_file(const TrainingFileOptions& options, const Table& sp
 Result<> publish(FileSystem& fs, const std::string& path, const std::string& manifest_path, std::string_view manifest) {
   const std::string manifest_tmp = manifest_path + ".tmp";
   const auto all = [&]() -> Result<> {
+    std::optional<std::string> older;
+    TRY_ASSIGN(const bool had, fs.exists(manifest_path));
+    if (had) {
+      TRY_ASSIGN(older, read_file(fs, manifest_path));
+    }
     TRY_ASSIGN(const auto file, create(fs, manifest_tmp));
     const std::span part(reinterpret_cast<const uint8_t*>(manifest.data()), manifest.size());
     TRY(file->write_at(0, {&part, 1}));
     TRY(file->sync_data());
     TRY(fs.rename(manifest_tmp, manifest_path));
-    TRY(fs.rename(path + ".tmp", path));
+    if (auto named = fs.rename(path + ".tmp", path); !named) {
+      (void)(older ? write_file_atomically(fs, manifest_path, *older) : fs.remove(manifest_path));
+      return named;
+    }
     TRY(fs.sync_directory(parent_of(manifest_path)));
     return fs.sync_directory(parent_of(path));
   };
