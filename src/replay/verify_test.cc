@@ -166,7 +166,11 @@ class VerifyAfterRetention : public Verify {
     EXPECT_TRUE(world_.log->enforce_retention());
     EXPECT_GT(world_.log->partition_state({topic.id, PartitionId{0}})->log_start, Offset{0});
   }
-  void write_spine(Instant t) { std::ofstream(dir_ + "/spine.csv") << "user,event_time\nu1," << format_time(t.us) << "\n"; }
+  void write_spine(const std::vector<Instant>& times) {
+    std::ofstream file(dir_ + "/spine.csv");
+    file << "user,event_time\n";
+    for (const Instant t : times) file << "u1," << format_time(t.us) << "\n";
+  }
   Result<history::TrainReport> train(bool statuses) {
     history::TrainRequest request{.spine = dir_ + "/spine.csv", .out = dir_ + "/out.parquet", .statuses = statuses};
     return history::train(service(), request, {.fs = &fs_, .clock = &system_clock(), .log = world_.log.get()}, {}, {});
@@ -183,7 +187,11 @@ TEST_F(VerifyAfterRetention, LostRecordsAreNoDifference) {
 }
 
 TEST_F(VerifyAfterRetention, TrainingSaysWhatIsLost) {
-  write_spine(Instant{last_.us + kMicrosPerHour});  // windows of minutes end above all that is lost, lifetime reaches it
+  write_spine({{last_.us + kMicrosPerHour}, {last_.us + kMicrosPerMinute}, {last_.us + kMicrosPerHour}});
+  const auto earliest = train(false);
+  ASSERT_FALSE(earliest);
+  EXPECT_NE(earliest.error().message.find("row 2 ("), std::string::npos) << earliest.error().message;
+  write_spine({{last_.us + kMicrosPerHour}});  // windows of minutes end above all that is lost, lifetime reaches it
   const auto refused = train(false);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("row 1 ("), std::string::npos) << refused.error().message;
