@@ -90,6 +90,7 @@ Result<std::optional<OffsetAndTime>> EmbeddedLog::offset_for_time(TopicPartition
       // The object may have been removed since; the next place is not in it any more.
       if (!found && found.error().kind == ErrorKind::kNotFound && removed++ == 0) continue;
       if (!found || *found) return found;
+      removed = 0;
       from = run->run.next;
     } else {
       TRY_ASSIGN(const ReadBatch batch, read_tail(std::get<TailBatch>(*place)));

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "codec/testing/record_batches.h"
 #include "log/commands.h"
 #include "log/testing/log_fixture.h"
 #include "log/wal.h"
@@ -103,7 +104,7 @@ TEST_F(LogFailure, MissingFilesAreRefused) {
   EXPECT_EQ(try_open().error().kind, ErrorKind::kCorruption);
 }
 
-TEST_F(LogFailure, AFullDiskRefusesAppendsAndRecoversByItself) {
+TEST_F(LogFailure, AFaultyDiskRefusesAppendsAndRecoversByItself) {
   options().object_grace_ms = 0;
   open();
   const TopicPartition p = topic("events", 1, {{"retention.bytes", "100000"}});
@@ -126,7 +127,7 @@ TEST_F(LogFailure, AFullDiskRefusesAppendsAndRecoversByItself) {
   EXPECT_TRUE(failures().empty());
 }
 
-TEST_F(LogFailure, DeletingATopicFreesAFullDisk) {
+TEST_F(LogFailure, DeletingATopicFreesAFaultyDisk) {
   options().object_grace_ms = 0;
   open();
   const TopicPartition p = topic("events", 1);
@@ -190,12 +191,13 @@ TEST_F(LogFailure, ADamagedTailKeepsOnlyItsPartitionFromObjects) {
   EXPECT_EQ(contents(q).size(), 3u);
 }
 
-// A disk that is found full only when the next segment's file is there or about to be renamed: by its directory, or by the sync
-// of its header, which may be durable all the same.
-class FullDisk final : public FileSystem {
+// A disk that may be found full only when the next segment's file is there or about to be renamed: by its directory, or by the
+// sync of its header, which may be durable all the same. What happens just before a file is opened can be arranged.
+class FaultyDisk final : public FileSystem {
  public:
-  explicit FullDisk(FileSystem& to) : to_(to) {}
+  explicit FaultyDisk(FileSystem& to) : to_(to) {}
   Result<std::unique_ptr<File>> open(const std::string& path, Open mode) override {
+    opening(path);
     TRY_ASSIGN(auto file, to_.open(path, mode));
     return std::make_unique<FullFile>(std::move(file), *this);
   }
@@ -206,11 +208,12 @@ class FullDisk final : public FileSystem {
   Result<bool> exists(const std::string& path) override { return to_.exists(path); }
   Result<> sync_directory(const std::string& directory) override { return full_directory ? full() : to_.sync_directory(directory); }
   bool full_directory = false, full_header = false;
+  std::function<void(const std::string&)> opening = [](const std::string&) {};
 
  private:
   class FullFile final : public File {
    public:
-    FullFile(std::unique_ptr<File> file, const FullDisk& disk) : file_(std::move(file)), disk_(disk) {}
+    FullFile(std::unique_ptr<File> file, const FaultyDisk& disk) : file_(std::move(file)), disk_(disk) {}
     Result<> write_at(uint64_t at, std::span<const std::span<const uint8_t>> parts) override {
       header_ = at == 0;
       return file_->write_at(at, parts);
@@ -226,7 +229,7 @@ class FullDisk final : public FileSystem {
 
    private:
     std::unique_ptr<File> file_;
-    const FullDisk& disk_;
+    const FaultyDisk& disk_;
     bool header_ = false;  // it was written last
   };
   static Result<> full() { return fail(ErrorKind::kExhausted, "full"); }
@@ -256,12 +259,12 @@ class LogFailureOfSegments : public ::testing::Test {
   static std::vector<uint8_t> segment_of(const Wal& wal) { return commands_of(wal.frame_bytes_max() - kWalHeaderBytes); }
 
   ms::testing::CrashFileSystem fs_{1};
-  FullDisk disk_{fs_};
+  FaultyDisk disk_{fs_};
   uint64_t found_ = 0;
 };
 
 TEST_F(LogFailureOfSegments, AFullDiskAtTheirStartIsNoFailure) {
-  for (bool FullDisk::*fault : {&FullDisk::full_directory, &FullDisk::full_header}) {
+  for (bool FaultyDisk::*fault : {&FaultyDisk::full_directory, &FaultyDisk::full_header}) {
     const auto wal = open_wal();
     const auto commands = segment_of(*wal);
     for (const uint64_t segment : {1u, 2u, 3u, 4u}) {
@@ -282,7 +285,7 @@ TEST_F(LogFailureOfSegments, AFullDiskAtTheirStartIsNoFailure) {
 // What is acknowledged between a refused group and the next segment is found again, whatever of that segment is durable.
 TEST_F(LogFailureOfSegments, AFullDiskAtTheirStartTakesNoFrameAway) {
   const std::vector<uint8_t> small = commands_of(100);
-  for (bool FullDisk::*fault : {&FullDisk::full_directory, &FullDisk::full_header}) {
+  for (bool FaultyDisk::*fault : {&FaultyDisk::full_directory, &FaultyDisk::full_header}) {
     for (int luck = 0; luck < 16; ++luck) {
       uint64_t acknowledged = 0;
       const auto append = [&](Wal& wal, std::span<const uint8_t> commands) {
@@ -295,7 +298,7 @@ TEST_F(LogFailureOfSegments, AFullDiskAtTheirStartTakesNoFrameAway) {
       disk_.*fault = true;
       EXPECT_EQ(wal->reserve(segment_of(*wal).size(), false).error().kind, ErrorKind::kExhausted);
       for (int i = 0; i < 3; ++i) append(*wal, small);
-      if (fault == &FullDisk::full_directory) EXPECT_EQ(acknowledged, 4u);  // commands have their own reserve
+      if (fault == &FaultyDisk::full_directory) EXPECT_EQ(acknowledged, 4u);  // commands have their own reserve
       disk_.*fault = false;
       for (int life = 0; life < 3; ++life) {
         wal.reset();
@@ -315,6 +318,39 @@ TEST_F(LogFailure, TooManyPendingBytesAreRefusedNotBuffered) {
   options().pending_bytes_max = 1000;
   open();
   EXPECT_EQ(append_bytes(topic("events", 1), 2000).error, AppendError::kOverloaded);
+}
+
+// Retention removes what a search by time is about to read, twice; between the two it reads an object that says nothing.
+TEST_F(LogFailure, ASearchGoesOnBehindWhatRetentionRemoves) {
+  FaultyDisk disk(fs());
+  options().fs = &disk;
+  options().tail_cache_bytes_max = 0;
+  options().object_grace_ms = 0;
+  const auto log = Log::open(options()).value();
+  const TopicPartition p{log->create_topic("events", 1, {}).value().id, {0}};
+  const std::vector<RecordToWrite> records = {{.timestamp_ms = 500, .value = "v"}};
+  for (int i = 0; i < 4; ++i) {
+    std::string bytes = build_record_batch({.compression = Compression::kZstd}, records).value();
+    if (i == 1) bytes[kBatchHeaderBytes] = '?';  // no zstd frame any more
+    std::vector<AppendPart> parts;
+    parts.push_back({p, Slice::copy(ms::testing::mend_crc(bytes))});
+    std::promise<void> done;
+    log->append(std::move(parts), [&](const std::vector<AppendOutcome>&) { done.set_value(); });
+    done.get_future().get();
+    ASSERT_TRUE(log->reconcile());
+    if (i != 1) clock().advance(10 * kMicrosPerSecond);
+  }
+  disk.opening = [&](const std::string& path) {
+    for (const auto& [object, keep] : {std::pair("/0000000000000001.mso", "25000"), std::pair("/0000000000000003.mso", "15000")}) {
+      if (!path.ends_with(object)) continue;
+      ASSERT_TRUE(log->alter_config(p.topic, {{"retention.ms", keep}}));
+      ASSERT_TRUE(log->enforce_retention());
+    }
+  };
+  const auto found = log->offset_for_time(p, 100);
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(log->partition_state(p)->log_start, Offset{3});
+  EXPECT_EQ(found->value().offset, Offset{3});
 }
 
 }  // namespace
