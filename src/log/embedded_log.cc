@@ -227,8 +227,10 @@ void EmbeddedLog::background() {
   const auto due_in = [](int64_t interval_ms, int64_t since_us, int64_t now_us) {
     return interval_ms <= 0 ? INT64_MAX : since_us + interval_ms * kMicrosPerMilli - now_us;
   };
-  const auto warn = [](const char* event, const Result<>& result) {
-    if (!result && result.error().kind != ErrorKind::kUnavailable) log_warn(event, {{"error", result.error().message}});  // that: closing
+  const auto warn = [this](const char* event, const Result<>& result) {
+    if (result) return;
+    const std::scoped_lock lock(mutex_);
+    if (!closing_) log_warn(event, {{"error", result.error().message}});
   };
   int64_t reconciled_us = system_clock().steady_us(), checked_us = reconciled_us;
   std::unique_lock lock(mutex_);

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
+#include <functional>
+
 #include "codec/testing/record_batches.h"
 #include "log/commands.h"
 #include "log/testing/log_fixture.h"
@@ -198,6 +201,7 @@ class FaultyDisk final : public FileSystem {
   explicit FaultyDisk(FileSystem& to) : to_(to) {}
   Result<std::unique_ptr<File>> open(const std::string& path, Open mode) override {
     opening(path);
+    if (objects_away && path.find("/objects/") != std::string::npos) return fail(ErrorKind::kUnavailable, "the store is away");
     TRY_ASSIGN(auto file, to_.open(path, mode));
     return std::make_unique<FullFile>(std::move(file), *this);
   }
@@ -208,6 +212,7 @@ class FaultyDisk final : public FileSystem {
   Result<bool> exists(const std::string& path) override { return to_.exists(path); }
   Result<> sync_directory(const std::string& directory) override { return full_directory ? full() : to_.sync_directory(directory); }
   bool full_directory = false, full_header = false;
+  std::atomic<bool> objects_away = false;
   std::function<void(const std::string&)> opening = [](const std::string&) {};
 
  private:
@@ -351,6 +356,30 @@ TEST_F(LogFailure, ASearchGoesOnBehindWhatRetentionRemoves) {
   ASSERT_TRUE(found) << found.error().message;
   EXPECT_EQ(log->partition_state(p)->log_start, Offset{3});
   EXPECT_EQ(found->value().offset, Offset{3});
+}
+
+// Only the end of the log itself is no news.
+TEST_F(LogFailure, AStoreThatIsAwayIsReported) {
+  FaultyDisk disk(fs());
+  int tries = 0;  // by one thread; the second one comes after the first was reported
+  std::promise<void> twice;
+  disk.opening = [&](const std::string& path) {
+    if (path.ends_with(".mso.tmp") && ++tries == 2) twice.set_value();
+  };
+  disk.objects_away = true;
+  options().fs = &disk;
+  options().reconcile_interval_ms = 1;
+  ::testing::internal::CaptureStderr();
+  {
+    const auto log = Log::open(options()).value();
+    const TopicPartition p{log->create_topic("events", 1, {}).value().id, {0}};
+    std::vector<AppendPart> parts;
+    parts.push_back({p, Slice::copy(batch(1))});
+    log->append(std::move(parts), [](const std::vector<AppendOutcome>&) {});
+    EXPECT_EQ(twice.get_future().wait_for(std::chrono::minutes(1)), std::future_status::ready);
+  }
+  const std::string logged = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(logged.find("event=log_reconcile_failed error=\"the store is away\""), std::string::npos) << logged;
 }
 
 }  // namespace
