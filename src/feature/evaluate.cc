@@ -129,18 +129,24 @@ Forward* StateImpl::forward_at(Entity* e, int64_t t, bool after_event) {
   return e->forward;
 }
 
+ForwardBatch& StateImpl::forward_batch() {
+  if (forward_batch_ == nullptr) forward_batch_ = std::make_unique<ForwardBatch>(layout_);
+  return *forward_batch_;
+}
+
 void StateImpl::fill_batch(const Entity& e, const Forward& forward, int64_t t, size_t i) {
-  const size_t first = i * forward_batch_.windows;
-  for (size_t w = 0; w < forward_plan_.windows.size(); ++w) forward.totals(w, forward_batch_.totals.at(first + forward_plan_.windows[w]));
+  ForwardBatch& batch = forward_batch();
+  const size_t first = i * batch.windows;
+  for (size_t w = 0; w < forward_plan_.windows.size(); ++w) forward.totals(w, batch.totals.at(first + forward_plan_.windows[w]));
   for (const size_t w : forward_plan_.tumbling) {
-    forward_batch_.totals.reset(first + w);
-    add_tumbling(e, w, t, forward_batch_.totals.at(first + w));
+    batch.totals.reset(first + w);
+    add_tumbling(e, w, t, batch.totals.at(first + w));
   }
 }
 
 void StateImpl::evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, const AnswerColumns& out, size_t at) {
-  ForwardBatch& batch = forward_batch_;
-  if (batch.count == batch.most || at != batch.first + batch.count) finish_forward(out);
+  if (forward_batch_ != nullptr && (forward_batch_->count == forward_batch_->most || at != forward_batch_->first + forward_batch_->count))
+    finish_forward(out);
   Entity* e = table_.find(table_hash, key);
   const Forward* forward = forward_at(e, t.us, after_event);
   if (forward == nullptr) {
@@ -148,6 +154,7 @@ void StateImpl::evaluate_forward(std::string_view key, uint64_t table_hash, Inst
     evaluate(key, table_hash, t, after_event, forward_row_);
     return put(forward_row_, out, at);
   }
+  ForwardBatch& batch = forward_batch();
   if (batch.count == 0) batch.first = at;
   out.found[at] = found(*e, t.us, after_event);
   fill_batch(*e, *forward, t.us, batch.count);
@@ -155,8 +162,8 @@ void StateImpl::evaluate_forward(std::string_view key, uint64_t table_hash, Inst
 }
 
 void StateImpl::finish_forward(const AnswerColumns& out) {
-  ForwardBatch& batch = forward_batch_;
-  if (batch.count == 0) return;
+  if (forward_batch_ == nullptr || forward_batch_->count == 0) return;
+  ForwardBatch& batch = *forward_batch_;
   for (size_t w = 0; w < batch.windows; ++w) {
     const TotalsOf totals{batch.totals.at(w), batch.windows * layout_.words, batch.times.data(), batch.count};
     for (const size_t i : window_features_[w]) {
@@ -167,14 +174,14 @@ void StateImpl::finish_forward(const AnswerColumns& out) {
 }
 
 void StateImpl::evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) {
-  CHECK(forward_batch_.count == 0);
+  CHECK(forward_batch_ == nullptr || forward_batch_->count == 0);
   Entity* e = table_.find(table_hash, key);
   const Forward* forward = forward_at(e, t.us, after_event);
   if (forward == nullptr) return evaluate(key, table_hash, t, after_event, out);
   fill_batch(*e, *forward, t.us, 0);
   out.reset(layout_.features.size());
   out.found = found(*e, t.us, after_event);
-  for (size_t w = 0; w < layout_.windows.size(); ++w) finalize_window(w, forward_batch_.totals.at(w), t.us, out);
+  for (size_t w = 0; w < layout_.windows.size(); ++w) finalize_window(w, forward_batch().totals.at(w), t.us, out);
 }
 
 }  // namespace ms::feature

@@ -20,6 +20,7 @@ struct ForwardBatch {
   explicit ForwardBatch(const StateLayout& layout)
       : windows(layout.windows.size()), most(std::clamp<size_t>(kWordsMost / (1 + windows * layout.words), 1, kMost)),
         totals(layout, windows * most), times(most) {}
+  size_t bytes() const { return sizeof(*this) + totals.bytes() + most * sizeof(int64_t); }
 
   const size_t windows, most;
   TotalsRun totals;  // by question, then window
@@ -64,6 +65,7 @@ class StateImpl final : public ViewState {
   bool build_forward(Entity& e, int64_t t, bool after_event);
   // The running totals of `e` at t, made or moved there; null: evaluate() answers.
   Forward* forward_at(Entity* e, int64_t t, bool after_event);
+  ForwardBatch& forward_batch();
   // The totals of every window of `e` into question `i` of the batch.
   void fill_batch(const Entity& e, const Forward& forward, int64_t t, size_t i);
   void drop(Entity& e);
@@ -89,7 +91,7 @@ class StateImpl final : public ViewState {
   int64_t raw_horizon_ = INT64_MIN;
   std::vector<uint64_t> scratch_;
   ForwardPlan forward_plan_;
-  ForwardBatch forward_batch_;
+  std::unique_ptr<ForwardBatch> forward_batch_;  // null until the first question with running totals: live states have none
   FeatureRow forward_row_;  // of a question that evaluate() answers
   size_t forward_count_ = 0;
   size_t maintained_ = 0;   // next entity for maintain()

@@ -82,6 +82,7 @@ class TotalsRun {
   TotalsRun& operator=(const TotalsRun&) = delete;
   uint64_t* at(size_t i) { return words_.data() + i * layout_.words; }
   void reset(size_t i) { destroy_words(layout_, at(i)), init_words(layout_, at(i)); }
+  size_t bytes() const { return words_.size() * sizeof(uint64_t); }
 
  private:
   const StateLayout& layout_;

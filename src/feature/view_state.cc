@@ -19,8 +19,7 @@ std::unique_ptr<ViewState> ViewState::make(std::vector<FeatureSpec> specs) {
 
 StateImpl::StateImpl(std::vector<FeatureSpec> specs, std::shared_ptr<const ViewProgram> program)
     : program_(std::move(program)), layout_(StateLayout::compile(std::move(specs))), window_features_(layout_.windows.size()),
-      tiles_(layout_), scratch_(layout_.row.stride), forward_plan_(layout_),
-      forward_batch_(layout_) {
+      tiles_(layout_), scratch_(layout_.row.stride), forward_plan_(layout_) {
   for (size_t i = 0; i < layout_.features.size(); ++i) window_features_[layout_.features[i].window].push_back(i);
   rules_ = TileRules::at(layout_, INT64_MIN);
   raw_horizon_ = layout_.raw_horizon(INT64_MIN);
@@ -212,7 +211,7 @@ void StateImpl::maintain(Instant now, size_t entities_max) {
 }
 
 size_t StateImpl::resident_bytes() const {
-  size_t bytes = table_.bytes() + tiles_.bytes();
+  size_t bytes = table_.bytes() + tiles_.bytes() + (forward_batch_ == nullptr ? 0 : forward_batch_->bytes());
   if (run_count_ == 0 && forward_count_ == 0 && !layout_.has_boxes) return bytes;
   for (size_t i = 0; i < table_.size(); ++i) {
     const Entity& e = table_.at(i);

@@ -292,6 +292,22 @@ RC_GTEST_PROP(ViewState, ForwardByColumnIsTheSameBits, ()) {
   for (const auto& [at, lines] : expected) RC_ASSERT(columns.at(at) == lines);
 }
 
+// A live state is never asked forward: the room for 64 questions that wait to be rounded comes with the first one, and is counted.
+TEST(ViewState, RoomForForwardQuestionsIsMadeByThem) {
+  const std::vector<FeatureSpec> specs = {spec(AggregateKind::kCount, lifetime())};
+  const auto state = ViewState::make(specs);
+  const Event event{.key = "a", .et = 1, .at = 1, .arguments = {}, .filters = {}};
+  apply_events(*state, {}, {&event, 1}, 2);
+  FeatureRow row;
+  const auto ask_forward = [&](std::string_view key) {
+    for (int64_t t = 2; t < 5; ++t) state->evaluate_forward(key, hash_of(key), Instant{t}, false, row);
+    return state->resident_bytes();
+  };
+  const size_t before = state->resident_bytes();
+  EXPECT_EQ(ask_forward("unknown"), before);
+  EXPECT_GE(ask_forward("a"), before + 64 * (sizeof(uint64_t) + sizeof(int64_t)));  // one total and one time each
+}
+
 TEST(ViewState, DamagedBytesAreRefused) {
   for (uint64_t seed = 1; seed <= 12; ++seed) {
     const World w = some_world(seed);
