@@ -3,12 +3,14 @@
 #include <arrow/api.h>
 #include <arrow/csv/api.h>
 #include <arrow/io/api.h>
+#include <arrow/util/io_util.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/schema.h>
 #include <parquet/file_reader.h>
 #include <parquet/properties.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <limits>
 
 #include "base/check.h"
@@ -21,7 +23,8 @@ namespace {
 Unexpected from_arrow(const std::string& path, const arrow::Status& status) {
   const auto detail = status.detail();
   const std::string why = status.IsIOError() && detail ? detail->ToString() : status.message();
-  return invalid(path + ": " + why.substr(why.starts_with("[errno ") ? why.find("] ") + 2 : 0));
+  const bool disk_fails = detail && arrow::internal::ErrnoFromStatusDetail(*detail) == EIO;
+  return fail(disk_fails ? ErrorKind::kInternal : ErrorKind::kInvalidArgument, path + ": " + why.substr(why.starts_with("[errno ") ? why.find("] ") + 2 : 0));
 }
 
 #define ARROW_TRY(path, declaration, expression)                        \

@@ -27,7 +27,7 @@ inline constexpr size_t kChunkRows = 65'536;  // rows that one task handles at a
 class Table {
  public:
   // Reads `columns` of the file (all when nullopt; a missing one is kInvalidArgument and names the nearest). The format
-  // follows the ending: .csv, else Parquet. Errors: kNotFound, kInvalidArgument (not such a file).
+  // follows the ending: .csv, else Parquet. Errors: kInvalidArgument (no file there, not such a file), kInternal (the disk).
   static Result<std::shared_ptr<const Table>> read(const std::string& path,
                                                    const std::optional<std::vector<std::string>>& columns, unsigned threads);
   ~Table();

@@ -131,5 +131,19 @@ TEST(Spine, NamesTheRowThatHasNoTimeOrKey) {
   EXPECT_NE(mistyped.error().message.find("wanted int64"), std::string::npos) << mistyped.error().message;
 }
 
+TEST(Table, AFileThatIsNotThereIsTheAskersFaultADiskThatFailsIsNot) {
+  const Directory dir;
+  for (const char* name : {"no.csv", "no.parquet", "no/no.csv"}) {
+    const auto missing = Table::read(dir / name, std::nullopt, 1);
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().kind, ErrorKind::kInvalidArgument) << missing.error().message;
+  }
+  std::filesystem::create_symlink("/proc/self/mem", dir / "broken.csv");  // its first page is nowhere: EIO
+  const auto broken = Table::read(dir / "broken.csv", std::nullopt, 1);
+  ASSERT_FALSE(broken);
+  EXPECT_EQ(broken.error().kind, ErrorKind::kInternal) << broken.error().message;
+  EXPECT_TRUE(broken.error().message.ends_with("broken.csv: Input/output error")) << broken.error().message;
+}
+
 }  // namespace
 }  // namespace ms::history

@@ -99,9 +99,10 @@ struct TrainReport {
   std::string out, manifest;  // paths written
 };
 
-// Errors: kInvalidArgument (a bad request or spine, with the row; without `statuses`, a row whose windows may need records
-// that retention removed), kNotFound (file, column), kUnsupported, kCancelled
-// (nothing is left behind), kUnavailable (as_served before the view joined, or past what the timeline has synced).
+// Errors: kInvalidArgument (a bad request, a spine or file that is not there or lacks a column, with the row; without `statuses`,
+// a row whose windows may need records that retention removed), kNotFound (a source's topic), kUnsupported, kExhausted (disk full)
+// and kCancelled (nothing is left behind), kUnavailable (as_served before the view joined, or past what the timeline has synced),
+// kInternal (the disk).
 Result<TrainReport> train(const TrainService& service, const TrainRequest& request, const TrainInputs& inputs,
                           const ProgressSink& progress, std::stop_token stop);
 
