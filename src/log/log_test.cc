@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "codec/testing/record_batches.h"
+#include "log/testing/faulty_disk.h"
 #include "log/testing/log_fixture.h"
 
 namespace ms::log {
@@ -236,6 +237,36 @@ TEST_F(LogTest, LogAppendTime) {
   EXPECT_EQ(log().offset_for_time(p, 4).value()->timestamp_ms, now_ms);
   reopen();
   EXPECT_EQ(log().offset_of_max_timestamp(p).value()->timestamp_ms, now_ms);
+}
+
+// Group commit: what comes while a sync runs shares the next one.
+TEST_F(LogTest, AppendsDuringASyncShareOneFrameAndOneSync) {
+  testing::FaultyDisk disk(fs());
+  options().fs = &disk;
+  const auto log = Log::open(options()).value();
+  const TopicPartition p{log->create_topic("events", 4, {}).value().id, {0}};
+  constexpr size_t kAppends = 100;
+  std::promise<void> begun, go_on;
+  std::vector<std::promise<AppendOutcome>> done(1 + kAppends);
+  const auto append = [&](size_t i) {
+    std::vector<AppendPart> parts;
+    parts.push_back({{p.topic, PartitionId{static_cast<int32_t>(i % 4)}}, Slice::copy(batch(1))});
+    log->append(std::move(parts), [&, i](std::vector<AppendOutcome> outcomes) { done[i].set_value(std::move(outcomes[0])); });
+  };
+  disk.syncing = [&, first = true]() mutable {
+    if (!std::exchange(first, false)) return;
+    begun.set_value();
+    go_on.get_future().wait();
+  };
+  const size_t frames_before = frames().size();
+  const uint64_t syncs_before = fs().syncs();
+  append(0);
+  begun.get_future().wait();
+  for (size_t i = 1; i <= kAppends; ++i) append(i);
+  go_on.set_value();
+  for (auto& each : done) EXPECT_EQ(each.get_future().get().error, AppendError::kNone);
+  EXPECT_EQ(frames().size(), frames_before + 2);
+  EXPECT_EQ(fs().syncs(), syncs_before + 2);
 }
 
 TEST_F(LogTest, RetentionMovesTheLogStartAndRemovesObjects) {

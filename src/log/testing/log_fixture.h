@@ -8,6 +8,7 @@
 #include "base/testing/crash_file_system.h"
 #include "codec/record_batch.h"
 #include "log/log.h"
+#include "log/wal_format.h"
 
 namespace ms::log::testing {
 
@@ -121,6 +122,20 @@ class LogFixture : public ::testing::Test {
         visit_batch(each);
         at = {each.last.value + 1};
       }
+    }
+  }
+  static constexpr const char* kFirst = "/log/wal/0000000000000001.wal";
+  // Where each frame of the first segment begins.
+  std::vector<uint64_t> frames() {
+    const auto file = fs().open(kFirst, FileSystem::Open::kRead).value();
+    std::vector<uint64_t> out;
+    for (uint64_t at = kWalHeaderBytes;;) {
+      WalHeaderBytes bytes{};
+      EXPECT_TRUE(file->read_at(at, bytes));
+      const auto header = parse_frame_header(bytes);
+      if (!header) return out;
+      out.push_back(at);
+      at += header->padded_end();
     }
   }
   size_t objects() { return fs_->list("/log/objects").value().size(); }
