@@ -11,6 +11,7 @@
 namespace ms::engine {
 namespace {
 
+using log::TopicInfo;
 using testing::World;
 
 constexpr std::string_view kDefinitions = R"yaml(
@@ -35,16 +36,17 @@ class JumpingClock final : public Clock {
   std::atomic<int64_t> ahead_us_{0};
 };
 
-// The system's files; those of the timeline can be told to tear writes for want of space, the ceiling's likewise, and opening a
-// file can be watched.
+// The system's files; those of the timeline can be told to tear writes for want of space, the ceiling's likewise, checkpoints not
+// to be made, and opening a file can be watched.
 class TestFiles final : public FileSystem {
  public:
-  std::atomic<bool> full = false, full_ceiling = false;
+  std::atomic<bool> full = false, full_ceiling = false, full_checkpoints = false;
   std::atomic<uint64_t> refused = 0;
   std::function<void()> opened = [] {}, written = [] {};  // a file; to a timeline
 
   Result<std::unique_ptr<File>> open(const std::string& path, Open mode) override {
     opened();
+    if (full_checkpoints && mode == Open::kCreateNew && path.find(".checkpoint") != std::string::npos) return fail(ErrorKind::kExhausted, "no space left");
     TRY_ASSIGN(auto file, disk_.open(path, mode));
     if (path.ends_with(".tl")) return std::make_unique<WatchedFile>(std::move(file), *this, full);
     if (path.ends_with("/ceiling")) return std::make_unique<WatchedFile>(std::move(file), *this, full_ceiling);
@@ -122,6 +124,31 @@ class EngineDurableTest : public ::testing::Test {
 
   const testing::Directory directory_;
 };
+
+// What the checkpoint has is not in the log any more; what came later is only there.
+TEST_F(EngineDurableTest, ARestartIsTheCheckpointAndTheTailOfTheLog) {
+  TestFiles files;
+  World world(directory_.path(), 2);
+  world.fs = &files;
+  begin(world);
+  world.produce(0, std::vector<std::string>(10, event()));
+  world.wait_until_applied();
+  ASSERT_TRUE(world.engine->checkpoint());
+  ASSERT_TRUE(world.log->reconcile());
+  world.produce(0, std::vector<std::string>(5, event()));
+  world.wait_until_applied();
+  const TopicInfo topic = *world.log->find_topic("events");
+  ASSERT_TRUE(world.log->alter_config(topic.id, {{"retention.bytes", "1"}}));
+  ASSERT_TRUE(world.log->enforce_retention());
+  ASSERT_EQ(world.log->partition_state({topic.id, PartitionId{0}})->log_start, Offset{10});
+  files.full_checkpoints = true;
+  EXPECT_FALSE(world.engine->stop());  // so there is no newer checkpoint
+  world.start();
+  world.wait_until_applied();
+  EXPECT_EQ(ask(world).visits, 15);
+  EXPECT_EQ(world.engine->view_status().at(0).applied_rows, 5u);
+  files.full_checkpoints = false;
+}
 
 TEST_F(EngineDurableTest, AFullDiskTakesNothingFromTheTimeline) {
   TestFiles files;
