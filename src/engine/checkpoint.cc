@@ -12,6 +12,7 @@ namespace {
 constexpr std::string_view kMagic = "MSCHKPT1";
 constexpr std::string_view kSuffix = ".checkpoint";
 constexpr size_t kKept = 2;
+constexpr size_t kPartBytes = 16u << 20;  // written and synced at a time
 
 std::span<const uint8_t> as_bytes(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
@@ -62,6 +63,17 @@ Result<std::vector<std::string>> checkpoint_names(FileSystem& fs, const std::str
   return names;
 }
 
+Result<> write_parts(FileSystem& fs, const std::string& path, std::string_view bytes, const std::function<bool()>& give_up) {
+  TRY_ASSIGN(const auto file, fs.open(path, FileSystem::Open::kCreateNew));
+  for (size_t at = 0; at < bytes.size(); at += kPartBytes) {
+    if (give_up && give_up()) return fail(ErrorKind::kTimeout, fmt::format("given up after {} of {} bytes", at, bytes.size()));
+    const auto part = as_bytes(bytes.substr(at, kPartBytes));
+    TRY(file->write_at(at, {&part, 1}));
+    TRY(file->sync_data());
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string encode_checkpoint(const Checkpoint& checkpoint) {
@@ -98,10 +110,18 @@ Result<Checkpoint> decode_checkpoint(std::string_view bytes) {
   return out;
 }
 
-Result<> store_checkpoint(FileSystem& fs, const std::string& dir, const Checkpoint& checkpoint) {
+Result<> store_checkpoint(FileSystem& fs, const std::string& dir, const Checkpoint& checkpoint, const std::function<bool()>& give_up) {
   TRY_ASSIGN(const auto names, checkpoint_names(fs, dir));
   const uint64_t sequence = names.empty() ? 1 : std::strtoull(names.back().c_str(), nullptr, 10) + 1;
-  TRY(write_file_atomically(fs, fmt::format("{}/{:012}{}", dir, sequence, kSuffix), encode_checkpoint(checkpoint)));
+  const std::string path = fmt::format("{}/{:012}{}", dir, sequence, kSuffix), unfinished = path + ".tmp";
+  TRY_ASSIGN(const bool left_over, fs.exists(unfinished));
+  if (left_over) TRY(fs.remove(unfinished));
+  if (auto written = write_parts(fs, unfinished, encode_checkpoint(checkpoint), give_up); !written) {
+    (void)fs.remove(unfinished);  // the first error is the one to report
+    return written;
+  }
+  TRY(fs.rename(unfinished, path));
+  TRY(fs.sync_directory(dir));
   for (size_t i = 0; i + kKept <= names.size(); ++i) TRY(fs.remove(dir + "/" + names[i]));
   return {};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -36,8 +37,9 @@ struct Checkpoint {
 std::string encode_checkpoint(const Checkpoint& checkpoint);
 Result<Checkpoint> decode_checkpoint(std::string_view bytes);  // Corruption, Unsupported
 
-// Writes the next checkpoint durably and removes all but the newest two.
-Result<> store_checkpoint(FileSystem& fs, const std::string& dir, const Checkpoint& checkpoint);
+// Writes the next checkpoint durably and removes all but the newest two. Asks before every part of the file whether to give up:
+// then it is kTimeout, and the checkpoints are what they were.
+Result<> store_checkpoint(FileSystem& fs, const std::string& dir, const Checkpoint& checkpoint, const std::function<bool()>& give_up = {});
 // The newest one that can be read; a damaged one is logged and the one before it is taken. nullopt: none.
 Result<std::optional<Checkpoint>> load_checkpoint(FileSystem& fs, const std::string& dir);
 

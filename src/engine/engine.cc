@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/logging.h"
 #include "engine/engine_impl.h"
 #include "engine/live_views.h"
 
@@ -116,6 +117,7 @@ Result<> EngineImpl::stop() {
     if (stopping_) return {};
     stopping_ = true;
   }
+  checkpoint_until_us_ = options_.clock->steady_us() + options_.stop_checkpoint_ms * kMicrosPerMilli;
   work_.notify_all();
   if (listener_ != 0) log_.remove_listener(listener_);
   for (std::thread& t : threads_) t.join();
@@ -128,8 +130,8 @@ Result<> EngineImpl::stop() {
   Result<> saved, closed;
   if (timeline_thread_.joinable()) {
     timeline_thread_.join();
-    saved = checkpoint();
     closed = write_timeline(true);
+    saved = checkpoint();
   }
   // The ceiling's thread goes last: everybody else needs instants.
   {
@@ -138,7 +140,8 @@ Result<> EngineImpl::stop() {
   }
   work_.notify_all();
   if (ceiling_thread_.joinable()) ceiling_thread_.join();
-  TRY(saved);
+  if (!saved && saved.error().kind == ErrorKind::kTimeout) log_info("last_checkpoint_left_out", {{"reason", saved.error().message}});
+  else TRY(saved);
   return closed;
 }
 

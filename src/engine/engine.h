@@ -26,6 +26,7 @@ struct EngineOptions {
   const Clock* clock = nullptr;
   uint32_t shards = 2;  // a power of two, at most 256
   int64_t checkpoint_interval_ms = 10'000;
+  int64_t stop_checkpoint_ms = 2'000;  // what checkpoints may take when stopping: the rest of the log can be applied again
   size_t unwritten_bytes_max = 64u << 20;  // publishes that wait for the timeline's disk; beyond it nothing is applied
 };
 
@@ -61,7 +62,7 @@ class Engine {
   static Result<std::unique_ptr<Engine>> start(EngineOptions options, log::Log& log, catalog::Catalog& catalog);
   virtual ~Engine() = default;  // stops
 
-  // Writes a last checkpoint and joins every thread. Idempotent.
+  // Joins every thread and writes a last checkpoint if the time allows. Idempotent.
   virtual Result<> stop() = 0;
 
   // True once the clock has passed the durable ceiling of the process before and every view has caught up with the

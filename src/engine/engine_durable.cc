@@ -74,13 +74,15 @@ void EngineImpl::checkpoint_loop() {
     const bool stop = work_.wait_for(lock, std::chrono::milliseconds(options_.checkpoint_interval_ms), [&] { return stopping_; });
     if (stop) break;
     lock.unlock();
-    if (const auto done = checkpoint(); !done) log_error("checkpoint_failed", {{"reason", done.error().message}});
+    const auto done = checkpoint();
     lock.lock();
+    if (!done && !stopping_) log_error("checkpoint_failed", {{"reason", done.error().message}});
   }
 }
 
 Result<> EngineImpl::checkpoint() {
   const std::scoped_lock once(checkpoint_mutex_);
+  const auto late = [this] { return options_.clock->steady_us() >= checkpoint_until_us_; };
   Checkpoint out;
   OffsetVector all;
   {
@@ -102,12 +104,12 @@ Result<> EngineImpl::checkpoint() {
       const auto* state = shard->state(slot);
       if (state == nullptr) continue;
       ByteWriter bytes;
-      state->save(bytes);
+      if (!state->save(bytes, late)) return fail(ErrorKind::kTimeout, "the engine is stopping; a restart applies the log from the checkpoint before");
       const LiveView& live = views_[slot].live;
       to.views.push_back({live.name, live.version, live.identity, bytes.take()});
     }
   }
-  TRY(store_checkpoint(*options_.fs, options_.dir + "/state", out));
+  TRY(store_checkpoint(*options_.fs, options_.dir + "/state", out, late));
   checkpointed_ = std::move(all);
   return {};
 }

@@ -150,6 +150,27 @@ TEST_F(EngineDurableTest, ARestartIsTheCheckpointAndTheTailOfTheLog) {
   files.full_checkpoints = false;
 }
 
+TEST_F(EngineDurableTest, AStopWithoutTimeLeavesTheLastCheckpointOut) {
+  World world(directory_.path(), 2);
+  world.stop_checkpoint_ms = 0;
+  begin(world);
+  world.produce(0, std::vector<std::string>(10, event()));
+  world.wait_until_applied();
+  ASSERT_TRUE(world.engine->checkpoint());
+  const auto files = posix_file_system().list(world.dir + "/state").value();
+  world.produce(0, std::vector<std::string>(5, event()));
+  world.wait_until_applied();
+  const std::vector<Reply> replies = {ask(world)};
+  EXPECT_TRUE(world.engine->stop());
+  EXPECT_EQ(posix_file_system().list(world.dir + "/state").value(), files);
+  world.start();
+  world.wait_until_applied();
+  EXPECT_EQ(ask(world).visits, 15);
+  EXPECT_EQ(world.engine->view_status().at(0).applied_rows, 5u);
+  expect_as_served(world, replies);  // the timeline was closed in order
+  EXPECT_TRUE(TimelineReader::open(posix_file_system(), world.dir + "/timeline").value()->gaps().empty());
+}
+
 TEST_F(EngineDurableTest, AFullDiskTakesNothingFromTheTimeline) {
   TestFiles files;
   World world(directory_.path(), 1);

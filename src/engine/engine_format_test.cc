@@ -141,6 +141,24 @@ TEST(Checkpoint, RoundTripAndFallBackToTheOneBefore) {
   EXPECT_EQ(load_checkpoint(fs, dir.path()).value().value().shards.at(0).applied.at(0).second, Offset{2});
 }
 
+TEST(Checkpoints, OneThatIsGivenUpLeavesTheOnesBefore) {
+  Directory dir;
+  FileSystem& fs = posix_file_system();
+  Checkpoint checkpoint;
+  checkpoint.shards.resize(1);
+  ASSERT_TRUE(store_checkpoint(fs, dir.path(), checkpoint));
+  const auto before = fs.list(dir.path()).value();
+  checkpoint.shards[0].views.push_back({"large", 1, "", std::string(40u << 20, 's')});
+  for (int parts = 0; parts < 3; ++parts) {
+    const auto stored = store_checkpoint(fs, dir.path(), checkpoint, [left = parts]() mutable { return left-- == 0; });
+    ASSERT_FALSE(stored);
+    EXPECT_EQ(stored.error().kind, ErrorKind::kTimeout);
+    EXPECT_EQ(fs.list(dir.path()).value(), before);
+  }
+  ASSERT_TRUE(store_checkpoint(fs, dir.path(), checkpoint, [] { return false; }));
+  EXPECT_EQ(load_checkpoint(fs, dir.path()).value().value().shards.at(0).views.at(0).state, checkpoint.shards[0].views[0].state);
+}
+
 TEST(Instants, NeverGoBackAndNeverPassTheCeiling) {
   constexpr int64_t kSecond = kMicrosPerSecond;
   ManualClock clock(1000);

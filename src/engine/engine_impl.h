@@ -93,6 +93,7 @@ class EngineImpl final : public Engine {
   std::vector<uint32_t> to_build_;
   bool building_ = false, stopping_ = false, timeline_stopping_ = false, ceiling_stopping_ = false;
   std::mutex checkpoint_mutex_;
+  std::atomic<int64_t> checkpoint_until_us_{INT64_MAX};  // by the steady clock; later than that one is given up
   OffsetVector checkpointed_;
   uint64_t listener_ = 0;
   std::mutex notify_mutex_;  // the log's writer thread takes it: never held while working

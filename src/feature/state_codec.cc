@@ -92,7 +92,8 @@ void StateImpl::save_entity(const Entity& e, ByteWriter& out) const {
   for (size_t i = 0; i < rows; ++i) save_row(layout_.row, e.rows->row(i), out);
 }
 
-void StateImpl::save(ByteWriter& out) const {
+bool StateImpl::save(ByteWriter& out, const std::function<bool()>& give_up) const {
+  constexpr size_t kAskEvery = 1024;  // entities
   const size_t from = out.size();
   out.u32(kMagic);
   out.u8(kVersion);
@@ -105,10 +106,12 @@ void StateImpl::save(ByteWriter& out) const {
   for (size_t i = 0; i < table_.size(); ++i) live += is_live(table_.at(i)) ? 1 : 0;
   out.varint(live);
   for (size_t i = 0; i < table_.size(); ++i) {
+    if (i % kAskEvery == 0 && give_up && give_up()) return false;
     if (is_live(table_.at(i))) save_entity(table_.at(i), out);
   }
   store_le(out.at(size_at), static_cast<uint64_t>(out.size() - size_at - sizeof(uint64_t)));
   out.u32(crc32c({reinterpret_cast<const uint8_t*>(out.str().data()) + from, out.size() - from}));
+  return true;
 }
 
 Result<> StateImpl::load_entity(ByteReader& in) {

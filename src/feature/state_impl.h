@@ -48,7 +48,7 @@ class StateImpl final : public ViewState {
   void evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) override;
   // state_codec.cc
   void export_canonical(Instant t, const std::function<void(std::string_view, std::string_view)>& sink) const override;
-  void save(ByteWriter& out) const override;
+  bool save(ByteWriter& out, const std::function<bool()>& give_up) const override;
   Result<> load(ByteReader& in) override;
 
  private:

@@ -52,8 +52,9 @@ class ViewState {
   // Canonical export at t (law L3): a function of the applied rows alone. Sorted by key.
   virtual void export_canonical(Instant t, const std::function<void(std::string_view key, std::string_view state)>& sink) const = 0;
 
-  // Checkpoint form; load() replaces the state. Errors: Corruption.
-  virtual void save(ByteWriter& out) const = 0;
+  // Checkpoint form; load() replaces the state. Errors: Corruption. Now and then save() asks whether to give up; then what it has
+  // written is no state, and it returns false.
+  virtual bool save(ByteWriter& out, const std::function<bool()>& give_up = {}) const = 0;
   virtual Result<> load(ByteReader& in) = 0;
 };
 

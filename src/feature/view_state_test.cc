@@ -308,6 +308,14 @@ TEST(ViewState, RoomForForwardQuestionsIsMadeByThem) {
   EXPECT_GE(ask_forward("a"), before + 64 * (sizeof(uint64_t) + sizeof(int64_t)));  // one total and one time each
 }
 
+TEST(ViewState, SavingCanBeGivenUp) {
+  const auto state = whole(some_world(1));
+  ByteWriter all, some;
+  EXPECT_TRUE(state->save(all, [] { return false; }));
+  EXPECT_FALSE(state->save(some, [] { return true; }));
+  EXPECT_LT(some.size(), all.size());
+}
+
 TEST(ViewState, DamagedBytesAreRefused) {
   for (uint64_t seed = 1; seed <= 12; ++seed) {
     const World w = some_world(seed);

@@ -106,6 +106,7 @@ struct World {
   FileSystem* fs = &posix_file_system();  // the engine's own
   const Clock* clock = &system_clock();
   size_t unwritten_bytes_max = 64u << 20;
+  int64_t stop_checkpoint_ms = 60'000;
 
   explicit World(std::string directory, uint32_t shard_count = 2, size_t wal_segment_bytes = 1u << 20)
       : dir(std::move(directory)), shards(shard_count) {
@@ -123,7 +124,7 @@ struct World {
 
   void start() {
     EngineOptions options{.dir = dir, .fs = fs, .clock = clock, .shards = shards, .checkpoint_interval_ms = 3'600'000,
-                          .unwritten_bytes_max = unwritten_bytes_max};
+                          .stop_checkpoint_ms = stop_checkpoint_ms, .unwritten_bytes_max = unwritten_bytes_max};
     engine = Engine::start(options, *log, *catalog).value();
   }
   void define(std::string_view text) {
