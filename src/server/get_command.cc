@@ -55,20 +55,25 @@ std::string unknown_key(const std::string& service, const std::string& name, con
   return fmt::format("service '{}' has no key '{}'{}", service, name, hint.empty() ? "; its keys: " + all : hint);
 }
 
-Result<Json> read(const Cli& cli, const GetOptions& options) {
-  TRY_ASSIGN(ApiClient client, ApiClient::to(cli.common.server));
-  TRY_ASSIGN(const auto types, key_types(client, options.service));
-  Json entity = Json::object();
+// The entities of the arguments, in their order: a key that the entity at hand already has begins the next one.
+struct Entities {
+  Json rows = Json::array();
+  std::vector<std::string> names;  // "airport=ORD carrier=AA"
+};
+
+Result<Entities> to_entities(const GetOptions& options, const std::map<std::string, std::string>& types) {
+  Entities out;
   for (const std::string& pair : options.keys) {
     const size_t at = pair.find('=');
     if (at == std::string::npos) return invalid(fmt::format("'{}' must be KEY=VALUE", pair));
     const std::string name = pair.substr(0, at);
-    if (entity.contains(name)) return invalid(fmt::format("the key '{}' is given twice", name));
     const auto type = types.find(name);
     if (type == types.end()) return invalid(unknown_key(options.service, name, types));
-    TRY_ASSIGN(entity[name], to_key_value(name, pair.substr(at + 1), type->second));
+    if (out.rows.empty() || out.rows.back().contains(name)) out.rows.push_back(Json::object()), out.names.emplace_back();
+    TRY_ASSIGN(out.rows.back()[name], to_key_value(name, pair.substr(at + 1), type->second));
+    out.names.back() += (out.names.back().empty() ? "" : " ") + pair;
   }
-  return client.send("POST", fmt::format("/v1/services/{}/features", segment(options.service)), {{"entities", Json::array({entity})}});
+  return out;
 }
 
 std::string value_text(const Json& value) {
@@ -76,25 +81,44 @@ std::string value_text(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-std::string reply_text(const Json& reply, const std::vector<std::string>& keys) {
-  const Json& row = reply["rows"][0];
-  std::string out = fmt::format("{}@{}", reply["service"].get<std::string>(), reply["version"].get<int>());
-  for (const std::string& key : keys) out += "  " + key;
-  out += fmt::format("  as of {}\n", reply["as_of"].get<std::string>());
+std::string cut_text(const Json& cut) {
+  std::string out;
+  for (const Json& part : cut)
+    out += fmt::format("{} shard {} publish {}", out.empty() ? "" : ",", part["shard"].get<int64_t>(), part["publish"].get<int64_t>());
+  return out;
+}
+
+std::string entity_text(const Json& features, const Json& row, const std::string& name) {
+  std::string out = fmt::format("\n{}\n", name);
   if (!row["found"].get<bool>()) out += "No event of this entity lies in any window: counts are 0, everything else is empty.\n";
   Table table({"FEATURE", "VALUE", "STATUS", "EVENT TIME", "AGE"});
-  for (size_t i = 0; i < reply["features"].size(); ++i) {
+  for (size_t i = 0; i < features.size(); ++i) {
     const Json& age = row["ages_ms"][i];
-    table.add({reply["features"][i], value_text(row["values"][i]), row["statuses"][i], value_text(row["event_times"][i]),
+    table.add({features[i], value_text(row["values"][i]), row["statuses"][i], value_text(row["event_times"][i]),
                age.is_null() ? "-" : human_age(age.get<int64_t>())});
   }
-  return out + "\n" + table.text();
+  return out + table.text();
+}
+
+std::string reply_text(const Json& reply, const std::vector<std::string>& names) {
+  std::string out = fmt::format("{}@{}  as of {}\ncut:{}\n", reply["service"].get<std::string>(), reply["version"].get<int>(),
+                                reply["as_of"].get<std::string>(), cut_text(reply["cut"]));
+  for (size_t i = 0; i < names.size(); ++i) out += entity_text(reply["features"], reply["rows"][i], names[i]);
+  return out;
+}
+
+Result<std::string> read(const Cli& cli, const GetOptions& options) {
+  TRY_ASSIGN(ApiClient client, ApiClient::to(cli.common.server));
+  TRY_ASSIGN(const auto types, key_types(client, options.service));
+  TRY_ASSIGN(const Entities entities, to_entities(options, types));
+  TRY_ASSIGN(const Json reply, client.send("POST", fmt::format("/v1/services/{}/features", segment(options.service)), {{"entities", entities.rows}}));
+  return cli.common.json ? dump(reply) + "\n" : reply_text(reply, entities.names);
 }
 
 int get(const Cli& cli, const GetOptions& options) {
-  const auto reply = read(cli, options);
-  if (!reply) return report(reply.error());
-  fmt::print("{}", cli.common.json ? dump(*reply) + "\n" : reply_text(*reply, options.keys));
+  const auto text = read(cli, options);
+  if (!text) return report(text.error());
+  fmt::print("{}", *text);
   return kDone;
 }
 
@@ -102,9 +126,9 @@ int get(const Cli& cli, const GetOptions& options) {
 
 void add_get_command(Cli& cli) {
   const auto options = std::make_shared<GetOptions>();
-  CLI::App* sub = add_command(cli, cli.app, "get", "one entity's features now, with status and age", [&cli, options] { return get(cli, *options); });
+  CLI::App* sub = add_command(cli, cli.app, "get", "the features of entities now, with status and age", [&cli, options] { return get(cli, *options); });
   sub->add_option("SERVICE", options->service, "the service")->required();
-  sub->add_option("KEY=VALUE", options->keys, "the parts of the entity's key")->required();
+  sub->add_option("KEY=VALUE", options->keys, "the parts of the entity's key; a key that repeats begins the next entity")->required();
   add_server_options(cli, *sub);
 }
 

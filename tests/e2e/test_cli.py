@@ -166,7 +166,50 @@ def test_get_shows_values_with_ages(server):
     assert "did you mean 'risk'" in server.cli("get", "rsk", "user=ann", status=1).stderr
     assert "service 'risk' has no key 'usr'; did you mean 'user'?" in server.cli("get", "risk", "usr=ann", status=2).stderr
     assert "service 'risk' has no key 'colour'; its keys: user" in server.cli("get", "risk", "colour=red", status=2).stderr
-    assert "'user' is given twice" in server.cli("get", "risk", "user=ann", "user=bea", status=2).stderr
+
+
+def test_get_of_many_entities_answers_at_one_instant(server):
+    now = int(time.time() * 1000)
+    payments.produce(server, [("eve", 2.5, now - 5_000), ("fay", 0.5, now - 4_000)])
+    shown = server.cli("get", "risk", "user=eve", "user=nobody", "user=fay").stdout
+    head, *blocks = shown.split("\n\n")
+    assert re.fullmatch(r"risk@1  as of 20\S+Z\ncut: shard \d publish \d+(, shard \d publish \d+)*", head), head
+    assert [block.splitlines()[0] for block in blocks] == ["user=eve", "user=nobody", "user=fay"]
+    sums = [re.search(r"^amount_sum_1h +(\S+) +(\w+)", block, re.M).groups() for block in blocks]
+    assert sums == [("2.5", "PRESENT"), ("-", "EMPTY_WINDOW"), ("0.5", "PRESENT")]
+    assert ["No event" in block for block in blocks] == [False, True, False]
+    reply = json.loads(server.cli("get", "risk", "user=fay", "user=eve", "--json").stdout)
+    column = reply["features"].index("amount_sum_1h")
+    assert [row["values"][column] for row in reply["rows"]] == [0.5, 2.5]
+    assert "service 'risk' has no key 'usr'" in server.cli("get", "risk", "user=eve", "usr=fay", status=2).stderr
+    assert "'fay' must be KEY=VALUE" in server.cli("get", "risk", "user=eve", "fay", status=2).stderr
+
+
+ROUTES = """
+sources:
+  hops: {topic: hops, format: json, time: {field: at, unit: ms}, fields: {origin: string, gate: int64}}
+entities:
+  route: {key: [origin, gate]}
+views:
+  routes: {entity: route, from: hops, features: {hops: {count: {over: [1h]}}}}
+services:
+  routes: {features: [routes.*]}
+"""
+
+
+def test_get_of_many_entities_with_a_key_of_two_parts(server, tmp_path):
+    server.cli("topic", "create", "hops")
+    (tmp_path / "routes.yaml").write_text(ROUTES)
+    server.cli("apply", tmp_path / "routes.yaml", "--yes")
+    now = int(time.time() * 1000)
+    produce(server, "hops", [json.dumps({"origin": "ORD", "gate": 7, "at": now - 1000})] * 2 + [json.dumps({"origin": "LAX", "gate": 7, "at": now - 1000})])
+    server.wait_until_applied()
+    shown = server.cli("get", "routes", "origin=LAX", "gate=7", "gate=7", "origin=ORD").stdout
+    assert [block.splitlines()[0] for block in shown.split("\n\n")[1:]] == ["origin=LAX gate=7", "gate=7 origin=ORD"]
+    assert re.findall(r"^hops_count_1h +(\d+)", shown, re.M) == ["1", "2"]
+    refused = server.cli("get", "routes", "origin=LAX", "gate=7", "origin=ORD", status=2)
+    assert "entities[1]: entity key 'gate'" in refused.stderr, refused.stderr
+    assert "gate=seven: the key is an integer" in server.cli("get", "routes", "origin=LAX", "gate=seven", status=2).stderr
 
 
 def test_a_float64_keeps_its_type_and_its_bits(server):
