@@ -76,26 +76,63 @@ struct CatalogTest : testing::Test {
 };
 
 TEST_F(CatalogTest, PlanSaysWhatApplyWouldDo) {
-  EXPECT_EQ(plan(kFlights), R"(source arrivals: new
-  reads topic arrivals
-  its time is field 'landed_at', which is not among its fields
-entity airport: new
-  key origin
-view airport_arrivals v1: new
-  from arrivals (topic arrivals), by airport (origin string)
-  arrivals_count_10m              int64     sliding 10m, hop 1m           88 B  new
-  arrivals_count_24h              int64     sliding 1d, hop 1h           200 B  new
-  delay_avg_3h                    float64   sliding 3h, hop 5m           592 B  new
-  delay_avg_1h_hop_1m             float64   sliding 1h, hop 1m           976 B  new
-  delay_max_1h_tumbling           int64     tumbling 1h                   40 B  new
-  routes_count_distinct_lifetime  int64     lifetime                     804 B  new
-  late_count_if_1h_exact          int64     sliding 1h, exact            480 B  new
-  state: about 3180 B for an entity with an event a minute; needs all history of topic arrivals
-service eta v1: new
-  7 features: arrivals_count_10m arrivals_count_24h delay_avg_3h delay_avg_1h_hop_1m delay_max_1h_tumbling routes_count_distinct_lifetime late_count_if_1h_exact
+  EXPECT_EQ(plan(kFlights), R"(+ source arrivals  (new)
+    reads topic arrivals
+    its time is field 'landed_at', which is not among its fields
++ entity airport  (new)
+    key origin
++ view airport_arrivals@1  (new)
+    from arrivals (topic arrivals), by airport (origin string)
+    + arrivals_count_10m              int64    sliding 10m, hop 1m   88 B
+    + arrivals_count_24h              int64    sliding 1d, hop 1h   200 B
+    + delay_avg_3h                    float64  sliding 3h, hop 5m   592 B
+    + delay_avg_1h_hop_1m             float64  sliding 1h, hop 1m   976 B
+    + delay_max_1h_tumbling           int64    tumbling 1h           40 B
+    + routes_count_distinct_lifetime  int64    lifetime             804 B
+    + late_count_if_1h_exact          int64    sliding 1h, exact    480 B
+    state: about 3.1 KiB for an entity with an event a minute
+    needs all history of topic arrivals
++ service eta@1  (new)
+    7 features: arrivals_count_10m arrivals_count_24h delay_avg_3h delay_avg_1h_hop_1m delay_max_1h_tumbling routes_count_distinct_lifetime late_count_if_1h_exact
 4 new, 0 changed, 0 unchanged
 )");
   EXPECT_EQ(catalog->snapshot()->revision, 0u);
+}
+
+// Unchanged, computed differently, of another type, new, gone; and the same of a service's columns.
+TEST_F(CatalogTest, PlanSaysWhatBecomesOfEachFeature) {
+  const auto flights = [](const std::string& features, const std::string& columns) {
+    const std::string text = kFlights;
+    const size_t from = text.find("      arrivals: {count"), to = text.find("    owner: eta-team");
+    return replaced(text.substr(0, from) + features + text.substr(to), "[airport_arrivals.*]", columns);
+  };
+  const std::string before = flights(R"(      n: {count: {over: [1h, 24h]}}
+      delay: {max: {of: delay_min, over: [1h, 3h]}}
+      late: {count_if: {of: late, over: [1h]}}
+)", "[airport_arrivals.n_count_1h as n, airport_arrivals.delay_max_1h as delay, airport_arrivals.late_count_if_1h]");
+  const std::string after = flights(R"(      n: {count: {over: [1h, 3h]}}
+      delay: {max: {of: "delay_min * 1.5", over: [1h]}}
+      late: {count_if: {of: "not late", over: [1h]}}
+)", "[airport_arrivals.n_count_3h as n, airport_arrivals.delay_max_1h, airport_arrivals.late_count_if_1h, airport_arrivals.n_count_1h]");
+  ASSERT_TRUE(apply(before).ok());
+  EXPECT_EQ(plan(before).substr(plan(before).find("= service")), "= service eta@1  (unchanged)\n    3 features: n delay late_count_if_1h\nNothing changes.\n");
+  EXPECT_EQ(plan(after).substr(plan(after).find("~ view")), R"(~ view airport_arrivals@2  (changed)
+    from arrivals (topic arrivals), by airport (origin string)
+    = n_count_1h        int64             sliding 1h, hop 5m  104 B
+    + n_count_3h        int64             sliding 3h, hop 5m  296 B
+    ~ delay_max_1h      int64 -> float64  sliding 1h, hop 5m  260 B
+    ~ late_count_if_1h  int64             sliding 1h, hop 5m  104 B
+    - n_count_24h       int64             sliding 1d, hop 1h
+    - delay_max_3h      int64             sliding 3h, hop 5m
+    state: about 764 B for an entity with an event a minute
+    needs the last 3h5m of topic arrivals
+~ service eta@2  (changed)
+    4 features: n delay_max_1h late_count_if_1h n_count_1h
+    + delay_max_1h n_count_1h
+    ~ n late_count_if_1h
+    - delay
+0 new, 2 changed, 2 unchanged
+)");
 }
 
 TEST_F(CatalogTest, AWarningWhenTheTopicKeepsLessThanAViewNeeds) {

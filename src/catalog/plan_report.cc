@@ -1,31 +1,78 @@
 #include "catalog/plan_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
+
+#include "base/human_bytes.h"
 
 namespace ms::catalog {
 namespace {
 
-std::string bytes_text(uint64_t bytes) { return bytes < 10'000 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} KB", static_cast<double>(bytes) / 1e3); }
 std::string reach_text(int64_t us) { return us == INT64_MAX ? "all history" : "the last " + format_duration(us); }
 
-void item_text(const PlanItem& item, std::string& out) {
-  out += fmt::format("{} {}{}: {}\n", item.kind, item.name, item.version > 0 ? fmt::format(" v{}", item.version) : "", to_string(item.change));
-  for (const std::string& note : item.notes) out += fmt::format("  {}\n", note);
-  size_t wide = 0;
-  for (const FeaturePlan& f : item.features) wide = std::max(wide, f.name.size());
-  for (const FeaturePlan& f : item.features)
-    out += fmt::format("  {:<{}}  {:<9} {:<24} {:>9}  {}\n", f.name, wide, f.type, f.window, bytes_text(f.state_bytes), to_string(f.change));
-  if (!item.features.empty())
-    out += fmt::format("  state: about {} for an entity with an event a minute; needs {} of topic {}\n", bytes_text(item.state_bytes_per_entity), reach_text(item.retention_us), item.topic);
-  for (const std::string& warning : item.warnings) out += fmt::format("  warning: {}\n", warning);
-  if (!item.columns.empty()) {
-    out += fmt::format("  {} features:", item.columns.size());
-    for (const std::string& c : item.columns) out += " " + c;
+char sign(Change change) {
+  switch (change) {
+    case Change::kNew: return '+';
+    case Change::kChanged: return '~';
+    case Change::kUnchanged: return '=';
+    case Change::kRemoved: return '-';
+    case Change::kRefused: return '!';
+  }
+  return '?';
+}
+
+std::string type_text(const FeaturePlan& f) { return f.change == Change::kChanged && f.type != f.type_before ? f.type_before + " -> " + f.type : f.type; }
+
+std::string features_text(const std::vector<FeaturePlan>& features) {
+  std::vector<std::array<std::string, 4>> cells;  // name, type, window, state
+  std::array<size_t, 4> widths{};
+  for (const FeaturePlan& f : features) {
+    cells.push_back({f.name, type_text(f), f.window, f.change == Change::kRemoved ? "" : human_bytes(static_cast<int64_t>(f.state_bytes))});
+    for (size_t c = 0; c < widths.size(); ++c) widths[c] = std::max(widths[c], cells.back()[c].size());
+  }
+  std::string out;
+  for (size_t i = 0; i < cells.size(); ++i) {
+    const auto& [name, type, window, state] = cells[i];
+    out += fmt::format("    {} {:<{}}  {:<{}}  {:<{}}  {:>{}}", sign(features[i].change), name, widths[0], type, widths[1], window, widths[2], state, widths[3]);
+    out.erase(out.find_last_not_of(' ') + 1);
     out += "\n";
   }
+  return out;
+}
+
+std::string columns_text(const PlanItem& item) {
+  const auto listed = [](const std::string& head, const std::vector<std::string>& names) {
+    return names.empty() ? "" : fmt::format("    {} {}\n", head, fmt::join(names, " "));
+  };
+  std::string out = listed(fmt::format("{} features:", item.columns.size()), item.columns);
+  for (const Change change : {Change::kNew, Change::kChanged, Change::kRemoved}) {
+    std::vector<std::string> names;
+    for (const auto& [how, name] : item.column_changes)
+      if (how == change) names.push_back(name);
+    out += listed(std::string(1, sign(change)), names);
+  }
+  return out;
+}
+
+std::string item_text(const PlanItem& item) {
+  std::string out = fmt::format("{} {} {}{}  ({})\n", sign(item.change), item.kind, item.name, item.version > 0 ? fmt::format("@{}", item.version) : "", to_string(item.change));
+  for (const std::string& note : item.notes) out += fmt::format("    {}\n", note);
+  out += features_text(item.features);
+  if (!item.features.empty())
+    out += fmt::format("    state: about {} for an entity with an event a minute\n    needs {} of topic {}\n",
+                       human_bytes(static_cast<int64_t>(item.state_bytes_per_entity)), reach_text(item.retention_us), item.topic);
+  for (const std::string& warning : item.warnings) out += fmt::format("    warning: {}\n", warning);
+  return out + columns_text(item);
+}
+
+nlohmann::ordered_json feature_json(const FeaturePlan& f) {
+  nlohmann::ordered_json out = {{"name", f.name}, {"type", f.type}, {"window", f.window}, {"hash", f.hash}, {"change", to_string(f.change)}, {"state_bytes", f.state_bytes}};
+  if (f.change == Change::kChanged) out["type_before"] = f.type_before;
+  return out;
 }
 
 nlohmann::ordered_json item_json(const PlanItem& item) {
@@ -34,8 +81,7 @@ nlohmann::ordered_json item_json(const PlanItem& item) {
   out["notes"] = item.notes;
   if (item.kind == "view") {
     out["features"] = nlohmann::ordered_json::array();
-    for (const FeaturePlan& f : item.features)
-      out["features"].push_back({{"name", f.name}, {"type", f.type}, {"window", f.window}, {"hash", f.hash}, {"change", to_string(f.change)}, {"state_bytes", f.state_bytes}});
+    for (const FeaturePlan& f : item.features) out["features"].push_back(feature_json(f));
     out["state_bytes_per_entity"] = item.state_bytes_per_entity;
     out["topic"] = item.topic;
     out["retention"] = item.retention_us == INT64_MAX ? "all" : format_duration(item.retention_us);
@@ -52,6 +98,7 @@ std::string_view to_string(Change change) {
     case Change::kNew: return "new";
     case Change::kChanged: return "changed";
     case Change::kUnchanged: return "unchanged";
+    case Change::kRemoved: return "removed";
     case Change::kRefused: return "refused";
   }
   return "?";
@@ -81,8 +128,14 @@ bool PlanReport::changes() const {
 std::string PlanReport::text() const {
   std::string out;
   for (const Refusal& r : refusals) out += r.text() + "\n";
-  if (!ok()) return out + fmt::format("refused: {} {}\n", refusals.size(), refusals.size() == 1 ? "mistake" : "mistakes");
-  for (const PlanItem& item : items) item_text(item, out);
+  return out + items_text();
+}
+
+std::string PlanReport::items_text() const {
+  std::string out;
+  for (const PlanItem& item : items) out += item_text(item);
+  if (!ok()) return out + fmt::format("Refused: {} {}.\n", refusals.size(), refusals.size() == 1 ? "mistake" : "mistakes");
+  if (!changes()) return out + "Nothing changes.\n";
   const auto count = [&](Change c) { return std::count_if(items.begin(), items.end(), [&](const PlanItem& i) { return i.change == c; }); };
   return out + fmt::format("{} new, {} changed, {} unchanged\n", count(Change::kNew), count(Change::kChanged), count(Change::kUnchanged));
 }
@@ -91,6 +144,7 @@ std::string PlanReport::json() const {
   nlohmann::ordered_json out = {{"ok", ok()}, {"changes", changes()}, {"refusals", nlohmann::ordered_json::array()}, {"items", nlohmann::ordered_json::array()}};
   for (const Refusal& r : refusals) out["refusals"].push_back({{"file", r.file}, {"line", r.line}, {"column", r.column}, {"message", r.message}});
   for (const PlanItem& item : items) out["items"].push_back(item_json(item));
+  out["text"] = items_text();
   // Names and messages may quote bytes that are not UTF-8.
   return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

@@ -21,8 +21,8 @@ struct Refusal {
   std::string text() const;  // "file:line:column: message"
 };
 
-enum class Change : uint8_t { kNew, kChanged, kUnchanged, kRefused };
-std::string_view to_string(Change change);  // "new", "changed", "unchanged", "refused"
+enum class Change : uint8_t { kNew, kChanged, kUnchanged, kRemoved, kRefused };
+std::string_view to_string(Change change);  // "new", "changed", "unchanged", "removed", "refused"
 
 struct FeaturePlan {
   std::string name;
@@ -30,6 +30,7 @@ struct FeaturePlan {
   std::string window;         // "sliding 1h, hop 5m"
   std::string hash;           // identity of the computation; equal hash = equal state
   Change change = Change::kNew;
+  std::string type_before;    // of a changed one; a name holds its window, so that cannot differ
   uint64_t state_bytes = 0;   // per entity, estimate for one that is always busy
 };
 
@@ -41,13 +42,14 @@ struct PlanItem {
   uint32_t version = 0;       // views and services: the version that would be current
   std::vector<std::string> notes;  // "owner changes from a to b", "reads topic arrivals"
   // Views only.
-  std::vector<FeaturePlan> features;
-  uint64_t state_bytes_per_entity = 0;
+  std::vector<FeaturePlan> features;  // in the order of the definition, then those that it has no more
+  uint64_t state_bytes_per_entity = 0;  // of those that it has
   std::string topic;          // that it reads
   int64_t retention_us = 0;   // how much history of the topic the view needs; INT64_MAX: all of it
   std::vector<std::string> warnings;  // that its topic keeps less
-  // Services only: the columns in order.
+  // Services only: the columns in order, and those of a changed one that are not as before.
   std::vector<std::string> columns;
+  std::vector<std::pair<Change, std::string>> column_changes;
 };
 
 struct PlanReport {
@@ -55,8 +57,9 @@ struct PlanReport {
   std::vector<PlanItem> items;   // in the order of the files; what the files do not name is not listed
   bool ok() const { return refusals.empty(); }
   bool changes() const;
-  std::string text() const;      // for people
-  std::string json() const;      // {"ok", "changes", "refusals": [...], "items": [...]}
+  std::string text() const;      // for people: the refusals, one per line, and then items_text()
+  std::string items_text() const;
+  std::string json() const;      // {"ok", "changes", "refusals": [...], "items": [...], "text": items_text()}
 };
 
 // What a topic keeps; -1: everything.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "base/nearest.h"
@@ -194,15 +195,34 @@ class Planner {
     item.topic = entry.source.definition.topic;
     item.retention_us = entry.program->longest_reach_us();
     for (size_t i = 0; i < entry.feature_hashes.size(); ++i) {
-      const std::string& hash = entry.feature_hashes[i];
-      const bool known = old && std::find(old->feature_hashes.begin(), old->feature_hashes.end(), hash) != old->feature_hashes.end();
-      const bool named = old && std::any_of(old->definition.features.begin(), old->definition.features.end(), [&](const auto& f) { return f.name == entry.definition.features[i].name; });
-      FeaturePlan f{.name = entry.definition.features[i].name, .type = std::string(to_string(entry.program->features()[i].type)),
-                    .window = describe(entry.definition.features[i].window), .hash = hash,
-                    .change = known ? Change::kUnchanged : named ? Change::kChanged : Change::kNew, .state_bytes = state_estimate(entry.program->specs()[i])};
-      item.state_bytes_per_entity += f.state_bytes;
-      item.features.push_back(std::move(f));
+      item.features.push_back(feature_plan(entry, i));
+      if (old != nullptr) compare(*old, item.features.back());
+      item.state_bytes_per_entity += item.features.back().state_bytes;
     }
+    for (size_t i = 0; old != nullptr && i < old->feature_hashes.size(); ++i) {
+      if (feature_index(entry, old->definition.features[i].name)) continue;
+      item.features.push_back(feature_plan(*old, i));
+      item.features.back().change = Change::kRemoved;
+    }
+  }
+
+  static std::optional<size_t> feature_index(const ViewEntry& view, const std::string& name) {
+    const auto& features = view.definition.features;
+    const auto at = std::find_if(features.begin(), features.end(), [&](const auto& f) { return f.name == name; });
+    return at == features.end() ? std::nullopt : std::optional(static_cast<size_t>(at - features.begin()));
+  }
+
+  static FeaturePlan feature_plan(const ViewEntry& view, size_t i) {
+    return {.name = view.definition.features[i].name, .type = std::string(to_string(view.program->features()[i].type)),
+            .window = describe(view.definition.features[i].window), .hash = view.feature_hashes[i], .state_bytes = state_estimate(view.program->specs()[i])};
+  }
+
+  static void compare(const ViewEntry& old, FeaturePlan& f) {
+    const auto at = feature_index(old, f.name);
+    if (!at) return;
+    const FeaturePlan before = feature_plan(old, *at);
+    f.change = before.hash == f.hash ? Change::kUnchanged : Change::kChanged;
+    if (f.change == Change::kChanged) f.type_before = before.type;
   }
 
   // Views that the files do not name, whose source or entity the files change.
@@ -250,7 +270,7 @@ class Planner {
       const bool equal = identity(*entry) == identity(*before->second);
       entry->version = before->second->version + (equal ? 0 : 1);
       item.change = equal ? Change::kUnchanged : Change::kChanged;
-      if (!equal) retired_services_.push_back(before->second);
+      if (!equal) item.column_changes = changes(identity(*before->second), identity(*entry)), retired_services_.push_back(before->second);
     }
     item.version = entry->version;
     for (const ServiceColumn& c : entry->columns) item.columns.push_back(c.name);
@@ -259,9 +279,23 @@ class Planner {
   }
 
   // What a service version is: its column names with the identities of their computations, in order.
-  static std::vector<std::pair<std::string, std::string>> identity(const ServiceEntry& s) {
-    std::vector<std::pair<std::string, std::string>> out;
+  using ServiceIdentity = std::vector<std::pair<std::string, std::string>>;
+  static ServiceIdentity identity(const ServiceEntry& s) {
+    ServiceIdentity out;
     for (const ServiceColumn& c : s.columns) out.emplace_back(c.name, s.views[c.view]->feature_hashes[c.feature]);
+    return out;
+  }
+
+  static std::vector<std::pair<Change, std::string>> changes(const ServiceIdentity& before, const ServiceIdentity& now) {
+    const std::map<std::string, std::string> was(before.begin(), before.end()), is(now.begin(), now.end());
+    std::vector<std::pair<Change, std::string>> out;
+    for (const auto& [name, hash] : now) {
+      const auto at = was.find(name);
+      if (at == was.end()) out.emplace_back(Change::kNew, name);
+      else if (at->second != hash) out.emplace_back(Change::kChanged, name);
+    }
+    for (const auto& [name, hash] : before)
+      if (!is.contains(name)) out.emplace_back(Change::kRemoved, name);
     return out;
   }
 

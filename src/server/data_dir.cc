@@ -29,9 +29,13 @@ Result<> check_or_write_format(FileSystem& fs, const std::string& dir) {
 
 }  // namespace
 
+bool is_refused(const Error& error) {
+  return error.kind == ErrorKind::kInvalidArgument || error.kind == ErrorKind::kConflict || error.kind == ErrorKind::kUnsupported;
+}
+
 Result<> check_format(FileSystem& fs, const std::string& dir) {
   const auto text = read_file(fs, dir + "/FORMAT");
-  if (!text && text.error().kind == ErrorKind::kNotFound) return not_found(fmt::format("{} is not a Millstream directory (it has no FORMAT file)", dir));
+  if (!text && text.error().kind == ErrorKind::kNotFound) return invalid(fmt::format("{} is not a Millstream directory (it has no FORMAT file)", dir));
   if (!text) return Unexpected(text.error());
   int format = 0;
   const char* digits = text->data() + std::min(kFormatWord.size(), text->size());

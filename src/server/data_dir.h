@@ -26,7 +26,9 @@ class DataDir {
   std::unique_ptr<FileLock> lock_;
 };
 
-// Errors as above; kNotFound when `dir` is not a Millstream directory.
+// Errors as above, but for kConflict: no lock is taken.
 Result<> check_format(FileSystem& fs, const std::string& dir);
+// The directory is not one that this program may use: exit status 2 (docs/cli.md). Anything else failed.
+bool is_refused(const Error& error);
 
 }  // namespace ms::server

@@ -61,35 +61,10 @@ Json files_json(const std::vector<catalog::DefinitionFile>& files) {
   return {{"files", std::move(list)}};
 }
 
-std::string item_text(const Json& item) {
-  const std::string change = item["change"];
-  const char sign = change == "new" ? '+' : change == "changed" ? '~' : change == "refused" ? '!' : '=';
-  std::string out = fmt::format("{} {} {}", sign, item["kind"].get<std::string>(), item["name"].get<std::string>());
-  if (item.value("version", 0) > 0) out += fmt::format("@{}", item["version"].get<int>());
-  out += fmt::format("  ({})\n", change);
-  for (const Json& note : item.value("notes", Json::array())) out += "    " + note.get<std::string>() + "\n";
-  if (!item.contains("features") || item["features"].empty()) return out;
-  Table table({"    FEATURE", "TYPE", "WINDOW", "CHANGE", "STATE"});
-  for (const Json& f : item["features"])
-    table.add({"    " + f["name"].get<std::string>(), f["type"], f["window"], f["change"], human_bytes(f["state_bytes"])});
-  out += table.text();
-  const std::string kept = item["retention"];
-  out += fmt::format("    needs {} of topic {}\n", kept == "all" ? "all history" : "the last " + kept, item["topic"].get<std::string>());
-  for (const Json& warning : item["warnings"]) out += "    warning: " + warning.get<std::string>() + "\n";
-  return out;
-}
-
-std::string report_text(const Json& json) {
-  std::string out;
-  for (const Json& item : json["items"]) out += item_text(item);
-  if (!json["ok"].get<bool>()) return out;
-  return out + (json["changes"].get<bool>() ? "" : "Nothing changes.\n");
-}
-
 // Refusals go to stderr, one per line, as file:line:column: message.
 int print_report(const Cli& cli, const Json& json) {
   if (cli.common.json) fmt::print("{}\n", dump(json));
-  else fmt::print("{}", report_text(json));
+  else fmt::print("{}", json["text"].get<std::string>());
   for (const Json& r : json["refusals"]) {
     const auto line = r["line"].get<int64_t>();
     fmt::print(stderr, "{}{}: {}\n", r["file"].get<std::string>(), line ? fmt::format(":{}:{}", line, r["column"].get<int64_t>()) : "", r["message"].get<std::string>());
@@ -105,7 +80,7 @@ Result<Json> ask(const Cli& cli, const std::string& target, const std::vector<ca
 
 // Against a directory that no server needs to hold: only its catalog is read.
 Result<Json> plan_directory(const std::string& dir, const std::vector<catalog::DefinitionFile>& files) {
-  TRY(check_format(posix_file_system(), dir));
+  if (const auto known = check_format(posix_file_system(), dir); !known) return is_refused(known.error()) ? invalid(known.error().message) : Unexpected(known.error());
   TRY_ASSIGN(const auto catalog, catalog::Catalog::open(posix_file_system(), dir + "/catalog"));
   return Json::parse(catalog->plan(files, nullptr).json());
 }
@@ -135,7 +110,7 @@ int apply(const Cli& cli, const DefinitionOptions& options) {
     if (nothing || !(*planned)["ok"].get<bool>()) return print_report(cli, *planned);
     if (!is_terminal(STDIN_FILENO))
       return report({ErrorKind::kInvalidArgument, "nobody can be asked here: say --yes, or look first with 'millstream plan'"});
-    fmt::print(stderr, "{}", report_text(*planned));
+    fmt::print(stderr, "{}", (*planned)["text"].get<std::string>());
     if (!confirmed()) return fmt::print(stderr, "Nothing was changed.\n"), kFailed;
   }
   const auto json = ask(cli, "/v1/apply", *files);

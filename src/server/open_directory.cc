@@ -16,7 +16,7 @@ Result<OpenDirectory> open_directory(const std::string& dir) {
   FileSystem& fs = posix_file_system();
   OpenDirectory out;
   auto taken = take(fs, dir);
-  if (!taken && (taken.error().kind == ErrorKind::kConflict || taken.error().kind == ErrorKind::kUnsupported)) return invalid(taken.error().message);
+  if (!taken && is_refused(taken.error())) return invalid(taken.error().message);
   TRY_ASSIGN(out.dir, std::move(taken));
   const std::string& path = out.dir->path();
   TRY_ASSIGN(out.catalog, catalog::Catalog::open(fs, path + "/catalog"));

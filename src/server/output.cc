@@ -63,14 +63,6 @@ std::string Table::text() const {
   return out;
 }
 
-std::string human_bytes(int64_t bytes) {
-  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-  double value = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (value >= 1024 && unit + 1 < std::size(kUnits)) value /= 1024, ++unit;
-  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
-}
-
 std::string human_count(int64_t count) {
   std::string digits = std::to_string(count);
   for (size_t at = digits.size(); at > 3 + (count < 0);) digits.insert(at -= 3, ",");

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/human_bytes.h"  // IWYU pragma: export
+
 namespace ms::server {
 
 // Columns two spaces apart; columns whose every cell is a number are aligned right. Widths count characters, not bytes.
@@ -20,9 +22,8 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-std::string human_bytes(int64_t bytes);       // "1.2 MiB"
-std::string human_count(int64_t count);       // "1,234,567"
-std::string human_age(int64_t ms);            // "3.2 s", "5 min", "2 h 10 min", "3 d 4 h"
+std::string human_count(int64_t count);  // "1,234,567"
+std::string human_age(int64_t ms);       // "3.2 s", "5 min", "2 h 10 min", "3 d 4 h"
 bool is_terminal(int fd);
 
 struct Progress {

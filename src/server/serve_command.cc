@@ -8,6 +8,7 @@
 #include "base/file_system.h"
 #include "server/cli.h"
 #include "server/config.h"
+#include "server/data_dir.h"
 #include "server/serve.h"
 
 namespace ms::server {
@@ -65,9 +66,7 @@ int run_serve(const ServeOptions& options) {
   const auto served = serve(*config);
   if (served) return kDone;
   report(served.error());
-  const ErrorKind kind = served.error().kind;
-  const bool refused = kind == ErrorKind::kConflict || kind == ErrorKind::kUnsupported || kind == ErrorKind::kInvalidArgument;
-  return refused ? kRefused : kFailed;
+  return is_refused(served.error()) ? kRefused : kFailed;
 }
 
 }  // namespace

@@ -8,6 +8,8 @@ import subprocess
 import time
 
 import payments
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from millstream import BINARY, ROOT, Server, run
 
@@ -142,6 +144,45 @@ def test_plan_says_what_a_topic_must_keep(server):
     assert needs + "    warning: topic payments keeps 1h, the view needs 1d1h: " in warned
 
 
+def test_plan_shows_what_becomes_of_each_feature(server, tmp_path):
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(payments.DEFINITIONS.replace("count: {over: [1h]}", "count: {over: [1h, 3h]}").replace("over: [1h, 24h]", "over: [1h]"))
+    shown = server.cli("plan", changed).stdout
+    assert re.search(r"^~ view spending@2  \(changed\)$", shown, re.M), shown
+    features = re.findall(r"^    ([=+~-]) (\w+) +(\S+) +(\S.*?)(?: {2,}([\d.]+ \w+))?$", shown, re.M)
+    assert [feature[:4] for feature in features] == [
+        ("=", "payments_count_1h", "int64", "sliding 1h, hop 5m"),
+        ("+", "payments_count_3h", "int64", "sliding 3h, hop 5m"),
+        ("=", "amount_sum_1h", "float64", "sliding 1h, hop 5m"),
+        ("=", "amount_last_24h", "float64", "sliding 1d, hop 1h"),
+        ("-", "amount_sum_24h", "float64", "sliding 1d, hop 1h"),
+    ]
+    assert [bool(feature[4]) for feature in features] == [True, True, True, True, False]  # what is gone keeps no state
+    assert re.search(r"^    state: about [\d.]+ \w+ for an entity with an event a minute\n    needs the last 1d1h of topic payments$", shown, re.M), shown
+    assert re.search(r"^~ service risk@2  \(changed\)\n    4 features: .*\n    \+ payments_count_3h\n    - amount_sum_24h$", shown, re.M), shown
+    assert shown.splitlines()[-1] == "0 new, 2 changed, 2 unchanged"
+    report = json.loads(server.cli("plan", changed, "--json").stdout)
+    assert report["text"] == shown and report["changes"]
+
+
+def test_plan_of_a_directory_without_a_server(tmp_path):
+    with Server(tmp_path / "data") as server:
+        definitions = payments.define(server, tmp_path, partitions=1)
+        assert "Nothing changes." in run("plan", definitions, "--dir", server.directory).stdout  # it only reads: also beside a server
+    before = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "data").rglob("*"))
+    plan = lambda file, status=0: run("plan", file, "--dir", tmp_path / "data", server="http://127.0.0.1:9", status=status)
+    assert plan(definitions).stdout.splitlines()[-1] == "Nothing changes."
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(payments.DEFINITIONS.replace("over: [1h, 24h]", "over: [1h, 2h]"))
+    assert re.search(r"^    \+ amount_sum_2h .*\n(?s:.*)^    - amount_sum_24h ", plan(changed).stdout, re.M)
+    changed.write_text(payments.DEFINITIONS.replace("of: amount", "of: amuont"))
+    assert re.search(rf"^{re.escape(str(changed))}:\d+:\d+: .*amuont", plan(changed, status=2).stderr, re.M)
+    assert sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "data").rglob("*")) == before
+    assert f"{tmp_path / 'nothing'} is not a Millstream directory" in run("plan", definitions, "--dir", tmp_path / "nothing", status=2).stderr
+    (tmp_path / "data" / "FORMAT").write_text("millstream 999\n")
+    assert "newer Millstream" in plan(definitions, status=2).stderr
+
+
 def test_lists(server):
     assert "spending" in server.cli("list", "views").stdout
     assert json.loads(server.cli("describe", "service", "risk", "--json").stdout)["name"] == "risk"
@@ -264,6 +305,29 @@ def test_train(server, tmp_path):
     assert made["rows"] == 1 and out.exists()
     assert server.cli("train", "risk", "--spine", tmp_path / "none.csv", "--out", tmp_path / "no.parquet", status=2).stderr
     assert not (tmp_path / "no.parquet").exists()
+
+
+def test_a_spine_that_is_wrong_is_refused_with_its_row(server, tmp_path):
+    def refused(spine, *options):
+        done = server.cli("train", "risk", "--spine", spine, "--out", tmp_path / "out" / "set.parquet", *options, status=2)
+        assert str(spine) in done.stderr and list((tmp_path / "out").iterdir()) == [], done.stderr
+        return done.stderr
+
+    def csv(text):
+        (tmp_path / "spine.csv").write_text(text)
+        return tmp_path / "spine.csv"
+
+    def parquet(users, times):
+        pq.write_table(pa.table({"user": pa.array(users), "event_time": pa.array(times, pa.timestamp("us", tz="UTC"))}), tmp_path / "spine.parquet")
+        return tmp_path / "spine.parquet"
+
+    (tmp_path / "out").mkdir()
+    at = "2026-01-01T00:00:00Z"
+    assert "there is no column 'user'; did you mean 'usr'?" in refused(csv(f"usr,event_time\nann,{at}\n"))
+    assert "did you mean 'event_time'" in refused(csv(f"user,event_time\nann,{at}\n"), "--time-column", "event_tme")
+    assert "row 3: the time 'event_time' is null" in refused(csv(f"user,event_time\nann,{at}\nbea,{at}\ncia,\n"))
+    assert "row 2: the time 'event_time' is null" in refused(parquet(["ann", "bea"], [0, None]))
+    assert "row 2: the key 'user' is null" in refused(parquet(["ann", None], [0, 1]))
 
 
 def test_http_errors_are_problem_documents(server):
