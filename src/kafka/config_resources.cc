@@ -1,6 +1,7 @@
 #include "kafka/config_resources.h"
 
 #include <algorithm>
+#include <set>
 
 #include "kafka/topics.h"
 #include "log/topic_config.h"
@@ -54,36 +55,67 @@ std::map<std::string, std::string> broker_config(const KafkaServerOptions& optio
           {"socket.request.max.bytes", std::to_string(options.request_bytes_max)}};
 }
 
-ConfigOutcome change_config(log::Log& log, const ConfigChanges& wanted) {
-  if (wanted.resource_type != kTopicResource)
-    return refuse(ErrorCode::kInvalidRequest, "only the configuration of topics can be changed");
-  const auto info = log.find_topic(wanted.resource_name);
-  if (!info) return refuse(ErrorCode::kUnknownTopicOrPartition, "there is no topic '" + wanted.resource_name + "'");
-  const log::TopicConfig effective = log.effective_config(*info);
-  std::map<std::string, std::optional<std::string>> changes;
-  if (wanted.replace_all)
-    for (const auto& [name, value] : info->config) changes[name] = std::nullopt;
+bool is_list_config(std::string_view name) { return name == "cleanup.policy"; }
+
+namespace {
+
+// Is the request one that Kafka's brokers would pass on to the controller?
+std::optional<ConfigOutcome> check_changes(const ConfigChanges& wanted) {
+  if (wanted.resource_type != kTopicResource) return refuse(ErrorCode::kInvalidRequest, "only the configuration of topics can be changed");
+  std::set<std::string_view> names;
+  for (const ConfigChange& change : wanted.changes) {
+    if (!names.insert(change.name).second) return refuse(ErrorCode::kInvalidRequest, "'" + change.name + "' is named twice");
+    if (change.operation < ConfigOperation::kSet || change.operation > ConfigOperation::kSubtract)
+      return refuse(ErrorCode::kInvalidRequest, "unknown operation " + std::to_string(static_cast<int>(change.operation)));
+    if (change.operation != ConfigOperation::kDelete && !change.value) return refuse(ErrorCode::kInvalidRequest, "'" + change.name + "' needs a value");
+  }
+  return std::nullopt;
+}
+
+// The new value of each configuration that is named; nullopt: back to its default.
+using NewValues = std::map<std::string, std::optional<std::string>>;
+std::optional<ConfigOutcome> new_values(const ConfigChanges& wanted, const log::TopicConfig& effective, NewValues& out) {
   for (const ConfigChange& change : wanted.changes) {
     const auto now = effective.find(change.name);
     if (now == effective.end()) return refuse(ErrorCode::kInvalidConfig, "topics have no configuration '" + change.name + "'");
-    const bool remove = change.operation == ConfigOperation::kDelete;
-    if (!remove && !change.value) return refuse(ErrorCode::kInvalidConfig, "'" + change.name + "' needs a value");
+    const bool of_list = change.operation == ConfigOperation::kAppend || change.operation == ConfigOperation::kSubtract;
+    if (of_list && !is_list_config(change.name))
+      return refuse(ErrorCode::kInvalidConfig, "'" + change.name + "' is not a list: nothing can be appended to it or subtracted from it");
     switch (change.operation) {
-      case ConfigOperation::kSet: changes[change.name] = change.value; break;
-      case ConfigOperation::kDelete: changes[change.name] = std::nullopt; break;
-      case ConfigOperation::kAppend: changes[change.name] = with_item(now->second, *change.value); break;
-      case ConfigOperation::kSubtract: changes[change.name] = without_item(now->second, *change.value); break;
-      default: return refuse(ErrorCode::kInvalidRequest, "unknown operation " + std::to_string(static_cast<int>(change.operation)));
+      case ConfigOperation::kSet: out[change.name] = change.value; break;
+      case ConfigOperation::kDelete: out[change.name] = std::nullopt; break;
+      case ConfigOperation::kAppend: out[change.name] = with_item(now->second, *change.value); break;
+      case ConfigOperation::kSubtract: out[change.name] = without_item(now->second, *change.value); break;
     }
   }
-  if (wanted.validate_only) {
-    log::TopicConfig after = info->config;
-    for (const auto& [name, value] : changes) value ? void(after[name] = *value) : void(after.erase(name));
-    const auto valid = log::check_topic_config(after);
-    return valid ? ConfigOutcome{} : refuse(ErrorCode::kInvalidConfig, valid.error().message);
-  }
+  return std::nullopt;
+}
+
+ConfigOutcome change_config(log::Log& log, const ConfigChanges& wanted) {
+  if (auto refused = check_changes(wanted)) return *refused;
+  const auto info = log.find_topic(wanted.resource_name);
+  if (!info) return refuse(ErrorCode::kUnknownTopicOrPartition, "there is no topic '" + wanted.resource_name + "'");
+  NewValues changes;
+  if (wanted.replace_all)
+    for (const auto& [name, value] : info->config) changes[name] = std::nullopt;
+  if (auto refused = new_values(wanted, log.effective_config(*info), changes)) return *refused;
+  log::TopicConfig after = info->config;
+  for (const auto& [name, value] : changes) value ? void(after[name] = *value) : void(after.erase(name));
+  if (const auto valid = log::check_topic_config(after); !valid) return refuse(ErrorCode::kInvalidConfig, valid.error().message);
+  if (wanted.validate_only) return {};
   if (auto altered = log.alter_config(info->id, changes); !altered) return refuse(topic_error(altered.error()), altered.error().message);
   return {};
+}
+
+}  // namespace
+
+std::vector<ConfigOutcome> change_configs(log::Log& log, std::span<const ConfigChanges> wanted) {
+  std::map<std::pair<int8_t, std::string_view>, size_t> named;
+  for (const ConfigChanges& one : wanted) ++named[{one.resource_type, one.resource_name}];
+  std::vector<ConfigOutcome> out;
+  for (const ConfigChanges& one : wanted)
+    out.push_back(named[{one.resource_type, one.resource_name}] > 1 ? refuse(ErrorCode::kInvalidRequest, "a resource may be named once only") : change_config(log, one));
+  return out;
 }
 
 }  // namespace ms::kafka

@@ -3,7 +3,10 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "kafka/error_code.h"
 #include "kafka/kafka_server.h"
@@ -28,8 +31,7 @@ struct ConfigChange {
   std::optional<std::string> value;
 };
 
-// Applies the changes to a topic (the only resource that can be changed). May wait for the disk. `replace_all` is the old
-// AlterConfigs: what is not named goes back to its default.
+// What one resource of a request asks for. `replace_all` is the old AlterConfigs: what is not named goes back to its default.
 struct ConfigChanges {
   int8_t resource_type = 0;
   std::string resource_name;
@@ -37,7 +39,12 @@ struct ConfigChanges {
   bool replace_all = false;
   bool validate_only = false;
 };
-ConfigOutcome change_config(log::Log& log, const ConfigChanges& wanted);
+// Applies the changes of a request, each resource all or nothing; one outcome per resource. Topics are the only resource that
+// can be changed; one that is named twice is changed not at all. May wait for the disk.
+std::vector<ConfigOutcome> change_configs(log::Log& log, std::span<const ConfigChanges> wanted);
+
+// Appending to and subtracting from is for lists alone.
+bool is_list_config(std::string_view name);
 
 // A comma-separated list with `item` added (once) or taken out.
 std::string with_item(const std::string& list, const std::string& item);

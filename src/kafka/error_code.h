@@ -47,6 +47,7 @@ enum class ErrorCode : int16_t {
   kFencedInstanceId = 82,
   kInvalidRecord = 87,
   kUnknownTopicId = 100,
+  kFetchSessionTopicIdError = 106,
   kUnsupportedEndpointType = 115,
 };
 

@@ -84,7 +84,7 @@ FetchContext FetchSessions::begin(const FetchRequest& request, int16_t version) 
   }
   const auto at = sessions_.find(request.session_id);
   if (at == sessions_.end() || at->second->by_id != by_id) {
-    context.error = ErrorCode::kFetchSessionIdNotFound;
+    context.error = at == sessions_.end() ? ErrorCode::kFetchSessionIdNotFound : ErrorCode::kFetchSessionTopicIdError;
     return context;
   }
   FetchSession& session = *at->second;

@@ -35,7 +35,7 @@ TEST(FetchSessions, IncrementalRequestsChangeWhatTheyName) {
   sessions.end(second.session);
   EXPECT_EQ(sessions.begin(request(id, 1, {}), 12).error, ErrorCode::kInvalidFetchSessionEpoch);
   EXPECT_EQ(sessions.begin(request(id + 1, 2, {}), 12).error, ErrorCode::kFetchSessionIdNotFound);
-  EXPECT_EQ(sessions.begin(request(id, 2, {}), 13).error, ErrorCode::kFetchSessionIdNotFound);  // names there, ids here
+  EXPECT_EQ(sessions.begin(request(id, 2, {}), 13).error, ErrorCode::kFetchSessionTopicIdError);  // names there, ids here
 }
 
 TEST(FetchSessions, FinalEpochClosesAndFetchesByItself) {

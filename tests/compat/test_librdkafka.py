@@ -6,6 +6,7 @@ import time
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType
+from millstream import Server
 
 PATIENCE = 60
 
@@ -157,6 +158,55 @@ def test_topic_administration(kafka, topic):
     assert topic not in admin.list_topics(timeout=PATIENCE).topics
 
 
+def test_incremental_changes_of_a_configuration(kafka, topic):
+    admin = AdminClient({"bootstrap.servers": kafka})
+    create(kafka, topic, config={"retention.ms": "1000"})
+
+    def alter(name, value, how, **options):
+        change = ConfigResource(ResourceType.TOPIC, topic)
+        change.add_incremental_config(ConfigEntry(name, value, incremental_operation=how))
+        admin.incremental_alter_configs([change], **options)[change].result(PATIENCE)
+
+    def value(name):
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        entry = admin.describe_configs([resource])[resource].result(PATIENCE)[name]
+        return entry.value, entry.is_default
+
+    alter("retention.ms", "2000", AlterConfigOpType.SET, validate_only=True)
+    assert value("retention.ms") == ("1000", False)
+    alter("retention.ms", None, AlterConfigOpType.DELETE)
+    assert value("retention.ms") == ("604800000", True)
+    alter("cleanup.policy", "delete", AlterConfigOpType.APPEND)
+    alter("cleanup.policy", "compact", AlterConfigOpType.SUBTRACT)
+    assert value("cleanup.policy")[0] == "delete"
+    for how in (AlterConfigOpType.APPEND, AlterConfigOpType.SUBTRACT):
+        with pytest.raises(KafkaException) as refused:
+            alter("retention.ms", "5", how)
+        assert refused.value.args[0].code() == KafkaError.INVALID_CONFIG and "not a list" in refused.value.args[0].str()
+
+
+def test_topics_to_validate_and_assigned_by_hand(kafka, topic):
+    admin = AdminClient({"bootstrap.servers": kafka})
+    admin.create_topics([NewTopic(topic, 3)], validate_only=True)[topic].result(PATIENCE)
+    with pytest.raises(KafkaException) as refused:
+        admin.create_topics([NewTopic(topic, 3, config={"retention.ms": "soon"})], validate_only=True)[topic].result(PATIENCE)
+    assert refused.value.args[0].code() == KafkaError.INVALID_CONFIG
+    assert topic not in admin.list_topics(timeout=PATIENCE).topics
+    node = admin.describe_cluster().result(PATIENCE).nodes[0].id
+    with pytest.raises(KafkaException) as refused:
+        admin.create_topics([NewTopic(topic, 2, replica_assignment=[[node], [node + 1]])])[topic].result(PATIENCE)
+    assert refused.value.args[0].code() == KafkaError.INVALID_REPLICA_ASSIGNMENT
+    admin.create_topics([NewTopic(topic, 2, replica_assignment=[[node], [node]])])[topic].result(PATIENCE)
+    assert len(admin.list_topics(topic, PATIENCE).topics[topic].partitions) == 2
+
+
+def test_the_configuration_of_the_broker(kafka):
+    admin = AdminClient({"bootstrap.servers": kafka})
+    broker = ConfigResource(ResourceType.BROKER, str(admin.describe_cluster().result(PATIENCE).nodes[0].id))
+    values = admin.describe_configs([broker])[broker].result(PATIENCE)
+    assert values["auto.create.topics.enable"].value == "true" and values["num.partitions"].is_read_only
+
+
 def test_group_administration(kafka, topic):
     admin = AdminClient({"bootstrap.servers": kafka})
     create(kafka, topic)
@@ -171,6 +221,9 @@ def test_group_administration(kafka, topic):
     c.close()
     assert topic in {g.group_id for g in admin.list_consumer_groups().result(PATIENCE).valid}
     admin.delete_consumer_groups([topic])[topic].result(PATIENCE)
+    with pytest.raises(KafkaException) as gone:
+        admin.delete_consumer_groups([topic])[topic].result(PATIENCE)
+    assert gone.value.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND
     assert topic not in {g.group_id for g in admin.list_consumer_groups().result(PATIENCE).valid}
 
 
@@ -185,3 +238,40 @@ def test_transactions_are_refused_at_once(kafka):
     producer = Producer({"bootstrap.servers": kafka, "transactional.id": "tx"})
     with pytest.raises(KafkaException):
         producer.init_transactions(5)
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_a_subscribed_consumer_goes_on_after_a_restart(tmp_path, topic, how):
+    with Server(tmp_path / "data") as server:
+        server.asked = ["--kafka", server.kafka, "--http", server.http]  # where it comes back, the clients find it
+        create(server.kafka, topic, 2)
+        before, after = ([f"{when} {i}".encode() for i in range(50)] for when in ("before", "after"))
+        produce(server.kafka, topic, before)
+        c = consumer(server.kafka, topic, **{"session.timeout.ms": 45_000, "heartbeat.interval.ms": 300, "log_level": 0})
+        c.subscribe([topic])
+        assert sorted(m.value() for m in take(c, 50)) == sorted(before)
+        c.commit(asynchronous=False)
+        getattr(server, how)()
+        server.start()
+        produce(server.kafka, topic, after)
+        # The coordinator knows no member any more: the consumer joins again by itself and goes on at its committed offsets.
+        seen, deadline = [], time.monotonic() + PATIENCE
+        while len(set(seen)) < 50 or not commits(c):
+            assert time.monotonic() < deadline, f"{len(set(seen))} records, and no commit"
+            seen += [m.value() for m in c.consume(50, 0.5) if m.error() is None]
+        assert set(seen) == set(after)
+        admin = AdminClient({"bootstrap.servers": server.kafka})
+        members = admin.describe_consumer_groups([topic])[topic].result(PATIENCE).members
+        assert len(members) == 1 and len(members[0].assignment.topic_partitions) == 2
+        assert sum(p.offset for p in c.committed([TopicPartition(topic, 0), TopicPartition(topic, 1)], PATIENCE)) == 100
+        c.close()
+
+
+def commits(c):
+    """Whether the coordinator takes a commit: not from a member of a generation that it does not know."""
+    try:
+        c.commit(asynchronous=False)
+        return True
+    except KafkaException as refused:
+        assert refused.args[0].code() in (KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS, KafkaError._NO_OFFSET), refused
+        return False

@@ -1,7 +1,8 @@
 // ListOffsets (2), versions 1-10.
 //
 // - -1: the end (read_committed: the last stable offset), -2: the beginning, -3: the record with the largest timestamp,
-//   -4 (earliest local): the beginning, -5 (latest tiered): unknown, -1. Other times: the first record at or after it.
+//   -4 (earliest local): the beginning, -5 (latest tiered): unknown, -1. Each since its own version; other negative times
+//   are UNSUPPORTED_VERSION. Else: the first record at or after that time.
 // - Lookups by time may read from disk, so they run on the worker. timeout_ms is ignored.
 #include "kafka/handlers.h"
 #include "kafka/messages/list_offsets.h"
@@ -14,6 +15,18 @@ constexpr int64_t kLatest = -1, kEarliest = -2, kMaxTimestamp = -3, kEarliestLoc
 
 using Asked = ListOffsetsRequest::Topic::Partition;
 using Answer = ListOffsetsResponse::Topic::Partition;
+
+// From which version of the request on a time that is none may be asked for.
+int16_t first_version_of(int64_t timestamp) {
+  switch (timestamp) {
+    case kLatest:
+    case kEarliest: return 1;
+    case kMaxTimestamp: return 7;
+    case kEarliestLocal: return 8;
+    case kLatestTiered: return 9;
+    default: return timestamp >= 0 ? int16_t{1} : INT16_MAX;
+  }
+}
 
 bool needs_disk(const ListOffsetsRequest& request) {
   for (const auto& topic : request.topics)
@@ -43,13 +56,12 @@ ErrorCode look_up(log::Log& log, TopicPartition p, const Asked& asked, bool read
     case kLatest: answer.offset = read_committed ? state->last_stable.value : state->high_watermark.value; break;
     case kEarliest:
     case kEarliestLocal: answer.offset = state->log_start.value; break;
-    case kLatestTiered: answer.leader_epoch = -1; break;
-    default: return ErrorCode::kInvalidRequest;
+    default: answer.leader_epoch = -1; break;  // kLatestTiered
   }
   return ErrorCode::kNone;
 }
 
-ListOffsetsResponse answer_all(log::Log& log, const ListOffsetsRequest& request) {
+ListOffsetsResponse answer_all(log::Log& log, const ListOffsetsRequest& request, int16_t version) {
   ListOffsetsResponse response;
   for (const auto& topic : request.topics) {
     auto& out = response.topics.emplace_back();
@@ -58,8 +70,9 @@ ListOffsetsResponse answer_all(log::Log& log, const ListOffsetsRequest& request)
     for (const auto& p : topic.partitions) {
       Answer& answer = out.partitions.emplace_back();
       answer.partition_index = p.partition_index;
-      const ErrorCode error = info ? look_up(log, {info->id, {p.partition_index}}, p, request.isolation_level == 1, answer)
-                                   : ErrorCode::kUnknownTopicOrPartition;
+      ErrorCode error = ErrorCode::kUnknownTopicOrPartition;
+      if (version < first_version_of(p.timestamp)) error = ErrorCode::kUnsupportedVersion;
+      else if (info) error = look_up(log, {info->id, {p.partition_index}}, p, request.isolation_level == 1, answer);
       answer.error_code = code(error);
     }
   }
@@ -71,9 +84,9 @@ ListOffsetsResponse answer_all(log::Log& log, const ListOffsetsRequest& request)
 void handle_list_offsets(Broker& broker, Call call) {
   ListOffsetsRequest request;
   if (!call.decode(request)) return;
-  if (!needs_disk(request)) return call.reply(answer_all(broker.log, request));
+  if (!needs_disk(request)) return call.reply(answer_all(broker.log, request, call.version()));
   broker.worker.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
-    call.reply(answer_all(broker.log, request));
+    call.reply(answer_all(broker.log, request, call.version()));
   });
 }
 

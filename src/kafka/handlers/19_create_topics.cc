@@ -1,7 +1,8 @@
 // CreateTopics (19), versions 2-7.
 //
 // - Partition count -1 means the broker's default, replication factor -1 or 1 (there is one broker). Manual assignments
-//   must name this broker for every partition, numbered from 0.
+//   must name this broker for every partition, numbered from 0; count and factor must then be -1.
+// - validate_only answers the same, but for the topic id.
 // - Every topic of the request has its own result; a name that occurs twice is INVALID_REQUEST.
 // - Deviation: timeout_ms is ignored, the answer comes when the topics are durable.
 #include <algorithm>
@@ -25,6 +26,8 @@ struct Refusal {
 };
 
 std::optional<Refusal> check_assignment(const Asked& asked, int32_t self) {
+  if (asked.num_partitions != -1 || asked.replication_factor != -1)
+    return Refusal{ErrorCode::kInvalidRequest, "with a manual assignment the number of partitions and the replication factor must be -1"};
   std::set<int32_t> partitions;
   for (const auto& a : asked.assignments) {
     if (a.broker_ids != std::vector<int32_t>{self})
@@ -58,29 +61,30 @@ void fill(const Broker& broker, const log::TopicInfo& info, Answer& answer) {
     configs.push_back({name, value, false, static_cast<int8_t>(info.config.contains(name) ? 1 : 5), false});
 }
 
-void create(Broker& broker, const Asked& asked, bool validate_only, Answer& answer) {
-  auto refusal = check(broker, asked);
-  if (!refusal) {
-    log::TopicConfig config;
-    for (const auto& c : asked.configs)
-      if (c.value) config[c.name] = *c.value;
-    int32_t partitions = asked.num_partitions == -1 ? broker.options.default_partitions : asked.num_partitions;
-    if (!asked.assignments.empty()) partitions = static_cast<int32_t>(asked.assignments.size());
-    if (const auto valid = log::check_topic_config(config); !valid) {
-      refusal = Refusal{ErrorCode::kInvalidConfig, valid.error().message};
-    } else if (validate_only) {
-      answer.num_partitions = partitions;
-      answer.replication_factor = 1;
-      answer.configs.emplace();
-      return;
-    } else {
-      auto created = broker.log.create_topic(asked.name, partitions, config);
-      if (created) return fill(broker, *created, answer);
-      refusal = Refusal{topic_error(created.error()), created.error().message};
-    }
+Result<log::TopicConfig> config_of(const Asked& asked) {
+  log::TopicConfig config;
+  for (const auto& c : asked.configs) {
+    if (!c.value) return invalid("'" + c.name + "' needs a value");
+    config[c.name] = *c.value;
   }
-  answer.error_code = code(refusal->error);
-  answer.error_message = std::move(refusal->message);
+  TRY(log::check_topic_config(config));
+  return config;
+}
+
+int32_t partitions_of(const Broker& broker, const Asked& asked) {
+  if (!asked.assignments.empty()) return static_cast<int32_t>(asked.assignments.size());
+  return asked.num_partitions == -1 ? broker.options.default_partitions : asked.num_partitions;
+}
+
+std::optional<Refusal> create(Broker& broker, const Asked& asked, bool validate_only, Answer& answer) {
+  if (auto refusal = check(broker, asked)) return refusal;
+  const auto config = config_of(asked);
+  if (!config) return Refusal{ErrorCode::kInvalidConfig, config.error().message};
+  const int32_t partitions = partitions_of(broker, asked);
+  if (validate_only) return fill(broker, {.name = asked.name, .partitions = partitions, .config = *config}, answer), std::nullopt;
+  const auto created = broker.log.create_topic(asked.name, partitions, *config);
+  if (!created) return Refusal{topic_error(created.error()), created.error().message};
+  return fill(broker, *created, answer), std::nullopt;
 }
 
 }  // namespace
@@ -93,12 +97,11 @@ void handle_create_topics(Broker& broker, Call call) {
     for (const auto& asked : request.topics) {
       Answer& answer = response.topics.emplace_back();
       answer.name = asked.name;
-      if (std::ranges::count(request.topics, asked.name, &Asked::name) > 1) {
-        answer.error_code = code(ErrorCode::kInvalidRequest);
-        answer.error_message = "the request names this topic twice";
-      } else {
-        create(broker, asked, request.validate_only, answer);
-      }
+      const bool twice = std::ranges::count(request.topics, asked.name, &Asked::name) > 1;
+      auto refusal = twice ? Refusal{ErrorCode::kInvalidRequest, "the request names this topic twice"} : create(broker, asked, request.validate_only, answer);
+      if (!refusal) continue;
+      answer.error_code = code(refusal->error);
+      answer.error_message = std::move(refusal->message);
     }
     call.reply(response);
   });

@@ -1,5 +1,7 @@
-// DeleteTopics (20), versions 1-6. From version 6 on a topic is named or given by its id. One that features read is
-// POLICY_VIOLATION.
+// DeleteTopics (20), versions 1-6. From version 6 on a topic is named or given by its id, not both. One that the request has
+// twice is not deleted. One that features read is POLICY_VIOLATION.
+#include <map>
+
 #include "kafka/handlers.h"
 #include "kafka/messages/delete_topics.h"
 #include "kafka/topics.h"
@@ -8,19 +10,22 @@ namespace ms::kafka {
 
 namespace {
 
-void remove(Broker& broker, const std::optional<log::TopicInfo>& info, ErrorCode unknown, DeleteTopicsResponse::Response& out) {
-  if (!info) {
-    out.error_code = code(unknown);
-    return;
-  }
+using Topic = DeleteTopicsRequest::Topic;
+using Answer = DeleteTopicsResponse::Response;
+
+void refuse(Answer& out, ErrorCode error, std::string message) {
+  out.error_code = code(error);
+  out.error_message = std::move(message);
+}
+
+void remove(Broker& broker, const Topic& topic, Answer& out) {
+  const auto info = topic.name ? broker.log.find_topic(*topic.name) : broker.log.find_topic(topic.topic_id);
+  if (!info) return refuse(out, topic.name ? ErrorCode::kUnknownTopicOrPartition : ErrorCode::kUnknownTopicId, "there is no such topic");
   out.name = info->name;
   out.topic_id = info->id;
   Result<> removed = broker.options.may_delete_topic ? broker.options.may_delete_topic(*info) : Result<>();
   if (removed) removed = broker.log.delete_topic(info->id);
-  if (!removed) {
-    out.error_code = code(topic_error(removed.error()));
-    out.error_message = removed.error().message;
-  }
+  if (!removed) refuse(out, topic_error(removed.error()), removed.error().message);
 }
 
 }  // namespace
@@ -28,22 +33,18 @@ void remove(Broker& broker, const std::optional<log::TopicInfo>& info, ErrorCode
 void handle_delete_topics(Broker& broker, Call call) {
   DeleteTopicsRequest request;
   if (!call.decode(request)) return;
+  for (std::string& name : request.topic_names) request.topics.push_back({.name = std::move(name), .topic_id = {}});
   broker.worker.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
     DeleteTopicsResponse response;
-    for (const std::string& name : request.topic_names) {
-      auto& out = response.responses.emplace_back();
-      out.name = name;
-      remove(broker, broker.log.find_topic(name), ErrorCode::kUnknownTopicOrPartition, out);
-    }
-    for (const auto& topic : request.topics) {
-      auto& out = response.responses.emplace_back();
+    std::map<std::pair<std::optional<std::string>, TopicId>, size_t> asked;
+    for (const Topic& topic : request.topics) ++asked[{topic.name, topic.topic_id}];
+    for (const Topic& topic : request.topics) {
+      Answer& out = response.responses.emplace_back();
       out.name = topic.name;
       out.topic_id = topic.topic_id;
-      if (topic.name) {
-        remove(broker, broker.log.find_topic(*topic.name), ErrorCode::kUnknownTopicOrPartition, out);
-      } else {
-        remove(broker, broker.log.find_topic(topic.topic_id), ErrorCode::kUnknownTopicId, out);
-      }
+      if (topic.name.has_value() != topic.topic_id.uuid.is_nil()) refuse(out, ErrorCode::kInvalidRequest, "a topic needs either a name or an id");
+      else if (asked[{topic.name, topic.topic_id}] > 1) refuse(out, ErrorCode::kInvalidRequest, "the request has this topic twice");
+      else remove(broker, topic, out);
     }
     call.reply(response);
   });

@@ -24,7 +24,7 @@ Type type_of(std::string_view name, std::string_view value) {
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
   if (error == std::errc() && end == value.data() + value.size()) return kLong;
   if (value == "true" || value == "false") return kBoolean;
-  return name == "cleanup.policy" ? kList : kString;
+  return is_list_config(name) ? kList : kString;
 }
 
 // A request and the room its answer has.

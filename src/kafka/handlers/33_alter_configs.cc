@@ -10,13 +10,14 @@ void handle_alter_configs(Broker& broker, Call call) {
   if (!call.decode(request)) return;
   broker.worker.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
     AlterConfigsResponse response;
+    std::vector<ConfigChanges> wanted;
     for (const auto& resource : request.resources) {
-      ConfigChanges wanted{resource.resource_type, resource.resource_name, {}, true, request.validate_only};
-      for (const auto& c : resource.configs)
-        wanted.changes.push_back({c.name, c.value ? ConfigOperation::kSet : ConfigOperation::kDelete, c.value});
-      auto outcome = change_config(broker.log, wanted);
-      response.responses.push_back({code(outcome.error), std::move(outcome.message), resource.resource_type, resource.resource_name});
+      ConfigChanges& one = wanted.emplace_back(resource.resource_type, resource.resource_name, std::vector<ConfigChange>{}, true, request.validate_only);
+      for (const auto& c : resource.configs) one.changes.push_back({c.name, ConfigOperation::kSet, c.value});
     }
+    std::vector<ConfigOutcome> outcomes = change_configs(broker.log, wanted);
+    for (size_t i = 0; i < outcomes.size(); ++i)
+      response.responses.push_back({code(outcomes[i].error), std::move(outcomes[i].message), wanted[i].resource_type, wanted[i].resource_name});
     call.reply(response);
   });
 }
