@@ -104,8 +104,7 @@ Result<Json> alter(Context& context, const Call& call) {
 
 Result<Json> remove(Context& context, const Call& call) {
   TRY_ASSIGN(const log::TopicInfo topic, find(context, call.names[0]));
-  TRY(check_unused(*context.parts.catalog, topic));
-  TRY(context.parts.log->delete_topic(topic.id));
+  TRY(context.parts.catalog->remove_topic(topic.id, topic.name, [&] { return context.parts.log->delete_topic(topic.id); }));
   return Json{{"deleted", topic.name}};
 }
 
@@ -225,14 +224,6 @@ void answer(io::HttpReply& reply, const Result<Json>& result, int status = 200) 
 }
 
 }  // namespace
-
-Result<> check_unused(const catalog::Catalog& catalog, const log::TopicInfo& topic) {
-  for (const auto& source : catalog.snapshot()->sources)
-    if (source->topic == topic.id)
-      return fail(ErrorKind::kConflict, fmt::format("source '{}' reads topic '{}': its features could never be built again, so it is not deleted",
-                                                    source->definition.name, topic.name));
-  return {};
-}
 
 void list_topics(Context& context, const Call&, io::HttpReply& reply) {
   Json topics = Json::array();

@@ -5,9 +5,6 @@
 
 namespace ms::api {
 
-// What features read stays: history belongs to them as long as a view or source names it. kConflict; for every way in.
-Result<> check_unused(const catalog::Catalog& catalog, const log::TopicInfo& topic);
-
 void list_topics(Context& context, const Call& call, io::HttpReply& reply);     // GET /v1/topics
 void create_topic(Context& context, const Call& call, io::HttpReply& reply);    // POST /v1/topics {"name","partitions","config"}
 void describe_topic(Context& context, const Call& call, io::HttpReply& reply);  // GET /v1/topics/{name}

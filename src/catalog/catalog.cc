@@ -94,6 +94,15 @@ Result<PlanReport> Catalog::apply(std::span<const DefinitionFile> files, const T
   return std::move(planned.report);
 }
 
+Result<> Catalog::remove_topic(TopicId id, std::string_view name, const std::function<Result<>()>& remove) {
+  const std::lock_guard applying(apply_mutex_);
+  for (const auto& source : snapshot()->sources)
+    if (source->topic == id)
+      return fail(ErrorKind::kConflict, fmt::format("source '{}' reads topic '{}': its features could never be built again, so it is not deleted",
+                                                    source->definition.name, name));
+  return remove();
+}
+
 Result<std::string> Catalog::list_json(std::string_view kind) const {
   TRY_ASSIGN(const auto all, listed(*snapshot(), kind));
   std::string out;

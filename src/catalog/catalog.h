@@ -90,6 +90,10 @@ class Catalog {
   // With refusals nothing changes. Every topic must be known. Errors: of the file system.
   Result<PlanReport> apply(std::span<const DefinitionFile> files, const TopicLookup& topics);
 
+  // Runs `remove`, which deletes the topic, unless a source is bound to it; no apply() binds one meanwhile. Errors: kConflict,
+  // with the name of the source; what `remove` says.
+  Result<> remove_topic(TopicId id, std::string_view name, const std::function<Result<>()>& remove);
+
   // JSON documents for GET /v1/{sources,entities,views,services}[/{name}] and `millstream list|describe`.
   // `kind`: "sources", "entities", "views", "services". Errors: NotFound, with the nearest name; InvalidArgument (kind).
   Result<std::string> list_json(std::string_view kind) const;
@@ -100,7 +104,7 @@ class Catalog {
 
   FileSystem& fs_;
   std::string dir_;
-  std::mutex apply_mutex_;    // one apply() at a time
+  std::mutex apply_mutex_;    // one apply() or remove_topic() at a time
   mutable std::mutex mutex_;  // guards snapshot_
   std::shared_ptr<const CatalogSnapshot> snapshot_;
 };

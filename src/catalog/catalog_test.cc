@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include "base/rng.h"
 #include "catalog/catalog.h"
@@ -221,6 +223,35 @@ TEST_F(CatalogTest, VersionsFollowTheComputationAlone) {
   EXPECT_EQ(catalog->snapshot()->find_view("airport_arrivals")->version, 4u);
   EXPECT_EQ(catalog->snapshot()->find_service("eta")->views[0]->version, 3u);
   EXPECT_EQ(report.items.size(), 3u);
+}
+
+TEST_F(CatalogTest, ATopicThatASourceReadsStays) {
+  ASSERT_TRUE(apply(kFlights).ok());
+  size_t removed = 0;
+  const auto remove = [&](std::string_view topic) { return catalog->remove_topic(*topics(topic), topic, [&] { return ++removed, Result<>(); }); };
+  EXPECT_EQ(remove("arrivals").error().message, "source 'arrivals' reads topic 'arrivals': its features could never be built again, so it is not deleted");
+  EXPECT_EQ(removed, 0u);
+  EXPECT_TRUE(remove("other"));
+  EXPECT_EQ(removed, 1u);
+  EXPECT_EQ(catalog->remove_topic(*topics("other"), "other", [] { return Result<>(internal("no disk")); }).error().message, "no disk");
+}
+
+// An apply in another thread while a topic goes: it must not bind what it saw before.
+TEST_F(CatalogTest, NothingIsBoundToATopicWhileItGoes) {
+  const DefinitionFile file{"f.yaml", kFlights};
+  std::atomic<bool> there = true, begun = false, looked = false;
+  const auto lookup = [&](std::string_view name) { return looked = true, there ? topics(name) : std::nullopt; };
+  std::thread applying;
+  std::optional<PlanReport> report;
+  ASSERT_TRUE(catalog->remove_topic(*topics("arrivals"), "arrivals", [&] {
+    applying = std::thread([&] { begun = true, report = *catalog->apply({&file, 1}, lookup); });
+    for (int turns = 0; !begun || (turns < 100'000 && !looked); ++turns) std::this_thread::yield();  // time enough to do it wrong
+    there = false;
+    return Result<>();
+  }));
+  applying.join();
+  EXPECT_FALSE(report->ok());
+  EXPECT_TRUE(catalog->snapshot()->sources.empty());
 }
 
 TEST_F(CatalogTest, SurvivesReopening) {

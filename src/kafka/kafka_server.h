@@ -25,8 +25,9 @@ struct KafkaServerOptions {
   size_t request_bytes_max = 100u << 20;          // Kafka's socket.request.max.bytes
   size_t request_memory_bytes_max = 512u << 20;   // over all requests being read or worked on
   size_t response_memory_bytes_max = 256u << 20;  // of fetched batches on their way to clients; beyond it one batch per fetch
-  // Why a topic must stay (kConflict: POLICY_VIOLATION); none: any may be deleted. Called on a worker.
-  std::function<Result<>(const log::TopicInfo&)> may_delete_topic;
+  // Deletes a topic, or says why it must stay (kConflict: POLICY_VIOLATION). Empty: the log deletes any. Called on a worker.
+  std::function<Result<>(const log::TopicInfo&)> delete_topic;
+  size_t group_memory_bytes_max = 256u << 20;     // what the members of all groups bring: metadata and assignments
   int64_t group_initial_rebalance_delay_ms = 500;
   int64_t group_session_timeout_min_ms = 6'000;
   int64_t group_session_timeout_max_ms = 1'800'000;

@@ -289,9 +289,9 @@ TEST_F(KafkaServerTest, AWaitingFetchEndsWithItsConnection) {
 }
 
 TEST_F(KafkaServerTest, ATopicThatIsNeededStays) {
-  serve({.may_delete_topic = [](const log::TopicInfo& topic) -> Result<> {
+  serve({.delete_topic = [this](const log::TopicInfo& topic) -> Result<> {
     if (topic.name == "t") return fail(ErrorKind::kConflict, "somebody reads it");
-    return {};
+    return log_->delete_topic(topic.id);
   }});
   ASSERT_TRUE(log_->create_topic("free", 1, {}));
   DeleteTopicsRequest request;

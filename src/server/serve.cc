@@ -116,7 +116,9 @@ class Server {
     kafka::KafkaServerOptions options{.host = config_.kafka.host, .port = config_.kafka.port};
     options.auto_create_topics = config_.auto_create_topics;
     options.default_partitions = config_.default_partitions;
-    options.may_delete_topic = [catalog = catalog_.get()](const log::TopicInfo& topic) { return api::check_unused(*catalog, topic); };
+    options.delete_topic = [catalog = catalog_.get(), log = log_.get()](const log::TopicInfo& topic) {
+      return catalog->remove_topic(topic.id, topic.name, [&] { return log->delete_topic(topic.id); });
+    };
     if (!config_.advertised_kafka.empty()) {
       TRY_ASSIGN(const io::Endpoint advertised, io::parse_endpoint(config_.advertised_kafka));
       options.advertised_host = advertised.host;

@@ -23,8 +23,7 @@ void remove(Broker& broker, const Topic& topic, Answer& out) {
   if (!info) return refuse(out, topic.name ? ErrorCode::kUnknownTopicOrPartition : ErrorCode::kUnknownTopicId, "there is no such topic");
   out.name = info->name;
   out.topic_id = info->id;
-  Result<> removed = broker.options.may_delete_topic ? broker.options.may_delete_topic(*info) : Result<>();
-  if (removed) removed = broker.log.delete_topic(info->id);
+  const auto removed = broker.options.delete_topic ? broker.options.delete_topic(*info) : broker.log.delete_topic(info->id);
   if (!removed) refuse(out, topic_error(removed.error()), removed.error().message);
 }
 
