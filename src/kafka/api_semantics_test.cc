@@ -320,12 +320,12 @@ class KafkaGroupTest : public KafkaApiTest {
     std::optional<std::string> instance;
   };
 
-  JoinGroupRequest join_of(const Member& member) const {
+  JoinGroupRequest join_of(const Member& member, size_t metadata_bytes = 1) const {
     JoinGroupRequest request;
     request.group_id = "g", request.member_id = member.id, request.group_instance_id = member.instance;
     request.session_timeout_ms = 60'000, request.rebalance_timeout_ms = 60'000;
     request.protocol_type = "consumer";
-    request.protocols.push_back({"range", Slice::copy(std::string_view("x"))});
+    request.protocols.push_back({"range", Slice::copy(std::string(metadata_bytes, 'x'))});
     return request;
   }
   ErrorCode heartbeat(Member& member) {
@@ -397,6 +397,39 @@ TEST_F(KafkaGroupTest, SeveralMembersLeaveAtOnceEachWithItsResult) {
   EXPECT_EQ(heartbeat(members_[2]), E::kRebalanceInProgress);
   EXPECT_EQ(leave({{members_[2].id, std::nullopt, std::nullopt}, {members_[2].id, std::nullopt, std::nullopt}}), (std::vector{E::kNone, E::kUnknownMemberId}));
   EXPECT_EQ(leave({{members_[2].id, std::nullopt, std::nullopt}}), std::vector{E::kUnknownMemberId});  // the group is gone
+}
+
+// Near the bound of what all members bring: to replace is not to add, and only who is new is refused for good.
+TEST_F(KafkaGroupTest, AMemberThatBringsTheSameAgainIsNotTooMuch) {
+  serve({.group_memory_bytes_max = 100'000});
+  client_ = std::make_unique<Client>(server_->port());
+  const auto join = [&](const Member& member, size_t bytes) {
+    auto request = join_of(member, bytes);
+    return client_->call<JoinGroupResponse>(request, 7);
+  };
+  const auto sync = [&](const Member& member, int32_t generation, size_t bytes) {
+    SyncGroupRequest request;
+    request.group_id = "g", request.member_id = member.id, request.group_instance_id = member.instance, request.generation_id = generation;
+    request.assignments.push_back({member.id, Slice::copy(std::string(bytes, 'a'))});
+    return static_cast<ErrorCode>(client_->call<SyncGroupResponse>(request, 4).error_code);
+  };
+  Member member{nullptr, "", "station-7"};
+  for (int i = 0; i < 3; ++i) {
+    const auto joined = join(member, 45'000);
+    ASSERT_EQ(joined.error_code, 0) << i;
+    member.id = joined.member_id;
+    ASSERT_EQ(sync(member, joined.generation_id, 45'000), ErrorCode::kNone) << i;
+  }
+  EXPECT_EQ(join(member, 60'000).error_code, code(ErrorCode::kCoordinatorNotAvailable));  // retriable
+  EXPECT_EQ(join({nullptr, "", "station-7"}, 60'000).error_code, code(ErrorCode::kCoordinatorNotAvailable));
+  EXPECT_EQ(join({nullptr, "", "station-8"}, 45'000).error_code, code(ErrorCode::kGroupMaxSizeReached));
+  const auto again = join({nullptr, "", "station-7"}, 45'000);  // under its name, with another id
+  ASSERT_EQ(again.error_code, 0);
+  member.id = again.member_id;
+  EXPECT_EQ(sync(member, again.generation_id, 70'000), ErrorCode::kNone);  // the group is stable: it only asks
+  member.id = join(member, 44'000).member_id;  // another generation, whose assignments are too much
+  EXPECT_EQ(sync(member, again.generation_id + 1, 70'000), ErrorCode::kCoordinatorNotAvailable);
+  EXPECT_EQ(sync(member, again.generation_id + 1, 45'000), ErrorCode::kNone);
 }
 
 TEST_F(KafkaGroupTest, DeleteGroups) {

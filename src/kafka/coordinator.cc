@@ -13,7 +13,7 @@ constexpr std::chrono::seconds kStopDeadline{2};
 }
 
 Coordinator::Coordinator(const KafkaServerOptions& options, io::IoThread& thread)
-    : initial_delay_ms_(options.group_initial_rebalance_delay_ms), thread_(thread) {}
+    : initial_delay_ms_(options.group_initial_rebalance_delay_ms), bytes_max_(options.group_memory_bytes_max), thread_(thread) {}
 
 void Coordinator::stop() {
   auto done = std::make_shared<std::promise<void>>();
@@ -48,7 +48,10 @@ void Coordinator::join(const std::string& name, JoinInput input, JoinDone done) 
     answer.member_id = input.member_id;
     done(std::move(answer));
   };
-  if (bytes_ + bytes_of(input.protocols) > kGroupsBytesMax) return refuse(ErrorCode::kGroupMaxSizeReached);
+  const GroupState::Member* member = group ? group->state.find_member(input.member_id, input.instance_id) : nullptr;
+  // Who is in already may try again: others leave, and what is final would end the client.
+  if (!fits(member ? bytes_of(member->protocols) : 0, bytes_of(input.protocols)))
+    return refuse(member ? ErrorCode::kCoordinatorNotAvailable : ErrorCode::kGroupMaxSizeReached);
   if (!group) {
     if (!input.member_id.empty()) return refuse(ErrorCode::kUnknownMemberId);
     if (groups_.size() >= kGroupsMax) return refuse(ErrorCode::kGroupMaxSizeReached);
@@ -68,9 +71,10 @@ void Coordinator::sync(const std::string& name, SyncInput input, SyncDone done) 
   }
   size_t more = 0;
   for (const auto& [member, assignment] : input.assignments) more += assignment.size();
-  if (bytes_ + more > kGroupsBytesMax) {
+  // Assignments are taken while the group waits for them, and nobody has one then.
+  if (group->state.phase() == GroupPhase::kCompletingRebalance && !fits(0, more)) {
     SyncAnswer answer;
-    answer.error = ErrorCode::kGroupMaxSizeReached;
+    answer.error = ErrorCode::kCoordinatorNotAvailable;
     return done(std::move(answer));
   }
   const Ticket ticket = ++last_ticket_;

@@ -16,7 +16,6 @@
 namespace ms::kafka {
 
 inline constexpr size_t kGroupsMax = 100'000;
-inline constexpr size_t kGroupsBytesMax = 256u << 20;  // what the members of all groups bring: metadata and assignments
 
 // run() is thread-safe; everything else belongs into a job of run().
 class Coordinator {
@@ -52,7 +51,11 @@ class Coordinator {
   void settle(const std::string& name, GroupAnswers answers);
   static int64_t now_ms();
 
+  // May `wanted` bytes stand in the place of `held` ones?
+  bool fits(size_t held, size_t wanted) const { return wanted <= held || bytes_ - held + wanted <= bytes_max_; }
+
   const int64_t initial_delay_ms_;
+  const size_t bytes_max_;
   io::IoThread& thread_;
   std::map<std::string, std::unique_ptr<Group>, std::less<>> groups_;
   size_t bytes_ = 0;  // of all groups

@@ -14,6 +14,7 @@ enum class ErrorCode : int16_t {
   kRequestTimedOut = 7,
   kMessageTooLarge = 10,
   kOffsetMetadataTooLarge = 12,
+  kCoordinatorNotAvailable = 15,
   kInvalidTopicException = 17,
   kInvalidRequiredAcks = 21,
   kIllegalGeneration = 22,

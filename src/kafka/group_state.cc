@@ -46,6 +46,12 @@ size_t GroupState::bytes() const {
   return bytes;
 }
 
+const GroupState::Member* GroupState::find_member(std::string_view member_id, const std::optional<std::string>& instance_id) const {
+  const auto known = member_id.empty() && instance_id ? by_instance_.find(*instance_id) : by_instance_.end();
+  const auto at = members_.find(known == by_instance_.end() ? member_id : known->second);
+  return at == members_.end() ? nullptr : &at->second;
+}
+
 GroupAnswers GroupState::join(Ticket ticket, JoinInput input, int64_t now_ms) {
   GroupAnswers out;
   const auto refuse = [&](ErrorCode error) { out.joins.push_back(join_error(ticket, error, input.member_id)); };

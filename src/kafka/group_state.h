@@ -111,6 +111,7 @@ class GroupState {
   const std::string& protocol_type() const { return protocol_type_; }
   const std::string& protocol_name() const { return protocol_name_; }
   const std::map<std::string, Member, std::less<>>& members() const { return members_; }
+  const Member* find_member(std::string_view member_id, const std::optional<std::string>& instance_id) const;  // nullptr: a new one
   size_t bytes() const;  // about what its members take in memory
   bool has_members() const { return !members_.empty() || !pending_.empty(); }
 
