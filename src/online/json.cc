@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <array>
 #include <string>
 
@@ -24,8 +26,13 @@ void append_value(JsonOut& out, const feature::FeatureValue& value, TypeKind typ
   if (quoted) out.put('"');
 }
 
-constexpr std::array<std::string_view, 7> kQuotedStatuses = {R"("PRESENT")", R"("NULL")",     R"("EMPTY_WINDOW")", R"("EXPIRED")",
-                                                            R"("DELETED")", R"("OVERFLOW")", R"("ERROR")"};
+// Each status as JSON, by its number.
+const std::array<std::string, 7> kQuotedStatuses = [] {
+  std::array<std::string, 7> out;
+  for (size_t i = 0; i < out.size(); ++i) out[i] = fmt::format("\"{}\"", to_string(static_cast<feature::Status>(i)));
+  return out;
+}();
+static_assert(std::tuple_size_v<decltype(kQuotedStatuses)> == static_cast<size_t>(feature::Status::kError) + 1);
 constexpr size_t kColumnMax = 4 * JsonOut::kScalarMax + 8;  // a value that is not a string, its status, time and age
 
 size_t row_max(const ReadPlan& plan, const feature::FeatureRow* rows) {

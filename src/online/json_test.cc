@@ -81,6 +81,19 @@ TEST(Json, RoomForTheLongestValues) {
   }
 }
 
+TEST(Json, EveryStatusByItsName) {
+  using enum feature::Status;
+  std::string names;
+  for (const feature::Status status : {kPresent, kNull, kEmptyWindow, kExpired, kDeleted, kOverflow, kError}) {
+    Reply reply = reply_of({TypeKind::kInt64}, 1);
+    reply.rows[0].values[0].status = status;
+    const std::string json = json_of(reply);
+    const size_t from = json.find("\"statuses\":[") + 12, to = json.find("],\"event_times\"");
+    names += json.substr(from, to - from) + " ";
+  }
+  EXPECT_EQ(names, R"("PRESENT" "NULL" "EMPTY_WINDOW" "EXPIRED" "DELETED" "OVERFLOW" "ERROR" )");
+}
+
 TEST(Json, TimesOfOneReply) {
   std::string text;
   JsonOut out(text);

@@ -218,6 +218,7 @@ void SampleWriter::offer(const Reply& reply, std::span<const EntityRow> entities
   const std::scoped_lock lock(mutex_);
   if (stopping_ || pending_.size() + record.size() > options_.pending_bytes_max) return dropped_total().add();
   pending_ += record;
+  ++pending_records_;
 }
 
 Result<> SampleWriter::flush() {
@@ -227,16 +228,18 @@ Result<> SampleWriter::flush() {
 
 Result<> SampleWriter::write_pending() {
   std::string bytes;
+  int64_t records = 0;
   {
     const std::scoped_lock lock(mutex_);
     bytes.swap(pending_);
+    records = std::exchange(pending_records_, 0);
   }
   if (bytes.empty()) return {};
   const auto written = append(bytes);
   if (!written) {
     const std::scoped_lock lock(mutex_);
-    if (bytes.size() + pending_.size() <= options_.pending_bytes_max) pending_.insert(0, bytes);
-    else dropped_total().add();
+    if (bytes.size() + pending_.size() <= options_.pending_bytes_max) pending_.insert(0, bytes), pending_records_ += records;
+    else dropped_total().add(records);
     return written;
   }
   counter("millstream_samples_bytes_total").add(static_cast<int64_t>(bytes.size()));

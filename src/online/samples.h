@@ -107,9 +107,10 @@ class SampleWriter {
   std::mutex file_mutex_;          // guards the file; taken before mutex_
   std::unique_ptr<File> file_;
   uint64_t file_bytes_ = 0;
-  std::mutex mutex_;  // guards pending_ and stopping_
+  std::mutex mutex_;  // guards what follows, but for thread_
   std::condition_variable wake_;
   std::string pending_;
+  int64_t pending_records_ = 0;
   bool stopping_ = false;
   std::thread thread_;
 };

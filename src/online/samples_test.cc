@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 
+#include "base/metrics.h"
 #include "base/testing/crash_file_system.h"
 #include "base/testing/doc_example.h"
 
@@ -99,6 +101,70 @@ TEST(Samples, AFullDiskMakesNoFilesAndCostsNone) {
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->torn_tails, 0u);
   EXPECT_EQ(last, reply.as_of.us);
+}
+
+// A full disk whose writes take a while: more is offered meanwhile.
+class SlowFullDisk final : public FileSystem {
+ public:
+  explicit SlowFullDisk(FileSystem& below) : below_(below) {}
+  std::function<void()> meanwhile;
+  std::atomic<bool> full = false;
+
+  Result<std::unique_ptr<File>> open(const std::string& path, Open mode) override {
+    if (full) return meanwhile(), fail(ErrorKind::kExhausted, "no space");
+    return below_.open(path, mode);
+  }
+  Result<> rename(const std::string& from, const std::string& to) override { return below_.rename(from, to); }
+  Result<> remove(const std::string& path) override { return below_.remove(path); }
+  Result<> create_directories(const std::string& path) override { return below_.create_directories(path); }
+  Result<std::vector<std::string>> list(const std::string& directory) override { return below_.list(directory); }
+  Result<bool> exists(const std::string& path) override { return below_.exists(path); }
+  Result<> sync_directory(const std::string& directory) override { return below_.sync_directory(directory); }
+
+ private:
+  FileSystem& below_;
+};
+
+// A second later each time it is asked: every offer is taken, whatever the rate.
+class HastyClock final : public Clock {
+ public:
+  int64_t wall_us() const override { return now_ += kMicrosPerSecond; }
+  int64_t steady_us() const override { return now_ += kMicrosPerSecond; }
+
+ private:
+  mutable std::atomic<int64_t> now_{0};
+};
+
+TEST(Samples, EverySampleThatIsDroppedIsCounted) {
+  ms::testing::CrashFileSystem below(7);
+  SlowFullDisk fs(below);
+  ASSERT_TRUE(fs.create_directories("/samples"));
+  auto plan = std::make_shared<ReadPlan>();
+  plan->service = "eta";
+  Reply reply;
+  reply.plan = plan;
+  const std::vector<EntityRow> entities(1);
+  HastyClock clock;
+  const auto started = SampleWriter::start({.dir = "/samples", .fs = &fs, .clock = &clock, .per_second = 1'000, .pending_bytes_max = 2'000});
+  ASSERT_TRUE(started);
+  SampleWriter& writer = **started;
+  Metric& dropped = counter("millstream_samples_dropped_total");
+  const int64_t before = dropped.get();
+  std::atomic<int64_t> offered = 0;
+  const auto fill = [&] {
+    for (const int64_t full = dropped.get(); dropped.get() == full;) writer.offer(reply, entities), ++offered;
+  };
+  fs.meanwhile = fill;
+  fs.full = true;
+  fill();
+  EXPECT_FALSE(writer.flush());  // what it took out cannot go back: the buffer is full again
+  fs.full = false;
+  EXPECT_TRUE(writer.flush());
+  writer.stop();
+  const auto read = read_samples(fs, "/samples", [](const Sample&) { return Result<>{}; });
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_GT(read->samples, 0u);
+  EXPECT_EQ(static_cast<int64_t>(read->samples) + dropped.get() - before, offered);
 }
 
 }  // namespace
