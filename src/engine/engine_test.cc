@@ -8,16 +8,12 @@
 
 #include "codec/record_batch.h"
 #include "codec/testing/record_batches.h"
-#include "engine/live_views.h"
-#include "engine/row_split.h"
-#include "engine/testing/world.h"
-#include "engine/topic_reader.h"
-#include "feature/view_state.h"
+#include "engine/testing/replies.h"
 
 namespace ms::engine {
 namespace {
 
-using testing::World;
+using testing::bits_of, testing::derive, testing::key_of, testing::Reply, testing::World;
 
 constexpr std::string_view kSecondView = R"yaml(
 views:
@@ -29,75 +25,13 @@ views:
     owner: tests
 )yaml";
 
-// What an answer is, to the bit.
-std::string bits_of(const feature::FeatureRow& row) {
-  std::string out = row.found ? "found" : "unknown";
-  for (const feature::FeatureValue& v : row.values)
-    out += fmt::format("|{} {} {:x} '{}' {}", feature::to_string(v.status), v.is_null, v.is_null ? 0 : v.i, v.text, v.event_time_us);
-  return out;
-}
-
-// The answer for `key` at `t` from the records below `cut`, by nothing but the reader and a fresh state.
-std::string derive(World& world, const std::string& view, std::string_view key, Instant t, const OffsetVector& cut) {
-  const auto all = live_views(*world.catalog, *world.log);
-  const auto live = std::find_if(all.begin(), all.end(), [&](const LiveView& v) { return v.name == view; });
-  const auto state = feature::ViewState::make(live->program);
-  const auto reader = TopicReader::make({{live->source, {live->program}}});
-  for (const auto& [input, until] : cut) {
-    for (Offset at{0}; at < until;) {
-      const auto read = world.log->read(input, at, 1 << 20).value();
-      EXPECT_TRUE(reader->read(input.partition, read.batches, at, until, 100, [&](TopicReader::Chunk& chunk) -> Result<> {
-        std::vector<uint32_t> rows;
-        for (uint32_t i = 0; i < chunk.rows[0]->rows; ++i)
-          if (chunk.rows[0]->keys[i] == key) rows.push_back(i);
-        state->apply(*chunk.rows[0], rows, {INT64_MIN});
-        at = chunk.end;
-        return {};
-      }));
-    }
-  }
-  feature::FeatureRow row;
-  state->evaluate(key, feature::table_hash(key), t, false, row);
-  return bits_of(row);
-}
-
-struct Reply {
-  std::string key;
-  Instant as_of;
-  ReadCut cut;
-  std::string bits;
-};
-
 class EngineTest : public ::testing::Test {
  protected:
-  static std::string key_of(uint64_t user) {
-    std::string key;
-    feature::append_key_part(key, fmt::format("u{}", user));
-    return key;
-  }
   std::vector<std::string> random_events(size_t most) { return testing::random_events(rng_, 1 + rng_.below(most)); }
-  Reply ask(World& world, const std::string& view) {
-    Reply reply{.key = key_of(rng_.below(9))};
-    const ReadKey key{world.engine->find_view(view, 1).value(), reply.key};
-    feature::FeatureRow row;
-    const auto result = world.engine->read({&key, 1}, {&row, 1}).value();
-    reply.as_of = result.as_of;
-    reply.cut = result.cut.at(0);
-    reply.bits = bits_of(row);
-    return reply;
-  }
+  Reply ask(World& world, const std::string& view) { return testing::ask(world, view, rng_.below(9)); }
   // Law L1 for every reply: the timeline names the same publish, and the log below it gives the same bits.
   void expect_as_served(World& world, const std::string& view, const std::vector<Reply>& replies) {
-    ASSERT_TRUE(world.engine->sync_timeline());
-    const auto timeline = TimelineReader::open(posix_file_system(), world.dir + "/timeline").value();
-    for (const Reply& r : replies) {
-      const uint32_t shard = shard_of(feature::shard_hash(r.key), timeline->shards_at(r.as_of).value());
-      ASSERT_EQ(shard, r.cut.shard);
-      const auto cut = timeline->cut_at(shard, r.as_of).value();
-      ASSERT_TRUE(cut) << format_time(r.as_of.us);
-      EXPECT_EQ(cut->publish, r.cut.publish);
-      EXPECT_EQ(derive(world, view, r.key, r.as_of, cut->applied), r.bits);
-    }
+    EXPECT_EQ(testing::not_as_served(world, view, replies), "");
   }
 
   const testing::Directory directory_;

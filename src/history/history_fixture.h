@@ -62,15 +62,14 @@ inline feature::ViewDefinition flights_view() {
                        {.name = "late_count_if_1h", .aggregate = AggregateKind::kCountIf, .of = "delay > 15", .window = sawtooth}}};
 }
 
-// Some cells of every_cell.h over windows of minutes and hours, some with filters, caps and ages.
-inline feature::ViewDefinition random_view(Rng& rng) {
+// Cells over windows of minutes and hours, some with filters, caps and ages.
+inline feature::ViewDefinition view_of(const std::vector<feature::testing::Cell>& cells, Rng& rng) {
   using feature::WindowKind;
-  static const std::vector<feature::testing::Cell> cells = feature::testing::every_cell();
   constexpr std::string_view kFieldOfType[] = {"cancelled", "delay", "price", "carrier", "booked"};  // by TypeKind
   static_assert(std::size(kFieldOfType) == kTypeKindCount);
   feature::ViewDefinition view{.name = "some", .entity = "origin", .source = "flights", .where = rng.below(4) == 0 ? "not cancelled" : ""};
-  for (uint64_t i = 0, n = 1 + rng.below(12); i < n; ++i) {
-    const feature::testing::Cell& cell = cells[rng.below(cells.size())];
+  for (size_t i = 0; i < cells.size(); ++i) {
+    const feature::testing::Cell& cell = cells[i];
     const int64_t length = (rng.below(2) == 0 ? 10 : 60) * kMicrosPerMinute;
     feature::Window window{cell.window, cell.window == WindowKind::kLifetime ? 0 : length, 0};
     if (cell.window == WindowKind::kSliding) window.hop_us = rng.below(2) == 0 ? kMicrosPerMinute : feature::ladder_hop(length);
@@ -82,6 +81,15 @@ inline feature::ViewDefinition random_view(Rng& rng) {
     view.features.push_back(std::move(feature));
   }
   return view;
+}
+
+// Some of every_cell.h; now and then all.
+inline feature::ViewDefinition random_view(Rng& rng) {
+  const std::vector<feature::testing::Cell> all = feature::testing::every_cell();
+  if (rng.below(8) == 0) return view_of(all, rng);
+  std::vector<feature::testing::Cell> some;
+  for (uint64_t n = 1 + rng.below(12); n > 0; --n) some.push_back(all[rng.below(all.size())]);
+  return view_of(some, rng);
 }
 
 inline TrainService service_of(const feature::ViewDefinition& view) {
