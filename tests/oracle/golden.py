@@ -116,6 +116,8 @@ class Dead(Exception):
 
 def evaluate(text, row):
     """The value of an expression; None is null."""
+    if same := re.fullmatch(r"(\w+) = '([^']*)'", text):
+        return None if row[same[1]] is None else row[same[1]] == same[2]
     cast, binary = re.fullmatch(r"cast\((\w+) as float64\)", text), re.fullmatch(r"(\w+) ([*<]) (\d+)", text)
     if cast:
         return None if row[cast[1]] is None else float(row[cast[1]])
