@@ -108,7 +108,7 @@ Result<> DeadLetterQueue::recover(Offset from) {
         continue;
       }
       for (RecordView record; records->next(record) == RecordReader::Step::kRecord;)
-        if (auto position = position_of(record)) remember(position->source, position->partition, position->offset, std::move(position->reason));
+        if (auto p = position_of(record)) remember(p->source, p->partition, p->offset, std::move(p->reason));
     }
   }
   return {};

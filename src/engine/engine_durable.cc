@@ -28,7 +28,8 @@ void EngineImpl::ceiling_loop() {
     const auto raised = raise_ceiling();
     if (!raised) instants_->stick();
     if (!raised && !failing)
-      log_error("ceiling_not_written", {{"reason", raised.error().message}, {"action", "reads are refused and new events wait until the disk works again"}});
+      log_error("ceiling_not_written", {{"reason", raised.error().message},
+                                        {"action", "reads are refused and new events wait until the disk works again"}});
     if (raised && failing) log_info("ceiling_written_again", {});
     failing = !raised;
     lock.lock();
@@ -61,7 +62,9 @@ void EngineImpl::timeline_loop() {
     lock.unlock();
     const auto written = write_timeline(false);
     if (!written && !failing)
-      log_error("timeline_not_written", {{"reason", written.error().message}, {"action", "free disk space; verify and as_served wait until it works again, new events too when too much of it waits"}});
+      log_error("timeline_not_written", {{"reason", written.error().message},
+                                         {"action", "free disk space; verify and as_served wait until it works again, new events "
+                                                    "too when too much of it waits"}});
     if (written && failing) log_info("timeline_written_again", {});
     failing = !written;
     lock.lock();
@@ -104,7 +107,8 @@ Result<> EngineImpl::checkpoint() {
       const auto* state = shard->state(slot);
       if (state == nullptr) continue;
       ByteWriter bytes;
-      if (!state->save(bytes, late)) return fail(ErrorKind::kTimeout, "the engine is stopping; a restart applies the log from the checkpoint before");
+      if (!state->save(bytes, late))
+        return fail(ErrorKind::kTimeout, "the engine is stopping; a restart applies the log from the checkpoint before");
       const LiveView& live = views_[slot].live;
       to.views.push_back({live.name, live.version, live.identity, bytes.take()});
     }

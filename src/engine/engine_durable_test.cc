@@ -46,7 +46,8 @@ class TestFiles final : public FileSystem {
 
   Result<std::unique_ptr<File>> open(const std::string& path, Open mode) override {
     opened();
-    if (full_checkpoints && mode == Open::kCreateNew && path.find(".checkpoint") != std::string::npos) return fail(ErrorKind::kExhausted, "no space left");
+    if (full_checkpoints && mode == Open::kCreateNew && path.find(".checkpoint") != std::string::npos)
+      return fail(ErrorKind::kExhausted, "no space left");
     TRY_ASSIGN(auto file, disk_.open(path, mode));
     if (path.ends_with(".tl")) return std::make_unique<WatchedFile>(std::move(file), *this, full);
     if (path.ends_with("/ceiling")) return std::make_unique<WatchedFile>(std::move(file), *this, full_ceiling);
@@ -62,7 +63,8 @@ class TestFiles final : public FileSystem {
  private:
   class WatchedFile final : public File {
    public:
-    WatchedFile(std::unique_ptr<File> file, TestFiles& files, const std::atomic<bool>& full) : file_(std::move(file)), files_(files), full_(full) {}
+    WatchedFile(std::unique_ptr<File> file, TestFiles& files, const std::atomic<bool>& full)
+        : file_(std::move(file)), files_(files), full_(full) {}
     Result<size_t> read_at(uint64_t at, std::span<uint8_t> to) const override { return file_->read_at(at, to); }
     Result<> write_at(uint64_t at, std::span<const std::span<const uint8_t>> parts) override {
       if (&full_ == &files_.full) files_.written();

@@ -144,7 +144,8 @@ Result<bool> TopicTask::read_partition(uint32_t partition) {
 }
 
 Result<> TopicTask::may_publish() const {
-  if (!instants_.has_room()) return fail(ErrorKind::kUnavailable, "there is no instant to publish at: the file 'state/ceiling' is behind the clock");
+  if (!instants_.has_room())
+    return fail(ErrorKind::kUnavailable, "there is no instant to publish at: the file 'state/ceiling' is behind the clock");
   size_t unwritten = 0;
   for (const auto& shard : shards_) unwritten += shard->unwritten_bytes();
   if (unwritten >= unwritten_bytes_max_)

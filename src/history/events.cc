@@ -151,7 +151,8 @@ Result<LostEvents> lost_before(const EventRequest& request, TopicPartition parti
   return LostEvents{.until_us = until_us, .partition = partition.partition, .log_start = state.log_start};
 }
 
-Result<PartitionHistory> read_from(const EventRequest& request, TopicPartition partition, const log::PartitionState& state, Offset until, log::Log& log) {
+Result<PartitionHistory> read_from(const EventRequest& request, TopicPartition partition, const log::PartitionState& state, Offset until,
+                                   log::Log& log) {
   PartitionHistory out;
   if (until > Offset{0}) {  // else nothing of it is asked for
     TRY_ASSIGN(out.lost, lost_before(request, partition, state, log));

@@ -24,7 +24,8 @@ Unexpected from_arrow(const std::string& path, const arrow::Status& status) {
   const auto detail = status.detail();
   const std::string why = status.IsIOError() && detail ? detail->ToString() : status.message();
   const bool disk_fails = detail && arrow::internal::ErrnoFromStatusDetail(*detail) == EIO;
-  return fail(disk_fails ? ErrorKind::kInternal : ErrorKind::kInvalidArgument, path + ": " + why.substr(why.starts_with("[errno ") ? why.find("] ") + 2 : 0));
+  return fail(disk_fails ? ErrorKind::kInternal : ErrorKind::kInvalidArgument,
+              path + ": " + why.substr(why.starts_with("[errno ") ? why.find("] ") + 2 : 0));
 }
 
 #define ARROW_TRY(path, declaration, expression)                        \

@@ -37,7 +37,9 @@ bool same_file(const std::string& a, const std::string& b) {
   return !x.empty() && x == y;
 }
 
-std::string manifest_path_of(const TrainRequest& request) { return request.manifest.empty() ? request.out + ".manifest.json" : request.manifest; }
+std::string manifest_path_of(const TrainRequest& request) {
+  return request.manifest.empty() ? request.out + ".manifest.json" : request.manifest;
+}
 
 // What is written on the way to the output and its manifest must hit nothing that is read, and neither of the two the other.
 Result<> check_paths(const TrainRequest& request) {
@@ -49,7 +51,8 @@ Result<> check_paths(const TrainRequest& request) {
   if (!request.pin_manifest.empty() && !same_file(request.pin_manifest, manifest)) read.push_back(request.pin_manifest);
   for (size_t i = 0; i < written.size(); ++i) {
     std::error_code ignored;
-    if (std::filesystem::is_directory(written[i], ignored)) return invalid(written[i] + " is a directory; the job writes a file of this name");
+    if (std::filesystem::is_directory(written[i], ignored))
+      return invalid(written[i] + " is a directory; the job writes a file of this name");
     for (size_t j = 0; j < i; ++j)
       if (same_file(written[i], written[j])) return invalid("the output and its manifest would both write " + written[i]);
     for (const std::string& input : read)
