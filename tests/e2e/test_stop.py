@@ -32,6 +32,10 @@ def served(tmp_path_factory):
         payments.define(server, directory, partitions=2)
         now = int(time.time() * 1000)
         payments.produce(server, [(f"user{n % USERS}", n / 8, now - EVENTS + n) for n in range(EVENTS)])
+        assert server.stop() == 0
+        server.stopped = directory / "stopped"  # a running server moves its files while they are copied
+        shutil.copytree(server.directory, server.stopped)
+        server.start()
         server.spine = directory / "spine.parquet"
         write_spine(server.spine, SPINE_ROWS, now)
         yield server
@@ -83,10 +87,9 @@ def test_an_interrupted_train_leaves_nothing(served, tmp_path, where, how, statu
 
 
 def stopped_copy(server, tmp_path):
-    """The server's directory as it is on disk now, for a command that needs one without a server."""
+    """The server's directory as an orderly stop left it, for a command that needs one without a server."""
     copy = tmp_path / "copy"
-    shutil.copytree(server.directory, copy)
-    (copy / "LOCK").unlink(missing_ok=True)
+    shutil.copytree(server.stopped, copy)
     return copy
 
 
