@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <future>
 
+#include "base/clock.h"
 #include "base/rng.h"
 #include "catalog/catalog.h"
 #include "codec/record_batch.h"
@@ -14,6 +15,8 @@
 #include "feature/every_cell.h"
 
 namespace ms::engine::testing {
+
+inline constexpr int64_t kPatienceUs = 60 * kMicrosPerSecond;  // what is not there by then will never be
 
 class Directory {
  public:
@@ -156,7 +159,21 @@ struct World {
     return out;
   }
   void wait_until_applied() const {
-    while (!engine->ready() || engine->applied() != ends()) std::this_thread::yield();
+    const int64_t deadline_us = system_clock().steady_us() + kPatienceUs;
+    while (!engine->ready() || engine->applied() != ends()) {
+      if (system_clock().steady_us() > deadline_us) FAIL() << "waited in vain until everything is applied" << where();
+      std::this_thread::yield();
+    }
+  }
+  // Per partition: applied of how many.
+  std::string where() const {
+    const OffsetVector applied = engine->applied();
+    std::string out = engine->ready() ? "" : "; a view is not ready";
+    for (const auto& [input, end] : ends()) {
+      const auto at = applied.find(input);
+      out += fmt::format("; partition {}: {} of {}", input.partition.value, at == applied.end() ? -1 : at->second.value, end.value);
+    }
+    return out;
   }
 };
 
