@@ -200,7 +200,7 @@ The server is up (process {server.process.pid}, data in {directory}). Try:
   kcat -b {server.kafka} -t arrivals -C -o -5 -e
   millstream plan {DEFINITIONS}
 
-Stop it with: kill {server.process.pid} && rm -r {directory}""")
+Stop it with: kill {server.process.pid} && tail --pid={server.process.pid} -f /dev/null && rm -r {directory}""")
 
 
 if __name__ == "__main__":
