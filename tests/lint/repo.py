@@ -30,6 +30,12 @@ def cpp_files():
 
 
 @functools.cache
+def other_cpp_files():
+    """Programs beside the product: benchmarks, and what makes test data."""
+    return sorted(path for folder in ("bench", "tests") for path in tracked_files() if path.suffix in (".h", ".cc") and (ROOT / folder) in path.parents)
+
+
+@functools.cache
 def tracked_files():
     """Files that git knows or would add: what a reader of the repository sees."""
     listed = subprocess.run(
@@ -47,8 +53,8 @@ def read_text(path):
 
 
 def is_test(path):
-    """Tests, fuzzers and what only they use: x_test.cc, x_fuzz.cc, x_fixture.h, folders named testing/."""
-    return path.name.endswith(("_test.cc", "_fuzz.cc", "_fixture.h")) or "testing" in path.parts
+    """Tests, fuzzers, benchmarks and what only they use: x_test.cc, x_fuzz.cc, x_fixture.h, folders named testing/."""
+    return SRC not in path.parents or path.name.endswith(("_test.cc", "_fuzz.cc", "_fixture.h")) or "testing" in path.parts
 
 
 def name_of(path):

@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 import pytest
-from repo import ROOT, code_only, cpp_files, is_test, line_of, name_of, read_text, tracked_files
+from repo import ROOT, code_only, cpp_files, is_test, line_of, name_of, other_cpp_files, read_text, tracked_files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,9 +18,10 @@ class Ban:
 
 BANS = (
     Ban("clock", r"\bchrono\s*::\s*\w*_clock\b|\b(?:system|steady|high_resolution|utc|file)_clock\s*::"
-        r"|\bgettimeofday\b|\bclock_gettime\b|(?<![\w.>])time\s*\(\s*(?:nullptr|NULL|0|&)", "a ms::Clock& from base/clock.h"),
+        r"|\bgettimeofday\b|\bclock_gettime\b|\btimespec_get\b|\b(?:__)?rdtscp?\b|\b__builtin_(?:ia32_rdtscp?|readcyclecounter)\b|\bstd\s*::\s*clock\b|(?<![\w>])::\s*clock\s*\(|\bCLOCKS_PER_SEC\b"
+        r"|(?<![\w.>])time\s*\(\s*(?:nullptr|NULL|0|&)", "a ms::Clock& from base/clock.h"),
     Ban("timer", r"\b(?:steady|system|deadline|high_resolution)_timer\b", "the deadlines of io/", ("src/io/",)),
-    Ban("randomness", r"(?<![\w.>])s?rand\s*\(|\brandom_device\b|\bmt19937(?:_64)?\b|\bgetrandom\b|\bgetentropy\b|\bdefault_random_engine\b", "ms::Rng or random_seed() of base/rng.h"),
+    Ban("randomness", r"(?<![\w.>])s?rand\s*\(|\brand_r\b|\b[dejlmn]rand48\b|\bs(?:eed|rand)48\b|\barc4random\w*|\brandom_device\b|\bmt19937(?:_64)?\b|\bgetrandom\b|\bgetentropy\b|\bdefault_random_engine\b", "ms::Rng or random_seed() of base/rng.h"),
     Ban("sleep", r"\bsleep_for\b|\bsleep_until\b|\busleep\b|\bnanosleep\b|(?<![\w.>])sleep\s*\(", "a condition with a deadline"),
     Ban("raw file", r"\bfopen\b|\b[io]?fstream\b|(?<![\w>])::\s*open(?:at)?\s*\(|\bmkstemp\b|\bfilesystem\s*::\s*(?:remove|rename|copy|create_|resize_)", "ms::FileSystem of base/file_system.h",
         tests_too=False),  # a test may read its fixtures; nothing in it is durable
@@ -57,7 +58,7 @@ def is_generated(text):
 @pytest.mark.parametrize("ban", BANS, ids=lambda b: b.name)
 def test_banned_calls(ban):
     found, needed = [], set()
-    for path in cpp_files():
+    for path in cpp_files() + other_cpp_files():
         name = name_of(path)
         if name.startswith(ban.homes) or (not ban.tests_too and is_test(path)):
             continue
@@ -76,8 +77,14 @@ def test_banned_calls(ban):
     [
         ("clock", "auto t = std::chrono::steady_clock::now();"),
         ("clock", "srand48(time(nullptr));"),
+        ("clock", "timespec now; timespec_get(&now, TIME_UTC);"),
+        ("clock", "const auto began = std::clock();"),
+        ("clock", "uint64_t cycles = __rdtsc();"),
         ("timer", "asio::steady_timer t(context);"),
         ("randomness", "std::random_device device;"),
+        ("randomness", "int n = rand_r(&seed);"),
+        ("randomness", "double d = drand48();"),
+        ("randomness", "arc4random_buf(at, 8);"),
         ("sleep", "std::this_thread::sleep_for(1s);"),
         ("raw file", 'std::ofstream out("x");'),
         ("raw file", 'int fd = ::open("x", O_RDONLY);'),

@@ -4,7 +4,9 @@ from folder_table import read_folders
 from repo import ROOT, SRC, cpp_files, name_of
 
 # Folders outside src/ that a newcomer opens too.
-OTHERS = ("tests", "examples/flights")
+OTHERS = (
+    "cmake", "docs", "examples/flights", "tests", "tests/compat", "tests/e2e", "tests/fuzz", "tests/lint", "tests/peers", "tests/support",
+)  # fmt: skip
 
 
 def folders_with_sources():
