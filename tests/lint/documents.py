@@ -7,17 +7,19 @@ built `millstream` on the PATH:
     ```sh server           runs beside a server; 127.0.0.1:9092 and 127.0.0.1:8484 in it mean that server's ports
     ```sh no-run: REASON   is not run; REASON says why
 
-Other languages (text, yaml, json, hex) are shown, not run. `bash`, `shell`, `console` and fences without a language are refused,
+Other languages (text, yaml, json, hex) are shown, not run; a command line among text is refused, unless the block is a list of
+what can be typed (```text synopsis). `bash`, `shell`, `console` and fences without a language are refused,
 so that nothing escapes by accident.
 """
 
 import dataclasses
 import re
 
-from repo import ROOT, name_of
+from repo import name_of, tracked_files
 
 FENCE = re.compile(r"^```[ \t]*([^\n]*)\n(.*?)^```[ \t]*$", re.M | re.S)
 SHOWN = {"text", "yaml", "json", "hex"}
+COMMAND = re.compile(r"^(?:\$ |\./dev |perf |millstream )", re.M)
 KAFKA, HTTP = "127.0.0.1:9092", "127.0.0.1:8484"
 
 
@@ -40,11 +42,13 @@ class Block:
 
     @property
     def lawful(self):
-        return self.mode is not None or self.info.split(" ")[0] in SHOWN
+        if self.mode is not None or self.info == "text synopsis":
+            return True
+        return self.info.split(" ")[0] in SHOWN and not COMMAND.search(self.text)
 
 
 def documents():
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [path for path in tracked_files() if path.suffix == ".md"]
 
 
 def blocks(text):
