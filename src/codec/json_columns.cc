@@ -155,12 +155,20 @@ class Decoder final : public JsonDecoder {
 
   void set_null(uint32_t f) { set_null_slot(batch_->columns[f], row_); }
 
+  // What stands there, to the next place that stage 1 found; never empty.
+  static std::string_view token_of(od::value& value) { return strip_json_space(value.raw_json_token()); }
+
   bool scalar(od::value& value, uint32_t f) {
     Column& c = batch_->columns[f];
     simdjson::error_code error = simdjson::SUCCESS;
     switch (c.type) {
       case TypeKind::kInt64: error = value.get_int64().get(c.ints[row_]); break;
-      case TypeKind::kFloat64: error = value.get_double().get(c.floats[row_]); break;
+      case TypeKind::kFloat64: {
+        const auto real = json_real(token_of(value));
+        if (real) c.floats[row_] = *real;
+        else error = simdjson::NUMBER_ERROR;
+        break;
+      }
       case TypeKind::kBool: {
         bool b = false;
         error = value.get_bool().get(b);
@@ -208,9 +216,8 @@ class Decoder final : public JsonDecoder {
       if (value.get_int64().get(whole) == simdjson::SUCCESS) {
         if (__builtin_mul_overflow(whole, scale, &us)) return out_of_range(f, token);
       } else {
-        double checked = 0;  // the number's grammar
         const auto exact = scaled_decimal(token, field.time == JsonTime::kSeconds ? 6 : field.time == JsonTime::kMillis ? 3 : 0);
-        if (value.get_double().get(checked) != simdjson::SUCCESS || !exact) return out_of_range(f, token);
+        if (!is_json_number(token) || !exact) return out_of_range(f, token);
         us = *exact;
       }
     }

@@ -1,5 +1,11 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cmath>
+#include <cstdlib>
+
+#include "base/rng.h"
 #include "codec/json_columns.h"
 
 namespace ms {
@@ -104,6 +110,36 @@ TEST(JsonColumns, TimesInEveryUnit) {
 }
 
 // The same path for two columns, and records whose keys change places under the speculation.
+// Of any length, from a copy and in place, against the C library.
+TEST(JsonColumns, FloatsAreTheNearestOnes) {
+  const auto decoder = JsonDecoder::make({{.path = "f", .type = TypeKind::kFloat64}});
+  Rng rng(6);
+  std::vector<std::string> texts = {"0.5000000000000000000000", "0.500000000000000000000000000073709551615", "1e-400", "-1e-400", "5e-324", "2.4703282292062327e-324",
+                                    "2.4703282292062328e-324", "1.7976931348623157e308", "0.1", "-0", "-0.0", "9007199254740993", "0.000000000000000000000000000001"};
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text = rng.below(2) == 0 ? "-" : "";
+    const auto digits = [&](uint64_t most) {
+      for (uint64_t n = rng.below(most); n > 0; --n) text += static_cast<char>('0' + rng.below(10));
+    };
+    text += static_cast<char>('0' + rng.below(10));
+    if (text.back() != '0') digits(25);
+    if (rng.below(4) != 0) text += '.', text += static_cast<char>('0' + rng.below(10)), digits(40);
+    if (rng.below(3) == 0) text += fmt::format("e{}", static_cast<int>(rng.below(700)) - 350);
+    texts.push_back(text);
+  }
+  for (const std::string& text : texts) {
+    const double wanted = std::strtod(text.c_str(), nullptr);
+    const std::string record = "{\"f\": " + text + " }", padded = record + std::string(64, '7');
+    for (const bool in_place : {false, true}) {
+      ColumnBatch batch;
+      decoder->start(batch, 1);
+      const auto reason = decoder->decode(std::string_view(padded).substr(0, record.size()), in_place ? 64 : 0, batch, 0);
+      ASSERT_EQ(reason.has_value(), std::isinf(wanted)) << text;
+      if (!reason) ASSERT_EQ(std::bit_cast<uint64_t>(batch.columns[0].floats[0]), std::bit_cast<uint64_t>(wanted)) << text << " " << in_place;
+    }
+  }
+}
+
 TEST(JsonColumns, OrderDoesNotMatter) {
   const auto decoder = JsonDecoder::make({{.path = "t", .type = TypeKind::kInt64}, {.path = "t", .type = TypeKind::kTimestamp}, {.path = "ab", .type = TypeKind::kInt64}, {.path = "a", .type = TypeKind::kInt64}});
   for (int round = 0; round < 2; ++round) {

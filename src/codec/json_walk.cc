@@ -3,6 +3,8 @@
 #include <immintrin.h>
 
 #include <charconv>
+#include <cmath>
+#include <cstdlib>
 
 #include "base/types.h"
 
@@ -40,34 +42,6 @@ bool integer(std::string_view token, int64_t& out) {
   return true;
 }
 
-bool is_number(std::string_view token) {
-  size_t at = token[0] == '-' ? 1 : 0;
-  const auto digits = [&] {
-    const size_t from = at;
-    while (at < token.size() && is_digit(token[at])) ++at;
-    return at - from;
-  };
-  const bool zero = at < token.size() && token[at] == '0';
-  const size_t whole = digits();
-  if (whole == 0 || (zero && whole > 1)) return false;
-  if (at < token.size() && token[at] == '.') {
-    ++at;
-    if (digits() == 0) return false;
-  }
-  if (at < token.size() && (token[at] == 'e' || token[at] == 'E')) {
-    ++at;
-    if (at < token.size() && (token[at] == '+' || token[at] == '-')) ++at;
-    if (digits() == 0) return false;
-  }
-  return at == token.size();
-}
-
-bool real(std::string_view token, double& out) {
-  if (!is_number(token)) return false;
-  const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), out);
-  return error == std::errc() && end == token.data() + token.size();
-}
-
 bool text(std::string_view token, std::string_view& out) {
   if (token.size() < 2 || token.front() != '"' || token.back() != '"') return false;
   out = token.substr(1, token.size() - 2);
@@ -102,6 +76,38 @@ std::optional<int64_t> scaled_decimal(std::string_view text, int digits) {
   for (; left > 0; --left)
     if (!push(0)) return std::nullopt;
   return negative ? -value : value;
+}
+
+bool is_json_number(std::string_view token) {
+  if (token.empty()) return false;
+  size_t at = token[0] == '-' ? 1 : 0;
+  const auto digits = [&] {
+    const size_t from = at;
+    while (at < token.size() && is_digit(token[at])) ++at;
+    return at - from;
+  };
+  const bool zero = at < token.size() && token[at] == '0';
+  const size_t whole = digits();
+  if (whole == 0 || (zero && whole > 1)) return false;
+  if (at < token.size() && token[at] == '.') {
+    ++at;
+    if (digits() == 0) return false;
+  }
+  if (at < token.size() && (token[at] == 'e' || token[at] == 'E')) {
+    ++at;
+    if (at < token.size() && (token[at] == '+' || token[at] == '-')) ++at;
+    if (digits() == 0) return false;
+  }
+  return at == token.size();
+}
+
+std::optional<double> json_real(std::string_view token) {
+  if (!is_json_number(token)) return std::nullopt;
+  double value = 0;
+  if (std::from_chars(token.data(), token.data() + token.size(), value).ec == std::errc()) return value;
+  value = std::strtod(std::string(token).c_str(), nullptr);  // too large, or nearest to nothing at all
+  if (std::isinf(value)) return std::nullopt;
+  return value;
 }
 
 void set_null_slot(Column& c, size_t row) {
@@ -178,7 +184,9 @@ inline bool JsonWalk::scalar(uint32_t f, std::string_view token) {
   bool done = false;
   switch (c.type) {
     case TypeKind::kInt64: done = integer(token, c.ints[row_]); break;
-    case TypeKind::kFloat64: done = real(token, c.floats[row_]); break;
+    case TypeKind::kFloat64:
+      if (const auto value = json_real(token)) c.floats[row_] = *value, done = true;
+      break;
     case TypeKind::kBool:
       c.bools[row_] = token == "true" ? 1 : 0;
       done = token == "true" || token == "false";
@@ -200,7 +208,7 @@ bool JsonWalk::time(const JsonField& field, std::string_view token, int64_t& us)
   }
   const int64_t scale = field.time == JsonTime::kSeconds ? kMicrosPerSecond : field.time == JsonTime::kMillis ? kMicrosPerMilli : 1;
   if (int64_t whole = 0; integer(token, whole)) return !__builtin_mul_overflow(whole, scale, &us);
-  if (!is_number(token)) return false;
+  if (!is_json_number(token)) return false;
   const auto exact = scaled_decimal(token, field.time == JsonTime::kSeconds ? 6 : field.time == JsonTime::kMillis ? 3 : 0);
   if (exact) us = *exact;
   return exact.has_value();

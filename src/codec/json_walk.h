@@ -16,6 +16,10 @@ namespace ms {
 std::string_view strip_json_space(std::string_view token);  // at the end
 // "-12.345" in units of 10^-digits, exactly; further digits are cut. nullopt: not such a text or out of range.
 std::optional<int64_t> scaled_decimal(std::string_view text, int digits);
+bool is_json_number(std::string_view token);
+// The float64 nearest to a JSON number, of any length; nullopt: no number, or beyond float64. simdjson 3.0.1 is wrong on some of
+// more than 19 digits (0.5000000000000000000000 becomes 0.00009).
+std::optional<double> json_real(std::string_view token);
 void set_null_slot(Column& column, size_t row);
 // Whether `text` holds a backslash. Reads JsonShape::kReadable bytes.
 bool has_json_escape(std::string_view text);
