@@ -58,7 +58,7 @@ class StopWatchdog {
 class Server {
  public:
   explicit Server(const ServeConfig& config) : config_(config) {}
-  ~Server() { stop(); }
+  ~Server() { (void)stop(); }
 
   Result<> start() {
     TRY_ASSIGN(dir_, DataDir::open(fs_, config_.dir));
@@ -87,20 +87,25 @@ class Server {
   std::string http_address() const { return io::format_endpoint({config_.http.host, http_->port()}); }
   const std::string& dir() const { return dir_->path(); }
 
-  // From the outside in: no request reaches a part that has stopped.
-  void stop() {
+  // From the outside in: no request reaches a part that has stopped. The first part's error that could not close; the others
+  // close all the same, and what was acknowledged is safe.
+  Result<> stop() {
     if (http_) http_->stop();
     if (api_) api_->stop();
     if (kafka_) kafka_->stop();
     if (samples_) samples_->stop();
-    if (engine_) report("engine", engine_->stop());
-    if (log_) report("log", log_->close());
+    Result<> done;
+    if (engine_) keep_first(done, "engine", engine_->stop());
+    if (log_) keep_first(done, "log", log_->close());
     if (runtime_) runtime_->stop();
+    return done;
   }
 
  private:
-  static void report(std::string_view what, const Result<>& result) {
-    if (!result) log_error("stop_failed", {{"part", what}, {"error", result.error().message}});
+  static void keep_first(Result<>& first, std::string_view what, Result<> result) {
+    if (result) return;
+    log_error("stop_failed", {{"part", what}, {"error", result.error().message}});
+    if (first) first = Unexpected(result.error().within("stopping the " + std::string(what)));
   }
 
   Result<> start_log() {
@@ -203,9 +208,9 @@ Result<> serve(const ServeConfig& config) {
   // A second signal ends the process at once.
   ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   const StopWatchdog watchdog;
-  server.stop();
+  const Result<> stopped = server.stop();
   log_info("stopped");
-  return {};
+  return stopped;
 }
 
 }  // namespace ms::server
