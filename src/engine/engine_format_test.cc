@@ -1,9 +1,12 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
 
 #include "base/rng.h"
+#include "base/testing/crash_file_system.h"
 #include "base/testing/doc_example.h"
 #include "engine/checkpoint.h"
 #include "engine/instants.h"
@@ -219,6 +222,17 @@ TEST(Instants, TheCeilingFileSurvivesATornWrite) {
     ASSERT_TRUE(raw->write_at(8, {&part, 1}));
   }
   EXPECT_EQ(CeilingFile::open(fs, path).value().stored().us, 200);
+}
+
+TEST(Formats, TheExampleOfTheCeiling) {
+  ms::testing::CrashFileSystem fs(1);
+  ASSERT_TRUE(fs.create_directories("/state"));
+  auto ceiling = CeilingFile::open(fs, "/state/ceiling");
+  ASSERT_TRUE(ceiling);
+  ASSERT_TRUE(ceiling->store({1767225600000000}));
+  const std::string bytes = read_file(fs, "/state/ceiling")->substr(0, 12);
+  EXPECT_EQ(ms::testing::doc_example(MS_SOURCE_DIR "/docs/formats/checkpoint.md", "ceiling"), bytes) << fmt::format("{:02x}", fmt::join(std::vector<uint8_t>(bytes.begin(), bytes.end()), " "));
+  EXPECT_EQ(CeilingFile::open(fs, "/state/ceiling")->stored().us, 1767225600000000);
 }
 
 }  // namespace

@@ -2,27 +2,18 @@
 #include <gtest/gtest.h>
 
 #include "base/crc32c.h"
-#include "base/file_system.h"
+#include "base/testing/crash_file_system.h"
+#include "base/testing/doc_example.h"
 #include "codec/record_batch.h"
 #include "log/meta_state.h"
+#include "log/snapshot.h"
 #include "log/stream_object.h"
 #include "log/wal_format.h"
 
 namespace ms::log {
 namespace {
 
-// The bytes of the block ```hex NAME: pairs of digits up to two spaces, then words.
-std::string hex_example(const std::string& page, const std::string& name) {
-  const std::string text = read_file(posix_file_system(), MS_SOURCE_DIR "/docs/formats/" + page).value();
-  const size_t from = text.find("```hex " + name + "\n");
-  EXPECT_NE(from, std::string::npos) << page << " has no example " << name;
-  std::string out;
-  for (size_t at = text.find('\n', from) + 1; at < text.size() && text.compare(at, 3, "```") != 0; at = text.find('\n', at) + 1) {
-    const std::string line = text.substr(at, text.find('\n', at) - at);
-    for (size_t i = 0; i + 1 < line.size() && line[i] != ' '; i += 3) out.push_back(static_cast<char>(std::stoi(line.substr(i, 2), nullptr, 16)));
-  }
-  return out;
-}
+std::string hex_example(const std::string& page, const std::string& name) { return ms::testing::doc_example(MS_SOURCE_DIR "/docs/formats/" + page, name); }
 
 std::string text_of(std::span<const uint8_t> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 std::string hex_of(std::string_view bytes) {
@@ -85,6 +76,19 @@ TEST(Formats, TheExampleOfTheStreamObjectPage) {
   const auto directory = parse_object_footer(bytes_of(object).subspan(place.position, place.bytes), place).value();
   ASSERT_EQ(directory.runs.size(), 1u);
   EXPECT_EQ(directory.runs[0].time_of({5}).us, kTimeUs);
+}
+
+TEST(Formats, TheExampleOfTheSnapshotPage) {
+  MetaState state;
+  ASSERT_TRUE(state.apply(CreateTopic{kTopic, "t", 1, {{"retention.ms", "-1"}}, false}, {kTimeUs}));
+  ms::testing::CrashFileSystem fs(1);
+  ASSERT_TRUE(fs.create_directories("/log"));
+  ASSERT_TRUE(write_snapshot(fs, "/log/meta.snapshot", 9, 1, state.encode()));
+  const std::string snapshot = read_file(fs, "/log/meta.snapshot").value();
+  EXPECT_EQ(hex_example("meta-snapshot.md", "snapshot"), snapshot) << hex_of(snapshot);
+  const auto read = read_snapshot(fs, "/log/meta.snapshot").value();
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->state.encode(), state.encode());
 }
 
 // Version 1 did not know when the removed records were appended.
