@@ -3,10 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <future>
+
+#include "base/check.h"
 
 namespace ms::api {
 namespace {
+
+// Hangs no longer than a broken test may.
+void await(std::promise<void>& promise) { CHECK(promise.get_future().wait_for(std::chrono::minutes(1)) == std::future_status::ready); }
 
 std::string state_of(const JobTable& jobs, const std::string& id) { return jobs.describe(id).value()["state"]; }
 
@@ -28,11 +34,11 @@ TEST(JobTable, ACancelledJobThatWaitsEndsAtOnce) {
   std::promise<void> began, go;
   const auto first = jobs.start("first", [&](const JobProgressSink&, std::stop_token stop) -> Result<Json> {
     began.set_value();
-    go.get_future().wait();
+    await(go);
     if (stop.stop_requested()) return fail(ErrorKind::kCancelled, "cancelled");
     return Json{{"rows", 1}};
   });
-  began.get_future().wait();
+  await(began);
   bool ran = false;
   const auto second = jobs.start("second", [&](const JobProgressSink&, std::stop_token) -> Result<Json> { return ran = true, Json(); });
   const auto third = jobs.start("third", [&](const JobProgressSink&, std::stop_token) -> Result<Json> { return Json{{"rows", 3}}; });
@@ -53,10 +59,10 @@ TEST(JobTable, ManyWatchWithoutAThreadEach) {
   std::promise<void> began, go;
   const auto id = jobs.start("work", [&](const JobProgressSink&, std::stop_token) -> Result<Json> {
     began.set_value();
-    go.get_future().wait();
+    await(go);
     return Json{{"rows", 1}};
   });
-  began.get_future().wait();
+  await(began);
   std::atomic<int> done = 0;
   std::promise<void> all;
   for (int i = 0; i < 100; ++i)
@@ -69,7 +75,7 @@ TEST(JobTable, ManyWatchWithoutAThreadEach) {
   jobs.watch(*id, 1, [&](Result<Json> job) { late.set_value((*job)["state"]); });
   EXPECT_EQ(late.get_future().get(), "running");  // its time was over
   go.set_value();
-  all.get_future().wait();
+  await(all);
   std::promise<Result<Json>> unknown;
   jobs.watch("01ARZ3NDEKTSV4RRFFQ69G5FAV", 10'000, [&](Result<Json> job) { unknown.set_value(std::move(job)); });
   EXPECT_EQ(unknown.get_future().get().error().kind, ErrorKind::kNotFound);
@@ -80,13 +86,13 @@ TEST(JobTable, StoppingTellsWhoWatches) {
   const auto id = jobs.start("work", [](const JobProgressSink&, std::stop_token stop) -> Result<Json> {
     std::promise<void> asked;
     const std::stop_callback callback(stop, [&] { asked.set_value(); });
-    asked.get_future().wait();
+    await(asked);
     return fail(ErrorKind::kCancelled, "cancelled");
   });
   std::promise<void> told;
   jobs.watch(*id, 10'000, [&](const Result<Json>&) { told.set_value(); });
   jobs.stop();
-  told.get_future().wait();
+  await(told);
 }
 
 TEST(JobTable, ARunningJobIsAskedToStop) {
@@ -95,7 +101,7 @@ TEST(JobTable, ARunningJobIsAskedToStop) {
     progress({"waiting", 1, 2, 0, 0});
     std::promise<void> asked;
     const std::stop_callback callback(stop, [&] { asked.set_value(); });
-    asked.get_future().wait();
+    await(asked);
     return fail(ErrorKind::kCancelled, "cancelled");
   });
   ASSERT_TRUE(jobs.cancel(*id));
