@@ -39,6 +39,7 @@ run_tests() {
   for preset in release asan tsan; do
     echo "test: building $preset"
     build "$preset"
+    [ "$preset" != release ] || ninja -C build/release -j "${JOBS:-2}" --quiet bench_tools  # benchmarks compile with every change
     echo "test: running the C++ tests of $preset"
     ctest --test-dir "build/$preset" --output-on-failure --no-tests=ignore -j 2 "${filter[@]}" || failed=1
   done

@@ -168,7 +168,7 @@ struct Pipeline {
     std::string key;
     feature::append_key_part(key, user);
     const std::shared_lock lock(shard.mutex());
-    const Instant t = instants.read();
+    const Instant t = instants.read().value();
     shard.state(0)->evaluate(key, feature::table_hash(key), t, false, answer);
     questions.push_back({applied, user, t.us});
     for (const feature::FeatureValue& v : answer.values) sum = mix(sum, v.is_null ? -1 : v.i);

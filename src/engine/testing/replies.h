@@ -60,7 +60,12 @@ inline std::string key_of(uint64_t user) {
 
 inline Reply ask(World& world, const std::string& view, uint64_t user) {
   Reply reply{.key = key_of(user)};
-  const ReadKey key{world.engine->find_view(view, 1).value(), reply.key};
+  auto slot = world.engine->find_view(view, 1);
+  if (!slot) {  // it is being built
+    EXPECT_TRUE(world.engine->refresh(60'000));
+    slot = world.engine->find_view(view, 1);
+  }
+  const ReadKey key{slot.value(), reply.key};
   feature::FeatureRow row;
   const auto result = world.engine->read({&key, 1}, {&row, 1}).value();
   reply.as_of = result.as_of;
