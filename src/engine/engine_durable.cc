@@ -53,7 +53,10 @@ Result<> EngineImpl::write_timeline(bool closed) {
   return timeline_->append(std::move(block));
 }
 
-Result<> EngineImpl::sync_timeline() { return write_timeline(false); }
+Result<> EngineImpl::sync_timeline() {
+  (void)instants_->read();  // up to now, though nobody may have asked for long
+  return write_timeline(false);
+}
 
 void EngineImpl::timeline_loop() {
   std::unique_lock lock(work_mutex_);
@@ -133,8 +136,10 @@ Result<> EngineImpl::restore(const std::vector<LiveView>& live) {
   }
   for (const LiveView& view : live) task_of(view);
   for (auto& [id, task] : topics_) {
-    Offset end;
-    if (checkpoint)
+    Offset end;  // what is built again from the log meets every record again that has a letter
+    bool whole = checkpoint.has_value();
+    for (size_t slot = 0; slot < live.size(); ++slot) whole &= live[slot].topic.id != id || restored[slot];
+    if (whole)
       if (const auto at = checkpoint->dead_letter_ends.find(task->topic().name); at != checkpoint->dead_letter_ends.end()) end = at->second;
     TRY(task->dead_letters().recover(end));
   }

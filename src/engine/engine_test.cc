@@ -305,6 +305,35 @@ services:
   }
 }
 
+// What is built again from the log meets its dead records again.
+TEST_F(EngineTest, AnotherNumberOfShardsBuriesNothingTwice) {
+  for (const uint32_t shards : {2u, 4u, 2u, 2u}) {
+    World world(dir_, shards);
+    const bool first = !world.log->find_topic("events");
+    if (first) {
+      ASSERT_TRUE(world.log->create_topic("events", 2, {}));
+      world.define(testing::every_cell_definitions(rng_));
+    }
+    world.start();
+    ASSERT_TRUE(world.engine->refresh(60'000));
+    if (first) world.produce(0, {"not json", "nor this"}), world.produce(1, {"[]"});
+    world.wait_until_applied();
+    EXPECT_EQ(world.log->partition_state({world.log->find_topic("events.dead-letter")->id, PartitionId{0}})->high_watermark, Offset{3});
+  }
+}
+
+// As_served reaches to now, though nobody has asked or produced for long.
+TEST_F(EngineTest, TheTimelineOfAnIdleServerReachesToNow) {
+  World world(dir_);
+  ASSERT_TRUE(world.log->create_topic("events", 1, {}));
+  world.define(testing::every_cell_definitions(rng_));
+  world.start();
+  ASSERT_TRUE(world.engine->refresh(60'000));
+  const int64_t now = system_clock().wall_us();
+  ASSERT_TRUE(world.engine->sync_timeline());
+  EXPECT_GE(TimelineReader::open(posix_file_system(), dir_ + "/timeline").value()->synced_until().us, now);
+}
+
 TEST_F(EngineTest, AnotherNumberOfShardsBuildsTheSameAnswers) {
   for (const uint32_t shards : {1u, 8u, 2u}) {
     World world(dir_, shards);

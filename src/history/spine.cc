@@ -62,7 +62,8 @@ Result<> read_row_keys(const Table& spine, const std::vector<feature::Field>& fi
     for (size_t i = 0; i < rows; ++i) {
       key.clear();
       for (size_t p = 0; p < parts.size(); ++p) {
-        if (!parts[p].valid(i)) return invalid(at_row(spine, first + i, null_key(fields[p].name)));
+        const bool empty = spine.is_csv() && fields[p].type == TypeKind::kString && parts[p].strings[i].empty();  // a CSV has no other null
+        if (!parts[p].valid(i) || empty) return invalid(at_row(spine, first + i, null_key(fields[p].name)));
         append_part(key, parts[p], i);
       }
       out.keys[first + i] = make_key(out.arenas[c]->add(key));

@@ -88,12 +88,15 @@ Result<Loaded> read_parquet(const std::string& path, const std::optional<std::ve
   return Loaded{table, original};
 }
 
-Result<Loaded> read_csv(const std::string& path, const std::optional<std::vector<std::string>>& columns, bool threads) {
+Result<Loaded> read_csv(const std::string& path, const std::optional<std::vector<std::string>>& columns, bool threads,
+                        const std::map<std::string, TypeKind>& types) {
   ARROW_TRY(path, auto file, arrow::io::ReadableFile::Open(path));
   auto read = arrow::csv::ReadOptions::Defaults();
   read.use_threads = threads;
   auto convert = arrow::csv::ConvertOptions::Defaults();
   convert.strings_can_be_null = false;
+  for (const auto& [name, type] : types)
+    convert.column_types[name] = type == TypeKind::kString ? arrow::utf8() : type == TypeKind::kBool ? arrow::boolean() : arrow::int64();
   ARROW_TRY(path, auto reader,
             arrow::csv::TableReader::Make(arrow::io::IOContext(arrow_pool()), file, read, arrow::csv::ParseOptions::Defaults(), convert));
   ARROW_TRY(path, auto table, reader->Read());
@@ -180,13 +183,13 @@ Table::Table() = default;
 Table::~Table() = default;
 
 Result<std::shared_ptr<const Table>> Table::read(const std::string& path, const std::optional<std::vector<std::string>>& columns,
-                                                 unsigned threads) {
+                                                 unsigned threads, const std::map<std::string, TypeKind>& csv_types) {
   const bool parallel = threads > 1;
   if (parallel && arrow::GetCpuThreadPoolCapacity() != static_cast<int>(threads))
     (void)arrow::SetCpuThreadPoolCapacity(static_cast<int>(threads));
   std::shared_ptr<Table> out(new Table);
   out->path_ = path;
-  TRY_ASSIGN(const Loaded loaded, path.ends_with(".csv") ? read_csv(path, columns, parallel) : read_parquet(path, columns, parallel));
+  TRY_ASSIGN(const Loaded loaded, out->is_csv() ? read_csv(path, columns, parallel, csv_types) : read_parquet(path, columns, parallel));
   out->original_ = loaded.original;
   // One dictionary per column instead of one per row group.
   ARROW_TRY(path, out->table_, arrow::DictionaryUnifier::UnifyTable(*loaded.table));

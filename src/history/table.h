@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,13 +28,16 @@ inline constexpr size_t kChunkRows = 65'536;  // rows that one task handles at a
 class Table {
  public:
   // Reads `columns` of the file (all when nullopt; a missing one is kInvalidArgument and names the nearest). The format
-  // follows the ending: .csv, else Parquet. Errors: kInvalidArgument (no file there, not such a file), kInternal (the disk).
-  static Result<std::shared_ptr<const Table>> read(const std::string& path,
-                                                   const std::optional<std::vector<std::string>>& columns, unsigned threads);
+  // follows the ending: .csv, else Parquet. A CSV says nothing of types: columns in `csv_types` are read as what is declared (a value
+  // that is none is kInvalidArgument), others as what they look like. Errors: kInvalidArgument (no file there, not such a file),
+  // kInternal (the disk).
+  static Result<std::shared_ptr<const Table>> read(const std::string& path, const std::optional<std::vector<std::string>>& columns,
+                                                   unsigned threads, const std::map<std::string, TypeKind>& csv_types = {});
   ~Table();
 
   uint64_t rows() const { return rows_; }
   const std::string& path() const { return path_; }
+  bool is_csv() const { return path_.ends_with(".csv"); }
   const std::vector<std::string>& names() const { return names_; }
   // Errors: kInvalidArgument names the file and the nearest column.
   Result<size_t> find(std::string_view name) const;

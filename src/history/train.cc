@@ -91,6 +91,7 @@ class Training {
  private:
   Result<> check_request() const {
     TRY(check_compression(request_.compression));
+    if (request_.out.ends_with(".csv")) return invalid(request_.out + ": a training set is a Parquet file; name it .parquet");
     for (const std::string& path : {request_.out, request_.manifest}) {
       const std::string parent = std::filesystem::path(path).parent_path().string();
       if (parent.empty()) continue;
@@ -116,7 +117,10 @@ class Training {
 
   Result<> read_spine() {
     reporter_.begin("reading", 0);
-    TRY_ASSIGN(spine_, Table::read(request_.spine, std::nullopt, threads_));
+    std::map<std::string, TypeKind> key_types;
+    for (const TrainView& view : service_.views)
+      for (const feature::Field& field : view.program->key_fields()) key_types.emplace(field.name, field.type);
+    TRY_ASSIGN(spine_, Table::read(request_.spine, std::nullopt, threads_, key_types));
     for (const AnswerColumn& column : output_columns())
       if (spine_->find(column.name)) return invalid(request_.spine + ": its column '" + column.name + "' is also the name of a feature");
     TRY_ASSIGN(const size_t time, choose_time_column(*spine_, request_.time_column));
@@ -149,6 +153,7 @@ class Training {
     }
     const Instant until = inputs_.timeline->synced_until();
     const auto late = std::ranges::find_if(times_, [&](int64_t t) { return t > until.us; });
+    if (late != times_.end() && *late > inputs_.clock->wall_us()) return invalid(at(late) + "lies in the future; nobody has been served then");
     if (late != times_.end())
       return fail(ErrorKind::kUnavailable, at(late) + "the apply timeline reaches to " + format_time(until.us) + " only");
     return {};
@@ -223,7 +228,10 @@ class Training {
       std::shared_ptr<const Table> table = spine_;
       if (!same_file(file->second, request_.spine)) {
         TRY_ASSIGN(const auto columns, event_columns(request));
-        TRY_ASSIGN(table, Table::read(file->second, columns, threads_));
+        std::map<std::string, TypeKind> texts;
+        for (const feature::Field& field : view.source.fields)
+          if (field.type == TypeKind::kString) texts.emplace(field.name, field.type);
+        TRY_ASSIGN(table, Table::read(file->second, columns, threads_, texts));
       }
       reporter_.begin("reading", table->rows());
       TRY_ASSIGN(source.file, identify(*inputs_.fs, file->second, table->rows()));

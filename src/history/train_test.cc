@@ -90,6 +90,15 @@ TEST(Train, AnswersEveryRowInTheSpinesOrder) {
   EXPECT_FALSE(times.valid(3));
 }
 
+// A CSV does not say what is a text; the definitions do.
+TEST(Train, TextKeysOfACsvMayLookLikeAnything) {
+  Job run("origin,event_time\n7,2001-01-01 01:00:00\n007,2001-01-01 01:00:00\ntrue,2001-01-01 01:00:00\n",
+          "date,origin,delay,carrier,price,cancelled,booked\n2001-01-01 00:50:00,007,5,1,,,\n2001-01-01 00:55:00,true,6,2,,,\n");
+  const auto report = run();
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(run.column("n_count_1h", TypeKind::kInt64).ints, (std::vector<int64_t>{0, 1, 1}));
+}
+
 TEST(Train, CountsTheEventItselfWhenAsked) {
   Job run;
   run.request.after_event = true;
@@ -131,6 +140,17 @@ TEST(Train, RefusesWithTheRow) {
   EXPECT_EQ(report.error().kind, ErrorKind::kInvalidArgument);
   EXPECT_NE(report.error().message.find("row 2: the time 'event_time' is null"), std::string::npos) << report.error().message;
   EXPECT_EQ(null_time.dir.files(), 2u);
+
+  Job empty_key("origin,event_time\nORD,2001-01-01 00:00:00\n,2001-01-01 00:00:00\n");
+  report = empty_key();
+  ASSERT_FALSE(report);
+  EXPECT_NE(report.error().message.find("row 2: the key 'origin' is null"), std::string::npos) << report.error().message;
+
+  Job csv;
+  csv.request.out = csv.dir / "out.csv";
+  report = csv();
+  ASSERT_FALSE(report);
+  EXPECT_TRUE(report.error().message.ends_with("out.csv: a training set is a Parquet file; name it .parquet")) << report.error().message;
 
   Job no_key("orign,event_time\nORD,2001-01-01 00:00:00\n");
   report = no_key();
