@@ -73,6 +73,14 @@ Result<> check_loopback(const Reader& read, const ServeConfig& config) {
   return {};
 }
 
+// Kafka clients connect again to the address that they are told.
+Result<> check_advertised(const Reader& read, const ServeConfig& config) {
+  const bool everywhere = config.kafka.host == "0.0.0.0" || config.kafka.host == "::";
+  if (!everywhere || !config.advertised_kafka.empty()) return {};
+  return bad("kafka", read.at("kafka"), "Kafka clients are told where to connect, and nobody can connect to this address. "
+                                        "Name one that they reach: --advertised-kafka HOST:PORT");
+}
+
 }  // namespace
 
 std::span<const SettingSpec> setting_specs() { return kSpecs; }
@@ -149,6 +157,7 @@ Result<ServeConfig> to_config(const Settings& settings) {
   if (std::ranges::find(levels, config.log_level) == levels.end())
     return bad("log_level", read.at("log_level"), "it must be debug, info, warn or error");
   TRY(check_loopback(read, config));
+  TRY(check_advertised(read, config));
   return config;
 }
 

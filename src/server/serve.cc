@@ -117,6 +117,13 @@ class Server {
     return {};
   }
 
+  template <class Listener>
+  static Result<Listener> advised(Result<Listener> started, std::string_view option) {
+    if (started || started.error().kind != ErrorKind::kConflict) return started;
+    return fail(ErrorKind::kConflict, fmt::format("{}; is another server running? --{} HOST:PORT listens elsewhere, port 0 takes a free one",
+                                                  started.error().message, option));
+  }
+
   Result<> start_kafka() {
     kafka::KafkaServerOptions options{.host = config_.kafka.host, .port = config_.kafka.port};
     options.auto_create_topics = config_.auto_create_topics;
@@ -129,7 +136,7 @@ class Server {
       options.advertised_host = advertised.host;
       options.advertised_port = advertised.port;
     }
-    TRY_ASSIGN(kafka_, kafka::KafkaServer::start(options, *log_, *runtime_));
+    TRY_ASSIGN(kafka_, advised(kafka::KafkaServer::start(options, *log_, *runtime_), "kafka"));
     return {};
   }
 
@@ -145,7 +152,7 @@ class Server {
                                                     .version = kVersion,
                                                     .kafka = kafka_address()});
     io::HttpServerOptions options{.host = config_.http.host, .port = config_.http.port};
-    TRY_ASSIGN(http_, io::HttpServer::start(options, *api_, *runtime_));
+    TRY_ASSIGN(http_, advised(io::HttpServer::start(options, *api_, *runtime_), "http"));
     return {};
   }
 

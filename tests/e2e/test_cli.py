@@ -63,6 +63,7 @@ def test_no_server_is_3():
 
 def test_serve_refuses_bad_settings(tmp_path):
     assert "--insecure" in run("serve", "--dir", tmp_path / "a", "--http", "0.0.0.0:0", status=2).stderr
+    assert "--advertised-kafka" in run("serve", "--dir", tmp_path / "a", "--kafka", "0.0.0.0:0", "--insecure", status=2).stderr
     assert "HOST:PORT" in run("serve", "--dir", tmp_path / "a", "--kafka", "nonsense", status=2).stderr
     assert "power of two" in run("serve", "--dir", tmp_path / "a", "--shards", "3", status=2).stderr
     config = tmp_path / "millstream.yaml"
