@@ -31,7 +31,10 @@ size_t bytes_of(const std::vector<FetchItem>& items) {
 }
 
 std::vector<FetchItem> items_of(const FetchRequest& request) {
+  size_t count = 0;
+  for (const auto& topic : request.topics) count += topic.partitions.size();
   std::vector<FetchItem> items;
+  items.reserve(count);  // a session keeps them: no spare capacity
   for (const auto& topic : request.topics) {
     for (const auto& p : topic.partitions) {
       items.push_back({.topic = topic.topic,

@@ -401,7 +401,7 @@ def test_sessions_of_many_partitions(target):
     partitions = b"".join(struct.pack(">iiqqi", i, -1, 0, -1, 1) for i in range(100_000))
     body = struct.pack(">iiiibii", -1, 0, 0, 1000, 0, 0, 0) + struct.pack(">i", 1) + text(b"nosuch") + struct.pack(">i", 100_000)
     with connected(target.server.kafka) as connection:
-        for _ in range(60):
+        for _ in range(90):
             assert ask(connection, frame(1, 11, body + partitions + struct.pack(">i", 0) + text(b"")))
-    # All of them would be 600 MiB; the server keeps the 128 MiB that were used last.
-    assert target.memory("VmHWM") < target.base + 384 * MIB, f"{target.memory('VmHWM') / MIB:.0f} MiB at the peak"
+    # All of them would be 930 MiB; the server keeps the 128 MiB that were used last, beside what the tests before left to its allocator.
+    assert target.memory("VmHWM") < target.base + 640 * MIB, f"{target.memory('VmHWM') / MIB:.0f} MiB at the peak"
