@@ -19,7 +19,7 @@ enum class JsonTime : uint8_t { kSeconds, kMillis, kMicros, kRfc3339 };  // seco
 
 struct JsonField {
   std::string path;  // "a.b.c": member c of member b of member a (a name with a dot in it cannot be reached)
-  TypeKind type = TypeKind::kInt64;
+  Type type;
   JsonTime time = JsonTime::kMillis;  // of kTimestamp
   bool required = false;              // missing or null is an error (the event time)
 };

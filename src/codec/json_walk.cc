@@ -193,6 +193,7 @@ inline bool JsonWalk::scalar(uint32_t f, std::string_view token) {
       break;
     case TypeKind::kString: done = text(token, c.strings[row_]); break;
     case TypeKind::kTimestamp: done = time(shape_.fields()[f], token, c.ints[row_]); break;
+    default: break;  // for the careful way
   }
   if (done) c.set_valid(row_);
   return done;

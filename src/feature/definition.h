@@ -15,7 +15,7 @@ namespace ms::feature {
 
 struct Field {
   std::string name;
-  TypeKind type = TypeKind::kInt64;
+  Type type;
   auto operator<=>(const Field&) const = default;
 };
 

@@ -42,12 +42,12 @@ std::string number_text(double value) {
   return {text, end};
 }
 
-uint32_t ExprGraph::add_field(const std::string& name, TypeKind type) {
+uint32_t ExprGraph::add_field(const std::string& name, const Type& type) {
   return intern({.op = Op::kField, .type = type, .field = name});
 }
 
 uint32_t ExprGraph::intern(ExprNode node) {
-  std::string key = fmt::format("{} {} {}", static_cast<int>(node.op), static_cast<int>(node.type), node.untyped_null);
+  std::string key = fmt::format("{} {} {}", static_cast<int>(node.op), static_cast<int>(node.type.kind), node.untyped_null);
   for (const uint32_t a : node.args) key += fmt::format(" {}", a);
   key += " " + node.field + " ";
   if (const auto* b = std::get_if<bool>(&node.literal)) key += *b ? "t" : "f";

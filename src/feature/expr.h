@@ -30,7 +30,7 @@ std::string_view to_string(Op op);
 
 struct ExprNode {
   Op op = Op::kLiteral;
-  TypeKind type = TypeKind::kInt64;
+  Type type;
   std::vector<uint32_t> args;   // nodes before this one
   ScalarValue literal;          // kLiteral
   std::string field;            // kField: its name
@@ -43,11 +43,11 @@ class ExprGraph {
   using Names = std::map<std::string, uint32_t, std::less<>>;  // what an expression may refer to
 
   // A field of the event.
-  uint32_t add_field(const std::string& name, TypeKind type);
+  uint32_t add_field(const std::string& name, const Type& type);
   // Parses and types `text`. `where_written` names the part of the definition in error reasons at run time.
   // `wanted`: the result must have that type (int64 becomes float64 where float64 is wanted).
   std::expected<uint32_t, ExprError> add(std::string_view text, const Names& names, const std::string& where_written,
-                                         std::optional<TypeKind> wanted = std::nullopt);
+                                         std::optional<Type> wanted = std::nullopt);
 
   const std::vector<ExprNode>& nodes() const { return nodes_; }
   const ExprNode& node(uint32_t id) const { return nodes_[id]; }

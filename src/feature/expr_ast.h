@@ -26,7 +26,7 @@ struct Ast {
   Kind kind = Kind::kLiteral;
   std::string text;                       // name, or operator / lower-case function name of a call
   ScalarValue literal;                    // monostate: null
-  TypeKind literal_type = TypeKind::kInt64;
+  Type literal_type;
   std::vector<std::unique_ptr<Ast>> args;
   size_t column = 1;
 };

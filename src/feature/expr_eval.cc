@@ -36,7 +36,7 @@ class Step {
 
  private:
   const ExprColumn& arg(size_t i) const { return slots_[node_.args[i]]; }
-  TypeKind arg_type(size_t i) const { return graph_.node(node_.args[i]).type; }
+  Type arg_type(size_t i) const { return graph_.node(node_.args[i]).type; }
 
   void fail_row(size_t row, uint16_t error) {
     if (out_.errors.empty()) out_.errors.assign(rows_, 0);
@@ -57,6 +57,7 @@ class Step {
       case TypeKind::kTimestamp: c.ints[0] = std::get<int64_t>(node_.literal); break;
       case TypeKind::kFloat64: c.floats[0] = std::get<double>(node_.literal); break;
       case TypeKind::kString: c.strings[0] = std::get<std::string>(node_.literal); break;
+      default: CHECK(false && "no literal of this type");
     }
   }
 
@@ -157,7 +158,8 @@ class Step {
       case TypeKind::kInt64:
       case TypeKind::kTimestamp: return bools([&](size_t r) { return f(a.i(r), b.i(r)); });
       case TypeKind::kFloat64: return bools([&](size_t r) { return f(a.f(r), b.f(r)); });
-      case TypeKind::kString: return bools([&](size_t r) { return f(a.s(r), b.s(r)); });
+      case TypeKind::kDecimal: return bools([&](size_t r) { return f(a.d(r), b.d(r)); });
+      default: return bools([&](size_t r) { return f(a.s(r), b.s(r)); });
     }
   }
 
@@ -192,7 +194,8 @@ class Step {
       case TypeKind::kInt64:
       case TypeKind::kTimestamp: out_.own.ints[r] = from.i(r); break;
       case TypeKind::kFloat64: out_.own.floats[r] = from.f(r); break;
-      case TypeKind::kString: out_.own.strings[r] = from.s(r); break;
+      case TypeKind::kDecimal: out_.own.decimals[r] = from.d(r); break;
+      default: out_.own.strings[r] = from.s(r); break;
     }
   }
 
@@ -221,6 +224,7 @@ class Step {
     switch (node_.type) {
       case TypeKind::kFloat64: return a.f(r) < b.f(r) || (std::isnan(a.f(r)) && !std::isnan(b.f(r)));  // NaN wins either way, below
       case TypeKind::kString: return a.s(r) < b.s(r);
+      case TypeKind::kDecimal: return a.d(r) < b.d(r);
       case TypeKind::kBool: return a.b(r) < b.b(r);
       default: return a.i(r) < b.i(r);
     }
@@ -228,7 +232,11 @@ class Step {
   bool equal(const ExprColumn& a, const ExprColumn& b, size_t r) const {
     switch (node_.type) {
       case TypeKind::kFloat64: return a.f(r) == b.f(r);
-      case TypeKind::kString: return a.s(r) == b.s(r);
+      case TypeKind::kDecimal: return a.d(r) == b.d(r);
+      case TypeKind::kString:
+      case TypeKind::kList:
+      case TypeKind::kVector:
+      case TypeKind::kMap: return a.s(r) == b.s(r);
       case TypeKind::kBool: return a.b(r) == b.b(r);
       default: return a.i(r) == b.i(r);
     }

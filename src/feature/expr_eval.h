@@ -21,6 +21,7 @@ struct ExprColumn {
   uint16_t error(size_t row) const { return errors.empty() ? uint16_t{0} : errors[row]; }
   int64_t i(size_t row) const { return column->ints[row * stride]; }
   double f(size_t row) const { return column->floats[row * stride]; }
+  int128 d(size_t row) const { return column->decimals[row * stride]; }
   uint8_t b(size_t row) const { return column->bools[row * stride]; }
   std::string_view s(size_t row) const { return column->strings[row * stride]; }
 };

@@ -152,7 +152,7 @@ class Parser {
     (args.push_back(std::move(nodes)), ...);
     return make(std::move(text), column, std::move(args));
   }
-  Parsed literal(ScalarValue value, TypeKind type, size_t column) {
+  Parsed literal(ScalarValue value, const Type& type, size_t column) {
     EXPR_TRY(Node node, make("", column, {}));
     node->kind = Ast::Kind::kLiteral, node->literal = std::move(value), node->literal_type = type;
     return node;

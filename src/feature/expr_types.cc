@@ -23,8 +23,8 @@ constexpr uint32_t kOrdered = kNumbers | bit(TypeKind::kString) | bit(TypeKind::
 struct Fixed {
   std::string_view name;
   Op op;
-  std::vector<TypeKind> in;
-  TypeKind out;
+  std::vector<Type> in;
+  Type out;
 };
 const std::vector<Fixed>& fixed_functions() {
   using enum TypeKind;
@@ -88,7 +88,7 @@ class ExprTyper {
   }
 
   // Gives an untyped null its type, widens int64 to float64; any other difference is an error.
-  Typed convert(const Ast& at, uint32_t id, TypeKind wanted, std::string_view what) {
+  Typed convert(const Ast& at, uint32_t id, const Type& wanted, std::string_view what) {
     const ExprNode& n = graph_.node(id);
     if (n.untyped_null) return make(at, {.op = Op::kLiteral, .type = wanted});
     if (n.type == wanted) return id;
@@ -97,8 +97,8 @@ class ExprTyper {
         return make(at, {.op = Op::kLiteral, .type = wanted, .literal = static_cast<double>(*i)});
       return make(at, {.op = Op::kCast, .type = wanted, .args = {id}});
     }
-    return fail(at, fmt::format("{} is {}, not {}{}", what, ms::to_string(n.type), ms::to_string(wanted),
-                                castable(n.type, wanted) ? fmt::format("; convert it with cast(... as {})", ms::to_string(wanted)) : ""));
+    return fail(at, fmt::format("{} is {}, not {}{}", what, type_text(n.type), type_text(wanted),
+                                castable(n.type, wanted) ? fmt::format("; convert it with cast(... as {})", type_text(wanted)) : ""));
   }
 
  private:
@@ -141,8 +141,8 @@ class ExprTyper {
   }
 
   // The common type of `args`: all equal, or int64 and float64 mixed. Untyped nulls follow the others.
-  std::expected<TypeKind, ExprError> common(const Ast& ast, const std::vector<uint32_t>& args) {
-    std::optional<TypeKind> type;
+  std::expected<Type, ExprError> common(const Ast& ast, const std::vector<uint32_t>& args) {
+    std::optional<Type> type;
     for (size_t i = 0; i < args.size(); ++i) {
       const ExprNode& n = graph_.node(args[i]);
       if (n.untyped_null) continue;
@@ -154,7 +154,7 @@ class ExprTyper {
     return *type;
   }
 
-  Typed same(const Ast& ast, Op op, TypeKind in, TypeKind out, std::vector<uint32_t> args) {
+  Typed same(const Ast& ast, Op op, const Type& in, const Type& out, std::vector<uint32_t> args) {
     for (uint32_t& a : args) {
       EXPR_TRY(a, convert(ast, a, in, "an operand"));
     }
@@ -167,12 +167,12 @@ class ExprTyper {
     using enum TypeKind;
     if (op == Op::kSub && is(0, kTimestamp) && is(1, kTimestamp)) return make(ast, {.op = op, .type = kInt64, .args = std::move(args)});
     if ((op == Op::kAdd || op == Op::kSub) && is(0, kTimestamp) && is(1, kInt64)) return make(ast, {.op = op, .type = kTimestamp, .args = std::move(args)});
-    EXPR_TRY(const TypeKind type, common(ast, args));
+    EXPR_TRY(const Type type, common(ast, args));
     if ((bit(type) & kNumbers) == 0) {
       const std::string_view hint = type == kString && op == Op::kAdd ? "; texts are joined with ||" : "";
       return fail(ast, fmt::format("'{}' needs numbers, not {}{}", ast.text, ms::to_string(type), hint));
     }
-    const TypeKind in = op == Op::kDiv ? kFloat64 : type;
+    const Type in = op == Op::kDiv ? Type(kFloat64) : type;
     return same(ast, op, in, in, std::move(args));
   }
 
@@ -180,7 +180,7 @@ class ExprTyper {
     for (const uint32_t a : args)
       if (graph_.node(a).untyped_null) return fail(ast, fmt::format("'{} null' is never true; write 'is null' or 'is not null'", ast.text));
     const Op op = ast.text == "=" ? Op::kEq : ast.text == "<>" ? Op::kNe : ast.text == "<" ? Op::kLt : ast.text == "<=" ? Op::kLe : ast.text == ">" ? Op::kGt : Op::kGe;
-    EXPR_TRY(const TypeKind type, common(ast, args));
+    EXPR_TRY(const Type type, common(ast, args));
     if (op != Op::kEq && op != Op::kNe && (bit(type) & kOrdered) == 0) return fail(ast, fmt::format("{} has no order for '{}'", ms::to_string(type), ast.text));
     return same(ast, op, type, TypeKind::kBool, std::move(args));
   }
@@ -189,7 +189,7 @@ class ExprTyper {
     const Op op = ast.text == "coalesce" ? Op::kCoalesce : ast.text == "nullif" ? Op::kNullIf : ast.text == "least" ? Op::kLeast : Op::kGreatest;
     if (op == Op::kNullIf ? args.size() != 2 : args.empty())
       return fail(ast, fmt::format("{} takes {}", ast.text, op == Op::kNullIf ? "two values" : "at least one value"));
-    EXPR_TRY(const TypeKind type, common(ast, args));
+    EXPR_TRY(const Type type, common(ast, args));
     if ((op == Op::kLeast || op == Op::kGreatest) && (bit(type) & kOrdered) == 0) return fail(ast, fmt::format("{} has no order for {}", ms::to_string(type), ast.text));
     return same(ast, op, type, type, std::move(args));
   }
@@ -201,7 +201,7 @@ class ExprTyper {
       values.push_back(args[i + 1]);
     }
     values.push_back(args.back());
-    EXPR_TRY(const TypeKind type, common(ast, values));
+    EXPR_TRY(const Type type, common(ast, values));
     for (size_t i = 1; i < args.size(); i += 2) {
       EXPR_TRY(args[i], convert(*ast.args[i], args[i], type, "a value of 'case'"));
     }
@@ -258,7 +258,7 @@ class ExprTyper {
   const std::string& place_;
 };
 
-Typed ExprGraph::add(std::string_view text, const Names& names, const std::string& where_written, std::optional<TypeKind> wanted) {
+Typed ExprGraph::add(std::string_view text, const Names& names, const std::string& where_written, std::optional<Type> wanted) {
   EXPR_TRY(const std::unique_ptr<Ast> ast, parse_expression(text));
   ExprTyper typer(*this, names, where_written);
   EXPR_TRY(const uint32_t id, typer.type(*ast));

@@ -14,6 +14,7 @@ Result<TypeKind> result_type(AggregateKind aggregate, TypeKind argument) {
   const auto refuse = [&](std::string_view wants) {
     return invalid(std::string(to_string(aggregate)) + " takes " + std::string(wants) + ", not " + std::string(to_string(argument)));
   };
+  if (argument > TypeKind::kTimestamp) return refuse("a plain value");
   switch (aggregate) {
     case AggregateKind::kCount:
     case AggregateKind::kTimeSinceLast:

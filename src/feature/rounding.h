@@ -6,10 +6,9 @@
 #include <optional>
 #include <span>
 
-namespace ms::feature {
+#include "base/int128.h"
 
-using int128 = __int128;
-using uint128 = unsigned __int128;
+namespace ms::feature {
 
 // A sum of squares of int64: up to 2^64 rows of 2^126 each fit.
 struct Uint192 {

@@ -1,5 +1,7 @@
 #include "feature/row_run.h"
 
+#include "feature/value_words.h"
+
 #include <bit>
 #include <cstring>
 
@@ -7,7 +9,7 @@ namespace ms::feature {
 
 void RowRun::copy_texts(uint64_t* row) {
   for (const auto& a : layout_->arguments) {
-    if (!a.used || a.type != TypeKind::kString) continue;
+    if (!a.used || !is_bytes(a.type)) continue;
     const auto* from = std::bit_cast<const char*>(row[a.at]);
     const size_t size = row[a.at + 1];
     char* copy = nullptr;
@@ -22,7 +24,7 @@ void RowRun::copy_texts(uint64_t* row) {
 
 void RowRun::free_texts(const uint64_t* row) {
   for (const auto& a : layout_->arguments) {
-    if (!a.used || a.type != TypeKind::kString) continue;
+    if (!a.used || !is_bytes(a.type)) continue;
     delete[] std::bit_cast<char*>(row[a.at]);
     text_bytes_ -= row[a.at + 1];
   }
@@ -90,11 +92,7 @@ void save_row(const RowLayout& layout, const uint64_t* row, ByteWriter& out) {
   for (size_t i = 0; i < layout.arguments.size(); ++i) {
     const auto& a = layout.arguments[i];
     if (!a.used || !layout.valid(row, static_cast<int>(i))) continue;
-    if (a.type == TypeKind::kString) {
-      out.sized({std::bit_cast<const char*>(row[a.at]), row[a.at + 1]});
-    } else {
-      out.u64(row[a.at]);
-    }
+    save_value(a.type, row + a.at, out);
   }
 }
 
@@ -111,13 +109,7 @@ bool load_row(const RowLayout& layout, uint64_t* row, ByteReader& in) {
   for (size_t i = 0; i < layout.arguments.size(); ++i) {
     const auto& a = layout.arguments[i];
     if (!a.used || !layout.valid(row, static_cast<int>(i))) continue;
-    if (a.type == TypeKind::kString) {
-      const std::string_view text = in.sized();
-      row[a.at] = std::bit_cast<uint64_t>(text.data()), row[a.at + 1] = text.size();
-    } else {
-      row[a.at] = in.u64();
-      if (a.type == TypeKind::kBool && row[a.at] > 1) return false;
-    }
+    if (!load_value(a.type, row + a.at, in)) return false;
   }
   return in.ok();
 }

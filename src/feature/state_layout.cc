@@ -21,7 +21,7 @@ size_t slot_words(const Slot& slot) {
     case SlotKind::kSumFloat:
     case SlotKind::kSquaresFloat: return 5;
     case SlotKind::kFirst:
-    case SlotKind::kLast: return slot.type == TypeKind::kString ? 5 : 4;
+    case SlotKind::kLast: return 3 + argument_words(slot.type);
   }
   return 0;
 }
@@ -32,7 +32,7 @@ bool is_boxed(const Slot& slot) {
     case SlotKind::kSquaresFloat:
     case SlotKind::kDistinct: return true;
     case SlotKind::kFirst:
-    case SlotKind::kLast: return slot.type == TypeKind::kString;
+    case SlotKind::kLast: return is_bytes(slot.type);
     default: return false;
   }
 }
@@ -139,7 +139,7 @@ void place_arguments(RowLayout& row) {
   for (RowLayout::Argument& a : row.arguments) {
     if (!a.used) continue;
     a.at = static_cast<uint32_t>(row.stride);
-    row.stride += a.type == TypeKind::kString ? 2 : 1;
+    row.stride += argument_words(a.type);
   }
 }
 
@@ -223,7 +223,7 @@ std::string StateLayout::description() const {
   ByteWriter text;
   text.varint(slots.size());
   for (const Slot& s : slots) {
-    text.u8(static_cast<uint8_t>(s.kind)), text.u8(static_cast<uint8_t>(s.type));
+    text.u8(static_cast<uint8_t>(s.kind)), text.u8(static_cast<uint8_t>(s.type.kind));
     text.zigzag(s.filter), text.zigzag(s.argument), text.zigzag(s.cap);
   }
   text.varint(windows.size());

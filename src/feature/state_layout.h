@@ -27,19 +27,21 @@ struct Slot {
   SlotKind kind = SlotKind::kRows;
   int filter = -1;
   int argument = -1;
-  TypeKind type = TypeKind::kInt64;  // of the argument
+  Type type;  // of the argument
   int64_t cap = 0;                   // kDistinct: the largest cap that any feature asks for
   uint32_t at = 0;                   // first word
 };
 
 // A packed row: event time, offset, partition, bit words (filters, then validity of arguments), argument words (two for
-// text: address, size). floats are bits (every NaN the same), bools 0 or 1.
+// is_bytes() kinds: address, size). floats are bits (every NaN the same), bools 0 or 1, decimals
+// two words (low, high).
+constexpr uint32_t argument_words(TypeKind kind) { return is_bytes(kind) || kind == TypeKind::kDecimal ? 2 : 1; }
 struct RowLayout {
   size_t filters = 0;
   size_t stride = 0;
   size_t bit_words = 1;
   struct Argument {
-    TypeKind type = TypeKind::kInt64;
+    Type type;
     bool used = false;
     uint32_t at = 0;
   };

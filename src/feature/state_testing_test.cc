@@ -27,7 +27,7 @@ void set_value(Column& column, size_t row, const ScalarValue& value) {
     case TypeKind::kInt64:
     case TypeKind::kTimestamp: column.ints[row] = std::get<int64_t>(value); break;
     case TypeKind::kFloat64: column.floats[row] = std::get<double>(value); break;
-    case TypeKind::kString: column.strings[row] = std::get<std::string>(value); break;
+    default: column.strings[row] = std::get<std::string>(value); break;
   }
 }
 

@@ -11,6 +11,7 @@
 #include "feature/exact_sum.h"
 #include "feature/state_layout.h"
 #include "feature/value.h"
+#include "feature/value_words.h"
 
 namespace ms::feature {
 
@@ -38,12 +39,6 @@ size_t box_bytes(const StateLayout& layout, const uint64_t* words);
 void save_words(const StateLayout& layout, const uint64_t* words, ByteWriter& out);
 // `words` must be initialised; they stay valid whatever the bytes are. False: not what save_words writes.
 bool load_words(const StateLayout& layout, uint64_t* words, ByteReader& in);
-
-// int64 order of float64: -NaN never occurs (rows hold one NaN, above infinity), -0 is below 0.
-inline int64_t ordered_bits(uint64_t bits) {
-  const auto s = static_cast<int64_t>(bits);
-  return s ^ static_cast<int64_t>(static_cast<uint64_t>(s >> 63) >> 1);
-}
 
 inline ExactSum& exact_at(uint64_t* words) { return *std::launder(reinterpret_cast<ExactSum*>(words)); }
 inline const ExactSum& exact_at(const uint64_t* words) { return *std::launder(reinterpret_cast<const ExactSum*>(words)); }

@@ -121,7 +121,7 @@ class Compiler {
     return invalid(message);
   }
 
-  Result<uint32_t> expression(const std::string& text, const std::string& part, const std::string& shown, std::optional<TypeKind> wanted = std::nullopt) {
+  Result<uint32_t> expression(const std::string& text, const std::string& part, const std::string& shown, std::optional<Type> wanted = std::nullopt) {
     const auto id = out_->graph_.add(text, names_, shown, wanted);
     if (!id) return fail(part, id.error().column, fmt::format("{}, column {}: {}", shown, id.error().column, id.error().message));
     if (out_->graph_.nodes().size() > 10'000) return fail(part, 0, "the view's expressions have more than 10,000 parts");
@@ -152,8 +152,9 @@ class Compiler {
         for (const auto& [n, id] : names_) known.push_back(n);
         return fail(fmt::format("entity.key[{}]", i), 0, fmt::format("source '{}' has no field '{}', a key of entity '{}'{}", out_->source_.name, name, entity_.name, did_you_mean(name, known)));
       }
-      const TypeKind type = out_->graph_.node(found->second).type;
-      if (type == TypeKind::kFloat64) return fail(fmt::format("entity.key[{}]", i), 0, fmt::format("field '{}' is float64, which cannot be a key; use int64 or string", name));
+      const Type type = out_->graph_.node(found->second).type;
+      if (type != TypeKind::kString && type != TypeKind::kInt64 && type != TypeKind::kBool && type != TypeKind::kTimestamp)
+        return fail(fmt::format("entity.key[{}]", i), 0, fmt::format("field '{}' is {}, which cannot be a key; use int64 or string", name, type_text(type)));
       out_->keys_.push_back(found->second);
       out_->key_fields_.push_back({name, type});
     }
@@ -198,7 +199,7 @@ class Compiler {
 
   Result<> default_value(const FeatureDefinition& f, const std::string& part, FeatureSpec& spec) {
     const auto bad = [&](std::string_view is) {
-      return fail(part + ".default", 0, fmt::format("feature '{}' is {}, its default is {}", f.name, to_string(spec.result_type), is));
+      return fail(part + ".default", 0, fmt::format("feature '{}' is {}, its default is {}", f.name, type_text(spec.result_type), is));
     };
     spec.default_value = f.default_value;
     if (std::holds_alternative<std::monostate>(f.default_value)) return {};
@@ -299,7 +300,7 @@ void Program::append_keys(const ExprEvaluator& values, std::span<const uint32_t>
 }
 
 // Appends `selected` rows of `from` to `to`, which has `before` rows.
-void append_column(const ExprColumn& from, TypeKind type, std::span<const uint32_t> selected, size_t before, Column& to) {
+void append_column(const ExprColumn& from, const Type& type, std::span<const uint32_t> selected, size_t before, Column& to) {
   to.type = type;
   const size_t rows = before + selected.size();
   to.validity.resize((rows + 63) / 64, 0);
@@ -315,7 +316,11 @@ void append_column(const ExprColumn& from, TypeKind type, std::span<const uint32
   switch (type) {
     case TypeKind::kBool: return gather(to.bools, [&](size_t r) { return from.b(r); });
     case TypeKind::kFloat64: return gather(to.floats, [&](size_t r) { return from.f(r); });
-    case TypeKind::kString: return gather(to.strings, [&](size_t r) { return from.s(r); });
+    case TypeKind::kDecimal: return gather(to.decimals, [&](size_t r) { return from.d(r); });
+    case TypeKind::kString:
+    case TypeKind::kList:
+    case TypeKind::kVector:
+    case TypeKind::kMap: return gather(to.strings, [&](size_t r) { return from.s(r); });
     default: return gather(to.ints, [&](size_t r) { return from.i(r); });
   }
 }

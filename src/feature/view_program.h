@@ -55,7 +55,7 @@ struct PreparedRows {
 
 struct FeatureColumn {
   std::string name;
-  TypeKind type = TypeKind::kInt64;
+  Type type;
 };
 
 // Which part of a definition an error is about.

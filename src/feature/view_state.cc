@@ -93,7 +93,7 @@ void StateImpl::pack(const PreparedRows& rows, size_t i, uint64_t* row) const {
     const Column& column = rows.arguments[a];
     uint64_t* to = row + argument.at;
     *to = 0;
-    if (argument.type == TypeKind::kString) to[1] = 0;
+    if (argument_words(argument.type) == 2) to[1] = 0;
     if (!column.valid(i)) continue;
     set(layout.filters + a);
     switch (argument.type) {
@@ -103,7 +103,13 @@ void StateImpl::pack(const PreparedRows& rows, size_t i, uint64_t* row) const {
       case TypeKind::kFloat64:
         *to = std::isnan(column.floats[i]) ? kQuietNan : std::bit_cast<uint64_t>(column.floats[i]);
         break;
+      case TypeKind::kDecimal:
+        to[0] = static_cast<uint64_t>(column.decimals[i]), to[1] = static_cast<uint64_t>(column.decimals[i] >> 64);
+        break;
       case TypeKind::kString:
+      case TypeKind::kList:
+      case TypeKind::kVector:
+      case TypeKind::kMap:
         to[0] = std::bit_cast<uint64_t>(column.strings[i].data()), to[1] = column.strings[i].size();
         break;
     }

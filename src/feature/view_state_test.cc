@@ -46,7 +46,7 @@ ScalarValue some_value(Rng& rng, TypeKind type, bool wild) {
     case TypeKind::kInt64: return wild && rng.below(4) == 0 ? static_cast<int64_t>(rng.next()) : static_cast<int64_t>(rng.below(2000)) - 1000;
     case TypeKind::kTimestamp: return static_cast<int64_t>(rng.below(1'000'000));
     case TypeKind::kFloat64: return wild ? some_double(rng) : static_cast<double>(static_cast<int64_t>(rng.below(2000))) / 8.0 - 30;
-    case TypeKind::kString: return std::string(rng.below(3) == 0 ? 20 : 3, static_cast<char>('a' + rng.below(12)));
+    default: return std::string(rng.below(3) == 0 ? 20 : 3, static_cast<char>('a' + rng.below(12)));
   }
   return {};
 }

@@ -101,7 +101,11 @@ void append_column(const Column& from, size_t from_rows, Column& to, size_t to_r
     case TypeKind::kInt64:
     case TypeKind::kTimestamp: to.ints.insert(to.ints.end(), from.ints.begin(), from.ints.begin() + from_rows); break;
     case TypeKind::kFloat64: to.floats.insert(to.floats.end(), from.floats.begin(), from.floats.begin() + from_rows); break;
+    case TypeKind::kDecimal: to.decimals.insert(to.decimals.end(), from.decimals.begin(), from.decimals.begin() + from_rows); break;
     case TypeKind::kString:
+    case TypeKind::kList:
+    case TypeKind::kVector:
+    case TypeKind::kMap:
       for (size_t i = 0; i < from_rows; ++i) to.strings.push_back(arena.add(from.strings[i]));
       break;
   }

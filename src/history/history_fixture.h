@@ -66,7 +66,7 @@ inline feature::ViewDefinition flights_view() {
 inline feature::ViewDefinition view_of(const std::vector<feature::testing::Cell>& cells, Rng& rng) {
   using feature::WindowKind;
   constexpr std::string_view kFieldOfType[] = {"cancelled", "delay", "price", "carrier", "booked"};  // by TypeKind
-  static_assert(std::size(kFieldOfType) == kTypeKindCount);
+  static_assert(std::size(kFieldOfType) == static_cast<size_t>(TypeKind::kTimestamp) + 1);
   feature::ViewDefinition view{.name = "some", .entity = "origin", .source = "flights", .where = rng.below(4) == 0 ? "not cancelled" : ""};
   for (size_t i = 0; i < cells.size(); ++i) {
     const feature::testing::Cell& cell = cells[i];

@@ -240,6 +240,7 @@ Result<> Table::check(size_t column, TypeKind type) const {
                                   is_text(*static_cast<const arrow::DictionaryType&>(have).value_type()));
       break;
     case TypeKind::kTimestamp: return check_time(column, std::nullopt);
+    default: break;
   }
   if (fits) return {};
   return invalid(path_ + ": column '" + names_[column] + "' is " + type_text(column) + ", wanted " + std::string(to_string(type)));

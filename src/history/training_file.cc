@@ -53,6 +53,7 @@ std::shared_ptr<arrow::DataType> arrow_type(TypeKind type) {
     case TypeKind::kFloat64: return arrow::float64();
     case TypeKind::kString: return arrow::utf8();
     case TypeKind::kTimestamp: return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+    default: break;
   }
   return nullptr;
 }

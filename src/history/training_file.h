@@ -21,7 +21,7 @@ namespace ms::history {
 struct AnswerColumn {
   enum class What : uint8_t { kValue, kStatus, kEventTime };
   std::string name;
-  TypeKind type = TypeKind::kInt64;  // of a kValue
+  Type type;  // of a kValue
   What what = What::kValue;
   const Answers* answers = nullptr;
   size_t feature = 0;                // number among the chosen features of `answers`

@@ -18,7 +18,7 @@ void append_value(JsonOut& out, const feature::FeatureValue& value, TypeKind typ
     case TypeKind::kFloat64: return out.number(value.f);
     case TypeKind::kString: return out.string(value.text);
     case TypeKind::kTimestamp: return out.time(value.i);
-    case TypeKind::kInt64: break;
+    default: break;
   }
   const bool quoted = numbers_as_strings && (value.i > kExactInDouble || value.i < -kExactInDouble);
   if (quoted) out.put('"');

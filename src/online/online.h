@@ -21,7 +21,7 @@ namespace ms::online {
 // Immutable; made once per service version.
 struct OutputColumn {
   std::string name;        // the feature's name, or "view.feature" where two views share it
-  TypeKind type = TypeKind::kInt64;
+  Type type;
   uint32_t view = 0;       // index into ReadPlan::views
   uint32_t feature = 0;    // index into that view's features
 };

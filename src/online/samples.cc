@@ -129,6 +129,7 @@ std::string to_text(const DecodedValue& value) {
     case TypeKind::kFloat64: return float_text(value.f);
     case TypeKind::kString: return '"' + value.text + '"';
     case TypeKind::kTimestamp: return format_time(value.i);
+    default: break;
   }
   return {};
 }

@@ -33,7 +33,7 @@ std::string value_text(const feature::FeatureValue& v, TypeKind type) {
     case TypeKind::kInt64: return std::to_string(v.i);
     case TypeKind::kTimestamp: return format_time(v.i);
     case TypeKind::kString: return '"' + std::string(v.text) + '"';
-    case TypeKind::kFloat64: break;
+    default: break;
   }
   if (std::isnan(v.f) && std::bit_cast<uint64_t>(v.f) != feature::kQuietNan) return "another NaN";
   return float_text(v.f);

@@ -34,7 +34,7 @@ class Directory {
 // and minutes, some with filters, caps, ages and defaults.
 inline std::string every_cell_definitions(Rng& rng) {
   constexpr std::string_view kFieldOfType[] = {"night", "amount", "price", "name", "booked"};  // by TypeKind
-  static_assert(std::size(kFieldOfType) == kTypeKindCount);
+  static_assert(std::size(kFieldOfType) == static_cast<size_t>(TypeKind::kTimestamp) + 1);
   const std::vector<std::string_view> windows[] = {{"10s", "1m", "10m", "\"sliding(1m, hop: 20s)\""}, {"\"sliding(20s, exact)\"", "\"sliding(1m, exact)\""},
                                                    {"\"tumbling(10s)\"", "\"tumbling(1m)\""}, {"lifetime"}};
   static_assert(std::size(windows) == feature::kWindowKindCount);
