@@ -7,7 +7,11 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
+
 #include "base/check.h"
+#include "codec/decimal_text.h"
+#include "codec/json_nested.h"
 #include "codec/json_walk.h"
 
 namespace ms {
@@ -126,8 +130,10 @@ class Decoder final : public JsonDecoder {
 
   bool take(od::value& value, uint32_t member) {
     const JsonShape::Member& m = shape_.member(member);
+    std::string_view nested;
+    if (!bracketed(value, m, nested)) return false;
     for (const uint32_t f : m.fields)
-      if (!scalar(value, f)) return false;
+      if (!(nested.empty() || is_scalar(fields_[f].type) ? scalar(value, f) : packed(nested, f))) return false;
     if (m.children.empty()) return true;
     od::object object;
     const auto e = value.get_object().get(object);
@@ -138,6 +144,34 @@ class Decoder final : public JsonDecoder {
       return true;
     }
     return fail(fmt::format("json: field '{}' is {}, not an object", path_through(member), json_type_name(value.type())));
+  }
+
+  // The text of an array or object that some field of `m` takes whole; empty when there is none.
+  bool bracketed(od::value& value, const JsonShape::Member& m, std::string_view& out) {
+    if (std::ranges::all_of(m.fields, [&](uint32_t f) { return is_scalar(fields_[f].type); })) return true;
+    const auto type = value.type();
+    if (type.error()) return true;  // mismatch() says so
+    od::array array;
+    od::object object;
+    simdjson::error_code error = simdjson::SUCCESS;
+    if (type.value_unsafe() == od::json_type::array) {
+      error = value.get_array().get(array);
+      if (!error) error = array.raw_json().get(out);
+    } else if (type.value_unsafe() == od::json_type::object) {
+      error = value.get_object().get(object);
+      if (!error) error = object.raw_json().get(out);
+      if (!error && !m.children.empty()) error = object.reset().error();
+    }
+    return error == simdjson::SUCCESS || fail(error);
+  }
+
+  bool packed(std::string_view text, uint32_t f) {
+    const auto bytes = nested_.decode(fields_[f], text);
+    if (!bytes) return fail(nested_.reason());
+    Column& c = batch_->columns[f];
+    c.strings[row_] = batch_->arena.add(*bytes);
+    c.set_valid(row_);
+    return true;
   }
 
   static bool is_null(od::value& value) {
@@ -178,9 +212,11 @@ class Decoder final : public JsonDecoder {
       case TypeKind::kString: return text(value, f);
       case TypeKind::kTimestamp: return time(value, f);
       case TypeKind::kDecimal:
+        return decimal(value, f);
       case TypeKind::kList:
       case TypeKind::kVector:
-      case TypeKind::kMap: CHECK(false && "definitions do not have such fields yet");
+      case TypeKind::kMap:
+        return mismatch(value, f);
     }
     if (error != simdjson::SUCCESS) return mismatch(value, f);
     c.set_valid(row_);
@@ -203,6 +239,25 @@ class Decoder final : public JsonDecoder {
     return true;
   }
 
+  bool decimal(od::value& value, uint32_t f) {
+    Column& c = batch_->columns[f];
+    std::string_view token = token_of(value);
+    const bool quoted = token[0] == '"';
+    if (quoted) {
+      token = token.substr(1, token.size() - 2);
+      if (has_json_escape(token))
+        if (const auto e = value.get_string().get(token)) return fail(e);
+    }
+    const DecimalFault fault = parse_decimal(token, c.type, c.decimals[row_]);
+    if (fault == DecimalFault::kNotANumber && quoted)
+      return fail(fmt::format("json: field '{}' is a string that is no number, not {}", fields_[f].path, type_text(c.type)));
+    if (fault == DecimalFault::kNotANumber) return mismatch(value, f);
+    if (fault != DecimalFault::kNone)
+      return fail(fmt::format("json: field '{}' is {}, {}", fields_[f].path, token.substr(0, 40), fault_text(fault, c.type)));
+    c.set_valid(row_);
+    return true;
+  }
+
   bool time(od::value& value, uint32_t f) {
     Column& c = batch_->columns[f];
     const std::string_view token = strip_json_space(value.raw_json_token());
@@ -220,7 +275,7 @@ class Decoder final : public JsonDecoder {
       if (value.get_int64().get(whole) == simdjson::SUCCESS) {
         if (__builtin_mul_overflow(whole, scale, &us)) return out_of_range(f, token);
       } else {
-        const auto exact = scaled_decimal(token, field.time == JsonTime::kSeconds ? 6 : field.time == JsonTime::kMillis ? 3 : 0);
+        const auto exact = scaled_decimal(token, time_digits(field.time));
         if (!is_json_number(token) || !exact) return out_of_range(f, token);
         us = *exact;
       }
@@ -244,13 +299,18 @@ class Decoder final : public JsonDecoder {
     const auto type = value.type();
     const std::string_view token = strip_json_space(value.raw_json_token()).substr(0, 40);
     const std::string_view prefix = field.required ? "event_time" : "json";
-    if (!type.error() && type.value_unsafe() == od::json_type::number && (field.type == TypeKind::kInt64 || field.type == TypeKind::kFloat64)) {
+    if (!type.error() && type.value_unsafe() == od::json_type::number &&
+        (field.type == TypeKind::kInt64 || field.type == TypeKind::kFloat64 || field.type == TypeKind::kDecimal)) {
       const bool fraction = field.type == TypeKind::kInt64 && token.find_first_of(".eE") != std::string_view::npos;
-      return fail(fmt::format("{}: field '{}' is {}, {}", prefix, field.path, token, fraction ? "which is not a whole number (int64)" : fmt::format("out of range of {} or not a number", to_string(field.type))));
+      return fail(fmt::format(
+          "{}: field '{}' is {}, {}", prefix, field.path, token,
+          fraction ? "which is not a whole number (int64)" : fmt::format("out of range of {} or not a number", type_text(field.type))));
     }
-    if (!type.error() && type.value_unsafe() == od::json_type::boolean) return fail(fmt::format("{}: field '{}' is {}, not {}", prefix, field.path, token, to_string(field.type)));
-    return fail(fmt::format("{}: field '{}' is {}, not {}", prefix, field.path, json_type_name(type),
-                            field.type == TypeKind::kTimestamp && field.time == JsonTime::kRfc3339 ? "a time in RFC 3339" : to_string(field.type)));
+    if (!type.error() && type.value_unsafe() == od::json_type::boolean)
+      return fail(fmt::format("{}: field '{}' is {}, not {}", prefix, field.path, token, type_text(field.type)));
+    return fail(
+        fmt::format("{}: field '{}' is {}, not {}", prefix, field.path, json_type_name(type),
+                    field.type == TypeKind::kTimestamp && field.time == JsonTime::kRfc3339 ? "a time in RFC 3339" : type_text(field.type)));
   }
 
   bool required_are_there() {
@@ -273,6 +333,7 @@ class Decoder final : public JsonDecoder {
 
   JsonShape shape_;
   JsonWalk walk_;
+  JsonNested nested_;
   const std::vector<JsonField>& fields_ = shape_.fields();
   std::vector<uint32_t> required_;
   Stage1 stage1_;

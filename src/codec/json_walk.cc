@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "base/types.h"
+#include "codec/decimal_text.h"
 
 namespace ms {
 namespace {
@@ -46,6 +47,11 @@ bool text(std::string_view token, std::string_view& out) {
   if (token.size() < 2 || token.front() != '"' || token.back() != '"') return false;
   out = token.substr(1, token.size() - 2);
   return !has_json_escape(out);
+}
+
+bool decimal(std::string_view token, const Type& type, int128& units) {
+  if (token[0] == '"' && !text(token, token)) return false;
+  return parse_decimal(token, type, units) == DecimalFault::kNone;
 }
 
 }  // namespace
@@ -115,8 +121,15 @@ void set_null_slot(Column& c, size_t row) {
   switch (c.type) {
     case TypeKind::kBool: c.bools[row] = 0; break;
     case TypeKind::kFloat64: c.floats[row] = 0; break;
-    case TypeKind::kString: c.strings[row] = {}; break;
-    default: c.ints[row] = 0;
+    case TypeKind::kDecimal:
+      c.decimals[row] = 0;
+      break;
+    case TypeKind::kInt64:
+    case TypeKind::kTimestamp:
+      c.ints[row] = 0;
+      break;
+    default:
+      c.strings[row] = {};
   }
 }
 
@@ -163,7 +176,7 @@ inline bool JsonWalk::skip() {
 inline bool JsonWalk::take(uint32_t id) {
   const JsonShape::Member& m = shape_.member(id);
   const char* value = place(at_++);
-  if (*value == '{') return m.fields.empty() && object(id);
+  if (*value == '[' || *value == '{') return m.fields.empty() ? *value == '{' && object(id) : nested(id);
   const std::string_view token = strip_json_space({value, place(at_)});
   if (token.empty()) return false;
   if (token == "null") return forget(id), true;
@@ -171,6 +184,26 @@ inline bool JsonWalk::take(uint32_t id) {
   for (const uint32_t f : m.fields)
     if (!scalar(f, token)) return false;
   return true;
+}
+
+// From a bracket on: lists, vectors and maps.
+bool JsonWalk::nested(uint32_t id) {
+  const JsonShape::Member& m = shape_.member(id);
+  const size_t first = --at_;
+  if (!skip()) return false;
+  const std::string_view token(place(first), place(at_ - 1) + 1);
+  for (const uint32_t f : m.fields) {
+    const JsonField& field = shape_.fields()[f];
+    if (is_scalar(field.type)) return false;
+    const auto packed = nested_.decode(field, token);
+    if (!packed) return false;
+    Column& c = batch_->columns[f];
+    c.strings[row_] = batch_->arena.add(*packed);
+    c.set_valid(row_);
+  }
+  if (m.children.empty()) return true;
+  at_ = first + 1;
+  return token[0] == '{' && object(id);
 }
 
 void JsonWalk::forget(uint32_t id) {
@@ -193,7 +226,13 @@ inline bool JsonWalk::scalar(uint32_t f, std::string_view token) {
       break;
     case TypeKind::kString: done = text(token, c.strings[row_]); break;
     case TypeKind::kTimestamp: done = time(shape_.fields()[f], token, c.ints[row_]); break;
-    default: break;  // for the careful way
+    case TypeKind::kDecimal:
+      done = decimal(token, c.type, c.decimals[row_]);
+      break;
+    case TypeKind::kList:
+    case TypeKind::kVector:
+    case TypeKind::kMap:
+      break;
   }
   if (done) c.set_valid(row_);
   return done;
@@ -210,7 +249,7 @@ bool JsonWalk::time(const JsonField& field, std::string_view token, int64_t& us)
   const int64_t scale = field.time == JsonTime::kSeconds ? kMicrosPerSecond : field.time == JsonTime::kMillis ? kMicrosPerMilli : 1;
   if (int64_t whole = 0; integer(token, whole)) return !__builtin_mul_overflow(whole, scale, &us);
   if (!is_json_number(token)) return false;
-  const auto exact = scaled_decimal(token, field.time == JsonTime::kSeconds ? 6 : field.time == JsonTime::kMillis ? 3 : 0);
+  const auto exact = scaled_decimal(token, time_digits(field.time));
   if (exact) us = *exact;
   return exact.has_value();
 }

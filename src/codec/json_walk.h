@@ -9,6 +9,7 @@
 #include <span>
 
 #include "codec/column_batch.h"
+#include "codec/json_nested.h"
 #include "codec/json_shape.h"
 
 namespace ms {
@@ -16,6 +17,8 @@ namespace ms {
 std::string_view strip_json_space(std::string_view token);  // at the end
 // "-12.345" in units of 10^-digits, exactly; further digits are cut. nullopt: not such a text or out of range.
 std::optional<int64_t> scaled_decimal(std::string_view text, int digits);
+// Digits behind the point that a time of this unit keeps.
+constexpr int time_digits(JsonTime unit) { return unit == JsonTime::kSeconds ? 6 : unit == JsonTime::kMillis ? 3 : 0; }
 bool is_json_number(std::string_view token);
 // The float64 nearest to a JSON number, of any length; nullopt: no number, or beyond float64. simdjson 3.0.1 is wrong on some of
 // more than 19 digits (0.5000000000000000000000 becomes 0.00009).
@@ -40,11 +43,13 @@ class JsonWalk {
   int32_t which(uint32_t member, size_t position);
   bool skip();
   bool take(uint32_t member);
+  bool nested(uint32_t member);
   bool scalar(uint32_t field, std::string_view token);
   bool time(const JsonField& field, std::string_view token, int64_t& us) const;
   void forget(uint32_t member);
 
   JsonShape& shape_;
+  JsonNested nested_;
   const char* data_ = nullptr;
   std::span<const uint32_t> places_;
   size_t at_ = 0;  // next place

@@ -3,7 +3,7 @@
 #include <bit>
 #include <limits>
 
-#include "online/json_out.h"
+#include "codec/json_out.h"
 #include "online/online.h"
 
 namespace ms::online {

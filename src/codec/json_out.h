@@ -11,14 +11,15 @@
 #include "base/check.h"
 #include "base/float_text.h"
 #include "base/types.h"
+#include "codec/decimal_text.h"
 
-namespace ms::online {
+namespace ms {
 
 // Appends to `out`, whose size is right after finish(). room() comes before whatever writes: the bytes asked for are there.
 class JsonOut {
  public:
-  static constexpr size_t kTimeChars = 29;   // "2026-01-02T03:04:05.000006Z" with its quotes
-  static constexpr size_t kScalarMax = 40;   // of any value but a string
+  static constexpr size_t kTimeChars = 29;  // "2026-01-02T03:04:05.000006Z" with its quotes
+  static constexpr size_t kScalarMax = 48;  // of any value but a string, list, vector or map
   static constexpr size_t string_max(size_t size) { return 6 * size + 2; }
 
   explicit JsonOut(std::string& out) : out_(out), at_(out.size()) {}
@@ -44,6 +45,8 @@ class JsonOut {
     raw({text, size});
     if (quoted) put('"');
   }
+
+  void decimal(int128 units, uint8_t scale) { at_ += write_decimal(units, scale, to()); }
 
   void string(std::string_view text) {
     static constexpr char kHex[] = "0123456789abcdef";
@@ -102,4 +105,4 @@ class JsonOut {
   char time_text_[kTimeChars + 1] = "\"0000-00-00T00:00:00.000000Z\"";
 };
 
-}  // namespace ms::online
+}  // namespace ms
