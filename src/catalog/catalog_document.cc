@@ -29,15 +29,16 @@ Enum one_of(const std::string& text, const std::string_view (&names)[N]) {
   return static_cast<Enum>(at - std::begin(names));
 }
 
-TypeKind type_of(const std::string& text) {
-  static constexpr std::string_view kTypes[] = {"bool", "int64", "float64", "string", "timestamp"};
-  return one_of<TypeKind>(text, kTypes);
+Type type_of(const std::string& text) {
+  const auto type = parse_type(text);
+  if (!type) throw Malformed{fmt::format("unknown type '{}'", text)};
+  return *type;
 }
 
 Json source_of(const SourceEntry& s) {
   const SourceDefinition& d = s.definition;
   Json fields = Json::object(), derived = Json::array();
-  for (const Field& f : d.fields) fields[f.name] = to_string(f.type);
+  for (const Field& f : d.fields) fields[f.name] = type_text(f.type);
   for (const auto& [name, text] : d.derived) derived.push_back({{"name", name}, {"expression", text}});
   return {{"name", d.name}, {"topic", d.topic}, {"topic_id", s.topic.uuid.to_string()}, {"format", "json"},
           {"time", {{"field", d.time_field}, {"unit", kUnits[static_cast<size_t>(d.time_unit)]}}},
@@ -95,7 +96,10 @@ Window window_from(const Json& j) {
 
 Json feature_of(const ViewEntry& v, size_t i) {
   const FeatureDefinition& f = v.definition.features[i];
-  Json out = {{"name", f.name}, {"type", to_string(v.program->features()[i].type)}, {"aggregate", to_string(f.aggregate)}, {"window", window_of(f.window)}};
+  Json out = {{"name", f.name},
+              {"type", type_text(v.program->features()[i].type)},
+              {"aggregate", to_string(f.aggregate)},
+              {"window", window_of(f.window)}};
   if (!f.of.empty()) out["of"] = f.of;
   if (!f.where.empty()) out["where"] = f.where;
   if (!std::holds_alternative<std::monostate>(f.default_value)) out["default"] = scalar_of(f.default_value);
@@ -124,7 +128,7 @@ FeatureDefinition feature_from(const Json& j) {
 
 Json view_of(const ViewEntry& v) {
   Json key = Json::array(), features = Json::array();
-  for (const Field& f : v.program->key_fields()) key.push_back({{"name", f.name}, {"type", to_string(f.type)}});
+  for (const Field& f : v.program->key_fields()) key.push_back({{"name", f.name}, {"type", type_text(f.type)}});
   for (size_t i = 0; i < v.definition.features.size(); ++i) features.push_back(feature_of(v, i));
   return {{"name", v.definition.name}, {"version", v.version}, {"owner", v.definition.owner}, {"entity", entity_of(v.entity)}, {"key", key},
           {"source", source_of(v.source)}, {"where", v.definition.where}, {"features", features}};
@@ -149,8 +153,11 @@ Json service_of(const ServiceEntry& s) {
   Json columns = Json::array();
   for (const ServiceColumn& c : s.columns) {
     const ViewEntry& v = *s.views[c.view];
-    columns.push_back({{"name", c.name}, {"view", v.definition.name}, {"version", v.version}, {"feature", v.definition.features[c.feature].name},
-                       {"type", to_string(v.program->features()[c.feature].type)}});
+    columns.push_back({{"name", c.name},
+                       {"view", v.definition.name},
+                       {"version", v.version},
+                       {"feature", v.definition.features[c.feature].name},
+                       {"type", type_text(v.program->features()[c.feature].type)}});
   }
   return {{"name", s.definition.name}, {"version", s.version}, {"features", s.definition.features}, {"columns", columns}};
 }

@@ -225,6 +225,25 @@ TEST_F(CatalogTest, VersionsFollowTheComputationAlone) {
   EXPECT_EQ(report.items.size(), 3u);
 }
 
+// Types with parameters survive the document, and the parameters are part of a computation.
+TEST_F(CatalogTest, FieldsOfEveryType) {
+  const std::string flights = replaced(
+      replaced(
+          kFlights, "cancelled: bool",
+          "cancelled: bool, price: \"decimal(12, 2)\", tags: list<string>, emb: \"vector<double,8>\", attrs: \"map<string,decimal(5,1)>\""),
+      "where: \"not cancelled\"", "where: \"price is not null and tags is not null\"");
+  ASSERT_TRUE(apply(flights).ok()) << plan(flights);
+  open();
+  const auto first = catalog->snapshot();
+  const auto& fields = first->sources[0]->definition.fields;
+  std::string types;
+  for (size_t i = 4; i < fields.size(); ++i) types += fields[i].name + " " + type_text(fields[i].type) + "; ";
+  EXPECT_EQ(types, "price decimal(12,2); tags list<string>; emb vector<float64,8>; attrs map<string,decimal(5,1)>; ");
+  EXPECT_FALSE(apply(flights).changes());
+  apply(replaced(flights, "decimal(12, 2)", "decimal(12, 4)"));
+  EXPECT_EQ(catalog->snapshot()->find_view("airport_arrivals")->version, 2u);
+}
+
 TEST_F(CatalogTest, ATopicThatASourceReadsStays) {
   ASSERT_TRUE(apply(kFlights).ok());
   size_t removed = 0;
@@ -284,26 +303,43 @@ TEST_F(CatalogTest, SurvivesReopening) {
 TEST_F(CatalogTest, MistakesAreRefusedWithTheirPlace) {
   const std::string f = kFlights;
   const std::pair<std::string, std::string> cases[] = {
-      {replaced(f, "not cancelled", "not canceled"), "f.yaml:14:17: view 'airport_arrivals': where, column 5: there is no field 'canceled'; did you mean 'cancelled'?"},
-      {replaced(f, "{of: delay_min, over: [3h", "{of: delay_mn, over: [3h"), "f.yaml:17:25: view 'airport_arrivals': delay_avg_3h.of, column 1: there is no field 'delay_mn'; did you mean 'delay_min'?"},
-      {replaced(f, "delay_min > 15", "delay_min > 'x'"), "f.yaml:5:32: derived.late, column 11: '>' mixes int64 and string; convert one with cast(... as int64)"},
-      {replaced(f, "{of: delay_min, over: [3h", "{of: origin, over: [3h"), "f.yaml:17:25: view 'airport_arrivals': feature 'delay_avg_3h': avg takes an int64 or a float64, not string"},
+      {replaced(f, "not cancelled", "not canceled"),
+       "f.yaml:14:17: view 'airport_arrivals': where, column 5: there is no field 'canceled'; did you mean 'cancelled'?"},
+      {replaced(f, "{of: delay_min, over: [3h", "{of: delay_mn, over: [3h"),
+       "f.yaml:17:25: view 'airport_arrivals': delay_avg_3h.of, column 1: there is no field 'delay_mn'; did you mean 'delay_min'?"},
+      {replaced(f, "delay_min > 15", "delay_min > 'x'"),
+       "f.yaml:5:32: derived.late, column 11: '>' mixes int64 and string; convert one with cast(... as int64)"},
+      {replaced(f, "{of: delay_min, over: [3h", "{of: origin, over: [3h"),
+       "f.yaml:17:25: view 'airport_arrivals': feature 'delay_avg_3h': avg takes an int64 or a float64, not string"},
       {replaced(f, "from: arrivals", "from: arrival"), "f.yaml:13:11: there is no source 'arrival'; did you mean 'arrivals'?"},
       {replaced(f, "entity: airport", "entity: airprt"), "f.yaml:12:13: there is no entity 'airprt'; did you mean 'airport'?"},
-      {replaced(f, "key: [origin]", "key: [orgin]"), "f.yaml:12:13: view 'airport_arrivals': source 'arrivals' has no field 'orgin', a key of entity 'airport'; did you mean 'origin'?"},
-      {replaced(f, "hop: 1m", "hop: 7m"), "f.yaml:17:47: the hop 7m does not divide the window 1h; give one that does: sliding(1h, hop: 1m)"},
+      {replaced(f, "key: [origin]", "key: [orgin]"),
+       "f.yaml:12:13: view 'airport_arrivals': source 'arrivals' has no field 'orgin', a key of entity 'airport'; did you mean 'origin'?"},
+      {replaced(f, "hop: 1m", "hop: 7m"),
+       "f.yaml:17:47: the hop 7m does not divide the window 1h; give one that does: sliding(1h, hop: 1m)"},
       {replaced(f, "[10m, 24h]", "[15s, 24h]"), "f.yaml:16:33: window 15s is not a positive multiple of 10s"},
       {replaced(f, "[10m, 24h]", "[10m, 10m]"), "f.yaml:16:38: view 'airport_arrivals' has two features named 'arrivals_count_10m'"},
       {replaced(f, "time: {field", "tme: {field"), "f.yaml:3:5: source 'arrivals' has no 'tme'; did you mean 'time'?"},
-      {replaced(f, "owner: ops", "topic: missing"), "f.yaml:6:12: there is no topic 'missing'; create it first: millstream topic create missing"},
-      {replaced(f, "airport_arrivals.*", "airport_arivals.*"), "f.yaml:22:20: service 'eta': there is no view 'airport_arivals'; did you mean 'airport_arrivals'?"},
-      {replaced(f, "[airport_arrivals.*]", "[airport_arrivals.*, airport_arrivals.delay_avg_3h]"), "f.yaml:22:40: service 'eta': two features are named 'delay_avg_3h'"},
+      {replaced(f, "owner: ops", "topic: missing"),
+       "f.yaml:6:12: there is no topic 'missing'; create it first: millstream topic create missing"},
+      {replaced(f, "airport_arrivals.*", "airport_arivals.*"),
+       "f.yaml:22:20: service 'eta': there is no view 'airport_arivals'; did you mean 'airport_arrivals'?"},
+      {replaced(f, "[airport_arrivals.*]", "[airport_arrivals.*, airport_arrivals.delay_avg_3h]"),
+       "f.yaml:22:40: service 'eta': two features are named 'delay_avg_3h'"},
       {replaced(f, "avg: {of", "average: {of"), "f.yaml:17:15: feature 'delay' has no 'average'; it takes count"},
-      {replaced(f, "default: 0", "default: \"x\""), "f.yaml:17:82: view 'airport_arrivals': feature 'delay_avg_3h' is float64, its default is a string"},
+      {replaced(f, "default: 0", "default: \"x\""),
+       "f.yaml:17:82: view 'airport_arrivals': feature 'delay_avg_3h' is float64, its default is a string"},
       {replaced(f, "unit: ms", "unit: min"), "f.yaml:3:36: there is no time unit 'min'; the units are s, ms, us and rfc3339"},
       {replaced(f, "origin: string", "origin: strin"), "f.yaml:4:22: there is no type 'strin'; did you mean 'string'?"},
-      {replaced(f, "  airport: {key: [origin]}", "  airport: {key: [origin]}\n  airport: {key: [origin]}"), "f.yaml:9:3: 'airport' comes twice in entities"},
-      {replaced(f, "---\nviews:", "---\nentities: {airport: {key: destination}}\n---\nviews:"), "f.yaml:10:12: entity 'airport' is defined twice; first at f.yaml:8"},
+      {replaced(f, "origin: string", "origin: list<strin>"),
+       "f.yaml:4:22: there is no type 'list<strin>'; it is written list<T> with T one of bool, int64, float64, string, timestamp, "
+       "decimal(P,S)"},
+      {replaced(f, "origin: string", "origin: decimal(12,2)"),
+       "f.yaml:4:22: there is no type 'decimal(12'; write types with a comma in quotes: \"decimal(12,2)\""},
+      {replaced(f, "  airport: {key: [origin]}", "  airport: {key: [origin]}\n  airport: {key: [origin]}"),
+       "f.yaml:9:3: 'airport' comes twice in entities"},
+      {replaced(f, "---\nviews:", "---\nentities: {airport: {key: destination}}\n---\nviews:"),
+       "f.yaml:10:12: entity 'airport' is defined twice; first at f.yaml:8"},
       {replaced(f, "owner: ops", "owner: [ops"), "f.yaml:7:9:"},
       {"a: b\nc: \xf5\n", "f.yaml:2:4: not UTF-8"},
       {", *a]\nb: *a\n", "f.yaml:1:1: this sign cannot begin a value"},  // without end for YAML::LoadAll

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/nearest.h"
+#include "catalog/type_names.h"
 #include "catalog/window_text.h"
 #include "catalog/yaml_documents.h"
 
@@ -24,12 +25,6 @@ bool is_name(std::string_view text, bool dots) {
   return std::all_of(text.begin(), text.end(), [&](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (c == '-' && !dots) || (c == '.' && dots);
   });
-}
-
-std::optional<TypeKind> type_named(std::string_view name) {
-  for (const TypeKind t : {TypeKind::kBool, TypeKind::kInt64, TypeKind::kFloat64, TypeKind::kString, TypeKind::kTimestamp})
-    if (to_string(t) == name) return t;
-  return std::nullopt;
 }
 
 // Reads one file into `out`.
@@ -196,14 +191,12 @@ class FileReader {
     if (node.IsMap() && d.time_field.empty()) refuse(at(node.Mark()), fmt::format("time of {} names no field", what));
   }
   void fields(const YAML::Node& node, const std::string& what, SourceDefinition& d) {
-    static const std::string kTypes[] = {"bool", "int64", "float64", "string", "timestamp"};
     if (node.IsNull()) return;
     entries(node, fmt::format("fields of {}", what), [&](const std::string& k, const YAML::Node& v, const Place& place) {
       if (!is_name(k, true)) return refuse(place, fmt::format("'{}' cannot name a field: letters, digits and _, nested ones as a.b", k));
       const std::string type = text(v, fmt::format("the type of field '{}'", k));
-      const auto known = type_named(type == "double" ? "float64" : type);
-      if (known) d.fields.push_back({k, *known});
-      else if (v.IsScalar()) refuse(at(v.Mark()), fmt::format("there is no type '{}'{}", type, did_you_mean(type, kTypes).empty() ? "; the types are bool, int64, float64, string and timestamp" : did_you_mean(type, kTypes)));
+      if (const auto known = field_type(type)) d.fields.push_back({k, *known});
+      else if (v.IsScalar()) refuse(at(v.Mark()), no_such_type(type));
     });
     if (d.fields.size() > 1'000) refuse(at(node.Mark()), "more than 1,000 fields");
   }

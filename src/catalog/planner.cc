@@ -190,7 +190,7 @@ class Planner {
 
   static void describe_view(const ViewEntry& entry, const ViewEntry* old, PlanItem& item) {
     std::string key;
-    for (const Field& f : entry.program->key_fields()) key += fmt::format("{}{} {}", key.empty() ? "" : ", ", f.name, to_string(f.type));
+    for (const Field& f : entry.program->key_fields()) key += fmt::format("{}{} {}", key.empty() ? "" : ", ", f.name, type_text(f.type));
     item.notes.insert(item.notes.begin(), fmt::format("from {} (topic {}), by {} ({})", entry.source.definition.name, entry.source.definition.topic, entry.entity.name, key));
     item.topic = entry.source.definition.topic;
     item.retention_us = entry.program->longest_reach_us();
@@ -213,8 +213,11 @@ class Planner {
   }
 
   static FeaturePlan feature_plan(const ViewEntry& view, size_t i) {
-    return {.name = view.definition.features[i].name, .type = std::string(to_string(view.program->features()[i].type)),
-            .window = describe(view.definition.features[i].window), .hash = view.feature_hashes[i], .state_bytes = state_estimate(view.program->specs()[i])};
+    return {.name = view.definition.features[i].name,
+            .type = type_text(view.program->features()[i].type),
+            .window = describe(view.definition.features[i].window),
+            .hash = view.feature_hashes[i],
+            .state_bytes = state_estimate(view.program->specs()[i])};
   }
 
   static void compare(const ViewEntry& old, FeaturePlan& f) {

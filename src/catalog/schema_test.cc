@@ -1,4 +1,5 @@
 // docs/schema/definitions.json accepts what the parser accepts and refuses the same shapes.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <yaml-cpp/yaml.h>
 
@@ -119,6 +120,27 @@ TEST(Schema, ExamplesAreAcceptedByBoth) {
     const DefinitionFile file{"f.yaml", text};
     const auto planned = plan_definitions({}, parse_definitions({&file, 1}), [](std::string_view) { return std::optional(TopicId{}); });
     EXPECT_TRUE(planned.report.ok()) << planned.report.text();
+  }
+}
+
+TEST(Schema, TypesOfFields) {
+  const std::string example = block_of("docs/definitions.md", "yaml");
+  const auto with = [&](std::string_view type) {
+    std::string text = example;
+    constexpr std::string_view kFrom = "origin: string";
+    return verdicts(text.replace(text.find(kFrom), kFrom.size(), fmt::format("origin: \"{}\"", type)));
+  };
+  for (const char* type : {"decimal(12,2)", "decimal(38, 38)", "list<string>", "list<decimal(5,0)>", "vector<float64,8>",
+                           "vector<double, 4096>", "map<string,float64>", "map<string, decimal(1,1)>"}) {
+    const auto [schema, refusal] = with(type);
+    EXPECT_TRUE(schema) << type;
+    EXPECT_EQ(refusal, "") << type;
+  }
+  for (const char* type : {"decimal", "decimal(39,2)", "decimal(12)", "list", "list<list<string>>", "vector<int64,8>", "vector<float64,0>",
+                           "vector<float64,99999>", "map<int64,string>", "map<string,map<string,bool>>"}) {
+    const auto [schema, refusal] = with(type);
+    EXPECT_FALSE(schema) << type;
+    EXPECT_NE(refusal, "") << type;
   }
 }
 

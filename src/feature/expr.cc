@@ -61,7 +61,7 @@ uint32_t ExprGraph::intern(ExprNode node) {
 
 std::string ExprGraph::canonical(uint32_t id) const {
   const ExprNode& n = nodes_[id];
-  std::string out = fmt::format("[{},\"{}\"", canonical_string(to_string(n.op)), ms::to_string(n.type));
+  std::string out = fmt::format("[{},\"{}\"", canonical_string(to_string(n.op)), ms::type_text(n.type));
   if (n.op == Op::kField) out += "," + canonical_string(n.field);
   if (n.op == Op::kLiteral) {
     if (std::holds_alternative<std::monostate>(n.literal)) out += ",null";
