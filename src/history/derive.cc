@@ -22,7 +22,7 @@ struct Answers::Group {
   std::vector<uint64_t*> bits;
   std::vector<uint8_t*> flags;
   std::vector<int64_t*> event_times;
-  std::vector<std::vector<std::string_view>> texts;  // only string features have slots
+  std::vector<std::vector<std::string_view>> texts;  // only features whose answers are bytes have slots
   std::vector<uint8_t> nulls;  // by feature: whether the block has one
   uint8_t* found = nullptr;
   StringArena arena;
@@ -40,7 +40,7 @@ struct Answers::Group {
       bits.push_back(memory.take<uint64_t>(rows));
       flags.push_back(memory.take<uint8_t>(rows));
       if (request.event_times) event_times.push_back(memory.take<int64_t>(rows));
-      if (request.program->features()[request.features[f]].type == TypeKind::kString) texts[f].resize(rows);
+      if (feature::answer_is_bytes(request.program->features()[request.features[f]].type)) texts[f].resize(rows);
     }
   }
 

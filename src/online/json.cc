@@ -4,26 +4,28 @@
 #include <string>
 
 #include "codec/json_out.h"
+#include "codec/value_text.h"
 #include "online/online.h"
 
 namespace ms::online {
 namespace {
 
-constexpr int64_t kExactInDouble = int64_t{1} << 53;
-
-void append_value(JsonOut& out, const feature::FeatureValue& value, TypeKind type, bool numbers_as_strings) {
+void append_value(JsonOut& out, const feature::FeatureValue& value, const Type& type, bool numbers_as_strings) {
   if (value.is_null) return out.raw("null");
-  switch (type) {
+  switch (type.kind) {
     case TypeKind::kBool: return out.raw(value.i != 0 ? "true" : "false");
+    case TypeKind::kInt64:
+      return append_int64(out, value.i, numbers_as_strings);
     case TypeKind::kFloat64: return out.number(value.f);
     case TypeKind::kString: return out.string(value.text);
     case TypeKind::kTimestamp: return out.time(value.i);
-    default: break;
+    case TypeKind::kDecimal:
+      return append_decimal(out, feature::answer_decimal(value.text), type.scale, numbers_as_strings);
+    case TypeKind::kList:
+    case TypeKind::kVector:
+    case TypeKind::kMap:
+      return append_nested(out, type, value.text, numbers_as_strings);
   }
-  const bool quoted = numbers_as_strings && (value.i > kExactInDouble || value.i < -kExactInDouble);
-  if (quoted) out.put('"');
-  out.integer(value.i);
-  if (quoted) out.put('"');
 }
 
 // Each status as JSON, by its number.
@@ -33,12 +35,12 @@ const std::array<std::string, 7> kQuotedStatuses = [] {
   return out;
 }();
 static_assert(std::tuple_size_v<decltype(kQuotedStatuses)> == static_cast<size_t>(feature::Status::kError) + 1);
-constexpr size_t kColumnMax = 4 * JsonOut::kScalarMax + 8;  // a value that is not a string, its status, time and age
+constexpr size_t kColumnMax = 4 * JsonOut::kScalarMax + 8;  // a value that is not bytes, its status, time and age
 
 size_t row_max(const ReadPlan& plan, const feature::FeatureRow* rows) {
   size_t bytes = 128 + plan.columns.size() * kColumnMax;
-  if (plan.has_strings)
-    for (const OutputColumn& column : plan.columns) bytes += JsonOut::string_max(rows[column.view].values[column.feature].text.size());
+  if (plan.has_bytes)
+    for (const OutputColumn& column : plan.columns) bytes += nested_text_max(rows[column.view].values[column.feature].text.size());
   return bytes;
 }
 
@@ -92,7 +94,8 @@ void render(ReadPlan& plan) {
       },
       128 + JsonOut::string_max(plan.service.size()));
   size_t names = 64;
-  for (const OutputColumn& column : plan.columns) names += JsonOut::string_max(column.name.size()) + 1, plan.has_strings |= column.type == TypeKind::kString;
+  for (const OutputColumn& column : plan.columns)
+    names += JsonOut::string_max(column.name.size()) + 1, plan.has_bytes |= is_bytes(column.type);
   plan.json_features = text_of(
       [&](JsonOut& out) {
         out.raw(",\"features\":[");

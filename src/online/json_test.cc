@@ -4,12 +4,14 @@
 #include <limits>
 
 #include "codec/json_out.h"
+#include "codec/packed_value.h"
+#include "codec/value_text.h"
 #include "online/online.h"
 
 namespace ms::online {
 namespace {
 
-Reply reply_of(const std::vector<TypeKind>& types, size_t entities) {
+Reply reply_of(const std::vector<Type>& types, size_t entities) {
   auto plan = std::make_shared<ReadPlan>();
   plan->service = "a \"service\"";
   plan->version = 7;
@@ -68,7 +70,7 @@ TEST(Json, RoomForTheLongestValues) {
   const int64_t least = std::numeric_limits<int64_t>::min() + 1;
   const std::string controls(1'000, '\x01');
   for (const TypeKind type : {TypeKind::kInt64, TypeKind::kFloat64, TypeKind::kTimestamp, TypeKind::kString}) {
-    Reply reply = reply_of(std::vector<TypeKind>(50, type), 20);
+    Reply reply = reply_of(std::vector<Type>(50, type), 20);
     for (int i = 0; i < 256; ++i) reply.cut.push_back({UINT32_MAX, UINT64_MAX >> 1});
     for (auto& row : reply.rows)
       for (auto& value : row.values) {
@@ -78,6 +80,57 @@ TEST(Json, RoomForTheLongestValues) {
         if (type == TypeKind::kString) value.text = controls;
       }
     EXPECT_GT(json_of(reply, true).size(), 20u * 50 * 80) << to_string(type);
+  }
+}
+
+TEST(Json, DecimalsListsVectorsAndMaps) {
+  const auto decimal = [](int128 units) { return std::string(reinterpret_cast<const char*>(&units), sizeof units); };
+  std::string list, vector, map;
+  PackedListWriter amounts(TypeKind::kDecimal), names(TypeKind::kString), numbers(TypeKind::kInt64);
+  amounts.add({.is_null = false, .d = 5}), amounts.add_null();
+  amounts.write(list);
+  for (const double v : {0.5, -std::numeric_limits<double>::infinity()}) vector.append(reinterpret_cast<const char*>(&v), sizeof v);
+  names.add({.is_null = false, .text = "\""}), numbers.add({.is_null = false, .i = (int64_t{1} << 53) + 1});
+  names.write(map), numbers.write(map);
+  Reply reply = reply_of(
+      {Type::decimal(38, 2), Type::list(Type::decimal(5, 1)), Type::vector(2), Type::map(TypeKind::kInt64), Type::list(TypeKind::kInt64)},
+      1);
+  const std::string units = decimal(1 - power_of_ten(38));
+  const std::string_view texts[] = {units, list, vector, map, ""};
+  for (size_t i = 0; i < 4; ++i) show(reply.rows[0].values[i], 0, 0), reply.rows[0].values[i].text = texts[i];
+  const auto values = [&](bool as_strings) {
+    const std::string json = json_of(reply, as_strings);
+    const size_t from = json.find("\"values\":");
+    return json.substr(from + 9, json.find(",\"statuses\"") - from - 9);
+  };
+  EXPECT_EQ(values(false), R"([-999999999999999999999999999999999999.99,[0.5,null],[0.5,"-Infinity"],{"\"":9007199254740993},null])");
+  EXPECT_EQ(values(true), R"(["-999999999999999999999999999999999999.99",["0.5",null],[0.5,"-Infinity"],{"\"":"9007199254740993"},null])");
+}
+
+// What the text of a value takes is never more than what was foreseen.
+TEST(Json, RoomForNestedValues) {
+  const std::string controls(20, '\1');
+  for (const Type element : {Type(TypeKind::kBool), Type(TypeKind::kInt64), Type(TypeKind::kFloat64), Type(TypeKind::kString),
+                             Type(TypeKind::kTimestamp), Type::decimal(38, 38)}) {
+    for (const size_t count : {0, 1, 7, 1000}) {
+      PackedListWriter names(TypeKind::kString), values(element);
+      for (size_t i = 0; i < count; ++i) {
+        const bool is_null = i % 3 == 2;
+        names.add({.is_null = false, .text = controls});
+        if (is_null) values.add_null();
+        else
+          values.add({.is_null = false,
+                      .i = element == TypeKind::kBool ? 0 : INT64_MIN,
+                      .f = -std::numeric_limits<double>::denorm_min() * 1e300,
+                      .d = 1 - power_of_ten(38),
+                      .text = controls});
+      }
+      std::string packed;
+      names.write(packed), values.write(packed);
+      EXPECT_LE(nested_text(Type::map(element), packed).size(), nested_text_max(packed.size())) << type_text(element);
+      packed.clear(), values.write(packed);
+      EXPECT_LE(nested_text(Type::list(element), packed).size(), nested_text_max(packed.size())) << type_text(element);
+    }
   }
 }
 

@@ -39,7 +39,7 @@ struct ReadPlan {
   std::vector<OutputColumn> columns;
   // What every reply says before and after its `as_of`, made by render().
   std::string json_head, json_features;
-  bool has_strings = false;
+  bool has_bytes = false;  // some column is of strings, lists, vectors or maps
 };
 void render(ReadPlan& plan);
 

@@ -8,6 +8,9 @@
 #include "base/float_text.h"
 #include "base/logging.h"
 #include "base/metrics.h"
+#include "codec/decimal_text.h"
+#include "codec/packed_value.h"
+#include "codec/value_text.h"
 
 namespace ms::online {
 namespace {
@@ -23,29 +26,66 @@ std::span<const uint8_t> as_bytes(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
-void encode_value(TypeKind type, const feature::FeatureValue& value, ByteWriter& out) {
-  out.u8(static_cast<uint8_t>(type));
+// Kinds with parameters carry them.
+void encode_type(const Type& type, ByteWriter& out) {
+  out.u8(static_cast<uint8_t>(type.kind));
+  const bool collection = type == TypeKind::kList || type == TypeKind::kMap;
+  if (collection) out.u8(static_cast<uint8_t>(type.element));
+  if (type == TypeKind::kDecimal || (collection && type.element == TypeKind::kDecimal)) out.u8(type.precision), out.u8(type.scale);
+  if (type == TypeKind::kVector) out.u32(type.size);
+}
+
+bool decode_decimal(ByteReader& in, Type& type) {
+  type.precision = in.u8(), type.scale = in.u8();
+  return type.precision >= 1 && type.precision <= kDecimalDigitsMax && type.scale <= type.precision;
+}
+
+bool decode_type(ByteReader& in, Type& type) {
+  const uint8_t kind = in.u8();
+  if (kind >= kTypeKindCount) return false;
+  type = static_cast<TypeKind>(kind);
+  if (type == TypeKind::kDecimal) return decode_decimal(in, type);
+  if (type == TypeKind::kVector) {
+    const uint32_t size = in.u32();
+    type = Type::vector(size);
+    return size >= 1 && size <= kVectorSizeMax;
+  }
+  if (is_scalar(type)) return true;
+  const uint8_t element = in.u8();
+  if (element >= kTypeKindCount || !is_scalar(static_cast<TypeKind>(element))) return false;
+  type.element = static_cast<TypeKind>(element);
+  return type.element != TypeKind::kDecimal || decode_decimal(in, type);
+}
+
+void encode_value(const Type& type, const feature::FeatureValue& value, ByteWriter& out) {
+  encode_type(type, out);
   out.u8(static_cast<uint8_t>(value.status));
   out.u8(value.is_null);
   if (!value.is_null) {
     if (type == TypeKind::kFloat64) out.f64(value.f);
-    else if (type == TypeKind::kString) out.sized(value.text);
+    else if (feature::answer_is_bytes(type)) out.sized(value.text);
     else out.i64(value.i);
   }
   out.i64(value.event_time_us);
 }
 
+bool valid_bytes(const Type& type, std::string_view bytes) {
+  if (type == TypeKind::kString) return true;
+  if (type == TypeKind::kDecimal) return bytes.size() == sizeof(int128);
+  return valid_packed(type, bytes);
+}
+
 bool decode_value(ByteReader& in, DecodedValue& value) {
-  const uint8_t type = in.u8(), status = in.u8(), is_null = in.u8();
-  if (type > static_cast<uint8_t>(TypeKind::kTimestamp) || status > static_cast<uint8_t>(feature::Status::kError) || is_null > 1)
-    return false;
-  value.type = static_cast<TypeKind>(type);
+  if (!decode_type(in, value.type)) return false;
+  const uint8_t status = in.u8(), is_null = in.u8();
+  if (status > static_cast<uint8_t>(feature::Status::kError) || is_null > 1) return false;
   value.status = static_cast<feature::Status>(status);
   value.is_null = is_null;
   if (!value.is_null) {
     if (value.type == TypeKind::kFloat64) value.f = in.f64();
-    else if (value.type == TypeKind::kString) value.text = in.sized();
+    else if (feature::answer_is_bytes(value.type)) value.text = in.sized();
     else value.i = in.i64();
+    if (in.ok() && feature::answer_is_bytes(value.type) && !valid_bytes(value.type, value.text)) return false;
   }
   value.event_time_us = in.i64();
   return in.ok();
@@ -123,13 +163,18 @@ Result<DecodedRow> decode_row(std::string_view bytes) {
 
 std::string to_text(const DecodedValue& value) {
   if (value.is_null) return "null";
-  switch (value.type) {
+  switch (value.type.kind) {
     case TypeKind::kBool: return value.i ? "true" : "false";
     case TypeKind::kInt64: return std::to_string(value.i);
     case TypeKind::kFloat64: return float_text(value.f);
     case TypeKind::kString: return '"' + value.text + '"';
     case TypeKind::kTimestamp: return format_time(value.i);
-    default: break;
+    case TypeKind::kDecimal:
+      return decimal_text(feature::answer_decimal(value.text), value.type.scale);
+    case TypeKind::kList:
+    case TypeKind::kVector:
+    case TypeKind::kMap:
+      return nested_text(value.type, value.text);
   }
   return {};
 }

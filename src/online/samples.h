@@ -27,12 +27,12 @@ namespace ms::online {
 void encode_row(std::span<const feature::FeatureColumn> types, const feature::FeatureRow& row, ByteWriter& out);
 
 struct DecodedValue {
-  TypeKind type = TypeKind::kInt64;
+  Type type;
   feature::Status status = feature::Status::kPresent;
   bool is_null = true;
   int64_t i = 0;      // kInt64, kTimestamp, kBool
   double f = 0;       // kFloat64
-  std::string text;   // kString
+  std::string text;   // of what answer_is_bytes()
   int64_t event_time_us = feature::kNoEventTime;
 };
 struct DecodedRow {

@@ -8,6 +8,8 @@
 #include "base/metrics.h"
 #include "base/testing/crash_file_system.h"
 #include "base/testing/doc_example.h"
+#include "codec/decimal_text.h"
+#include "codec/packed_value.h"
 
 namespace ms::online {
 namespace {
@@ -43,6 +45,45 @@ TEST(Samples, SurviveTheirBytes) {
   EXPECT_EQ(to_text(row->values[0]), "3.75");
   EXPECT_EQ(to_text(row->values[1]), "null");
   for (size_t n = 0; n < bytes.size(); ++n) EXPECT_FALSE(decode_sample(std::string_view(bytes).substr(0, n))) << n;
+}
+
+// Every type with its parameters; a value that is none of its type is seen.
+TEST(Samples, EveryTypeSurvives) {
+  std::string list, vector(16, '\0');
+  PackedListWriter amounts(TypeKind::kDecimal);
+  amounts.add({.is_null = false, .d = -5}), amounts.add_null();
+  amounts.write(list);
+  const int128 units = -power_of_ten(20);
+  const std::string decimal(reinterpret_cast<const char*>(&units), sizeof units);
+  std::string map;
+  PackedListWriter names(TypeKind::kString), flags(TypeKind::kBool);
+  names.add({.is_null = false, .text = "k"}), flags.add({.is_null = false, .i = 1});
+  names.write(map), flags.write(map);
+  const std::tuple<Type, std::string_view, const char*> cases[] = {
+      {Type::decimal(38, 2), decimal, "-1000000000000000000.00"},
+      {Type::list(Type::decimal(5, 2)), list, "[-0.05,null]"},
+      {Type::vector(2), vector, "[0.0,0.0]"},
+      {Type::map(TypeKind::kBool), map, R"({"k":true})"},
+  };
+  for (const auto& [type, bytes, text] : cases) {
+    feature::FeatureRow row;
+    row.reset(1);
+    row.values[0].is_null = false, row.values[0].text = bytes;
+    const feature::FeatureColumn types[] = {{"a", type}};
+    const auto encoded = [&] {
+      ByteWriter out;
+      encode_row(types, row, out);
+      return out.take();
+    };
+    const std::string whole = encoded();
+    const auto back = decode_row(whole);
+    ASSERT_TRUE(back) << text;
+    EXPECT_TRUE(back->values[0].type == type);
+    EXPECT_EQ(to_text(back->values[0]), text);
+    for (size_t n = 0; n < whole.size(); ++n) EXPECT_FALSE(decode_row(std::string_view(whole).substr(0, n))) << text << n;
+    row.values[0].text = bytes.substr(1);
+    EXPECT_FALSE(decode_row(encoded())) << text;
+  }
 }
 
 TEST(Samples, ATornTailIsCountedAndDamageIsRefused) {

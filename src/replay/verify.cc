@@ -96,7 +96,7 @@ class DerivedRows {
       column.bits.resize(rows), column.flags.resize(rows), column.event_times.resize(rows);
       answers.values(chunk, f, column.bits.data(), column.flags.data());
       answers.event_times(chunk, f, column.event_times.data());
-      if (types[f].type != TypeKind::kString) continue;
+      if (!feature::answer_is_bytes(types[f].type)) continue;
       column.texts.resize(rows);
       answers.texts(chunk, f, column.texts.data(), column.flags.data());
     }
