@@ -23,7 +23,8 @@ void reorder(std::vector<T>& values, const std::vector<uint32_t>& order) {
 }
 
 void reorder(Column& column, const std::vector<uint32_t>& order) {
-  reorder(column.bools, order), reorder(column.ints, order), reorder(column.floats, order), reorder(column.strings, order);
+  reorder(column.bools, order), reorder(column.ints, order), reorder(column.floats, order), reorder(column.decimals, order),
+      reorder(column.strings, order);
   std::vector<uint64_t> validity((order.size() + 63) / 64);
   for (size_t i = 0; i < order.size(); ++i) validity[i / 64] |= static_cast<uint64_t>(column.valid(order[i])) << (i % 64);
   column.validity = std::move(validity);

@@ -36,8 +36,11 @@ Json columns_json(const TrainService& service) {
   for (const TrainColumn& column : service.columns) {
     const TrainView& view = service.views[column.view];
     const auto& feature = view.program->features()[column.feature];
-    Json entry = {{"column", column.name}, {"view", view.name}, {"view_version", view.version}, {"feature", feature.name},
-                  {"type", to_string(feature.type)}};
+    Json entry = {{"column", column.name},
+                  {"view", view.name},
+                  {"view_version", view.version},
+                  {"feature", feature.name},
+                  {"type", type_text(feature.type)}};
     if (column.feature < view.feature_hashes.size()) entry["hash"] = view.feature_hashes[column.feature];
     out.push_back(std::move(entry));
   }

@@ -4,6 +4,7 @@
 #include <arrow/csv/api.h>
 #include <arrow/io/api.h>
 #include <arrow/util/io_util.h>
+#include <fmt/format.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/schema.h>
 #include <parquet/file_reader.h>
@@ -15,7 +16,9 @@
 
 #include "base/check.h"
 #include "base/nearest.h"
+#include "codec/json_nested.h"
 #include "history/arrow_pool.h"
+#include "history/table_values.h"
 
 namespace ms::history {
 namespace {
@@ -89,14 +92,16 @@ Result<Loaded> read_parquet(const std::string& path, const std::optional<std::ve
 }
 
 Result<Loaded> read_csv(const std::string& path, const std::optional<std::vector<std::string>>& columns, bool threads,
-                        const std::map<std::string, TypeKind>& types) {
+                        const std::map<std::string, Type>& types) {
   ARROW_TRY(path, auto file, arrow::io::ReadableFile::Open(path));
   auto read = arrow::csv::ReadOptions::Defaults();
   read.use_threads = threads;
   auto convert = arrow::csv::ConvertOptions::Defaults();
   convert.strings_can_be_null = false;
   for (const auto& [name, type] : types)
-    convert.column_types[name] = type == TypeKind::kString ? arrow::utf8() : type == TypeKind::kBool ? arrow::boolean() : arrow::int64();
+    convert.column_types[name] = is_scalar(type) && type != TypeKind::kTimestamp ? arrow_type(type)
+                                 : type == TypeKind::kTimestamp                  ? arrow::int64()
+                                                                                 : arrow::utf8();
   ARROW_TRY(path, auto reader,
             arrow::csv::TableReader::Make(arrow::io::IOContext(arrow_pool()), file, read, arrow::csv::ParseOptions::Defaults(), convert));
   ARROW_TRY(path, auto table, reader->Read());
@@ -183,7 +188,7 @@ Table::Table() = default;
 Table::~Table() = default;
 
 Result<std::shared_ptr<const Table>> Table::read(const std::string& path, const std::optional<std::vector<std::string>>& columns,
-                                                 unsigned threads, const std::map<std::string, TypeKind>& csv_types) {
+                                                 unsigned threads, const std::map<std::string, Type>& csv_types) {
   const bool parallel = threads > 1;
   if (parallel && arrow::GetCpuThreadPoolCapacity() != static_cast<int>(threads))
     (void)arrow::SetCpuThreadPoolCapacity(static_cast<int>(threads));
@@ -227,7 +232,7 @@ const Table::Piece& Table::piece_at(size_t column, uint64_t row) const {
   return *(after - 1);
 }
 
-Result<> Table::check(size_t column, TypeKind type) const {
+Result<> Table::check(size_t column, const Type& type) const {
   const auto& have = *table_->field(static_cast<int>(column))->type();
   const auto id = have.id();
   bool fits = id == arrow::Type::NA;
@@ -240,10 +245,37 @@ Result<> Table::check(size_t column, TypeKind type) const {
                                   is_text(*static_cast<const arrow::DictionaryType&>(have).value_type()));
       break;
     case TypeKind::kTimestamp: return check_time(column, std::nullopt);
-    default: break;
+    case TypeKind::kDecimal:
+    case TypeKind::kList:
+    case TypeKind::kVector:
+    case TypeKind::kMap:
+      fits = array_fits(have, type) || (is_csv() && !is_scalar(type) && is_text(have));
+      break;
   }
-  if (fits) return {};
-  return invalid(path_ + ": column '" + names_[column] + "' is " + type_text(column) + ", wanted " + std::string(to_string(type)));
+  if (fits) return check_rows(column, type);
+  return invalid(path_ + ": column '" + names_[column] + "' is " + type_text(column) + ", wanted " + ms::type_text(type));
+}
+
+// What the type of the column does not say: the lengths of vectors, and JSON in a CSV.
+Result<> Table::check_rows(size_t column, const Type& type) const {
+  if (is_scalar(type)) return {};
+  JsonNested json;
+  const JsonField field{.path = names_[column], .type = type, .time = JsonTime::kRfc3339};
+  for (const Piece& piece : pieces_[column]) {
+    RowFault fault;
+    if (!is_text(*piece.array->type())) {
+      if (type == TypeKind::kVector) fault = vector_fault(*piece.array, type.size);
+    } else {
+      for (int64_t row = 0; row < piece.array->length() && fault.row < 0; ++row) {
+        const std::string_view text = text_at(*piece.array, row);
+        if (!text.empty() && !json.decode(field, text)) fault = {row, json.reason()};
+      }
+    }
+    if (fault.row >= 0)
+      return invalid(fmt::format("{}: row {}: column '{}', wanted {}: {}", path_, piece.first + static_cast<uint64_t>(fault.row) + 1,
+                                 names_[column], ms::type_text(type), fault.what));
+  }
+  return {};
 }
 
 Result<> Table::check_time(size_t column, std::optional<feature::TimeUnit> unit) const {
@@ -340,7 +372,21 @@ void fill_times(const arrow::Array& array, std::optional<feature::TimeUnit> unit
 
 }  // namespace
 
-void Table::fill(size_t column, TypeKind type, uint64_t from, size_t count, Column& out) const {
+// A CSV's texts are JSON, no text is null.
+void Table::fill_packed(const Piece& piece, size_t column, int64_t row, size_t count, size_t at, Column& out) const {
+  const std::scoped_lock lock(packed_mutex_);
+  if (!is_text(*piece.array->type()))
+    return fill_array(*piece.array, row, count, at, out, [this](std::string_view bytes) { return packed_.add(bytes); });
+  JsonNested json;
+  const JsonField field{.path = names_[column], .type = out.type, .time = JsonTime::kRfc3339};
+  for (size_t i = 0; i < count; ++i) {
+    const auto packed = json.decode(field, text_at(*piece.array, row + static_cast<int64_t>(i)));
+    if (packed) out.strings[at + i] = packed_.add(*packed);
+    else out.set_null(at + i);
+  }
+}
+
+void Table::fill(size_t column, const Type& type, uint64_t from, size_t count, Column& out) const {
   if (type == TypeKind::kTimestamp) return fill_time(column, std::nullopt, from, count, out);
   out.reset(type, count);
   for (size_t done = 0; done < count;) {
@@ -351,6 +397,10 @@ void Table::fill(size_t column, TypeKind type, uint64_t from, size_t count, Colu
     if (piece.array->type_id() == arrow::Type::NA) {
     } else if (type == TypeKind::kString) {
       fill_strings(*piece.array, row, n, done, out);
+    } else if (type == TypeKind::kDecimal) {
+      fill_array(*piece.array, row, n, done, out, {});
+    } else if (!is_scalar(type)) {
+      fill_packed(piece, column, row, n, done, out);
     } else if (type == TypeKind::kBool) {
       copy_any_number(*piece.array, row, n, done, out.bools.data());
       zero_nulls(out, done, n, out.bools.data());

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,10 +30,10 @@ class Table {
  public:
   // Reads `columns` of the file (all when nullopt; a missing one is kInvalidArgument and names the nearest). The format
   // follows the ending: .csv, else Parquet. A CSV says nothing of types: columns in `csv_types` are read as what is declared (a value
-  // that is none is kInvalidArgument), others as what they look like. Errors: kInvalidArgument (no file there, not such a file),
-  // kInternal (the disk).
+  // that is none is kInvalidArgument; lists, vectors and maps are JSON texts), others as what they look like. Errors: kInvalidArgument (no
+  // file there, not such a file), kInternal (the disk).
   static Result<std::shared_ptr<const Table>> read(const std::string& path, const std::optional<std::vector<std::string>>& columns,
-                                                   unsigned threads, const std::map<std::string, TypeKind>& csv_types = {});
+                                                   unsigned threads, const std::map<std::string, Type>& csv_types = {});
   ~Table();
 
   uint64_t rows() const { return rows_; }
@@ -45,9 +46,9 @@ class Table {
   bool is_timestamp(size_t column) const;
 
   // Whether fill() can give this column as `type`: narrower numbers widen, nothing else converts.
-  Result<> check(size_t column, TypeKind type) const;
+  Result<> check(size_t column, const Type& type) const;
   // Rows [from, from + count) into out (reset to `type`). Strings are views into the table. check() must have passed.
-  void fill(size_t column, TypeKind type, uint64_t from, size_t count, Column& out) const;
+  void fill(size_t column, const Type& type, uint64_t from, size_t count, Column& out) const;
 
   // The same for a time: timestamps and dates of any unit, integers in `unit`, RFC 3339 texts; what has no such reading or
   // does not fit is null. `unit` nullopt: integers are refused by check_time().
@@ -67,6 +68,8 @@ class Table {
  private:
   Table();
   struct Piece;  // one contiguous array of a column
+  Result<> check_rows(size_t column, const Type& type) const;
+  void fill_packed(const Piece& piece, size_t column, int64_t row, size_t count, size_t at, Column& out) const;
   const Piece& piece_at(size_t column, uint64_t row) const;
 
   std::string path_;
@@ -75,6 +78,8 @@ class Table {
   uint64_t rows_ = 0;
   std::vector<std::string> names_;
   std::vector<std::vector<Piece>> pieces_;
+  mutable std::mutex packed_mutex_;
+  mutable StringArena packed_;  // the bytes of lists, vectors and maps that fill() made
 };
 
 }  // namespace ms::history

@@ -117,7 +117,7 @@ class Training {
 
   Result<> read_spine() {
     reporter_.begin("reading", 0);
-    std::map<std::string, TypeKind> key_types;
+    std::map<std::string, Type> key_types;
     for (const TrainView& view : service_.views)
       for (const feature::Field& field : view.program->key_fields()) key_types.emplace(field.name, field.type);
     TRY_ASSIGN(spine_, Table::read(request_.spine, std::nullopt, threads_, key_types));
@@ -228,10 +228,10 @@ class Training {
       std::shared_ptr<const Table> table = spine_;
       if (!same_file(file->second, request_.spine)) {
         TRY_ASSIGN(const auto columns, event_columns(request));
-        std::map<std::string, TypeKind> texts;
+        std::map<std::string, Type> types;  // that a CSV's own looks do not tell
         for (const feature::Field& field : view.source.fields)
-          if (field.type == TypeKind::kString) texts.emplace(field.name, field.type);
-        TRY_ASSIGN(table, Table::read(file->second, columns, threads_, texts));
+          if (feature::answer_is_bytes(field.type)) types.emplace(field.name, field.type);
+        TRY_ASSIGN(table, Table::read(file->second, columns, threads_, types));
       }
       reporter_.begin("reading", table->rows());
       TRY_ASSIGN(source.file, identify(*inputs_.fs, file->second, table->rows()));

@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "history/arrow_pool.h"
 #include "history/parallel.h"
+#include "history/table_values.h"
 
 namespace ms::history {
 namespace {
@@ -44,18 +45,6 @@ Result<parquet::Compression::type> compression_of(const std::string& name) {
   if (name == "lz4") return parquet::Compression::LZ4;
   if (name == "zstd") return parquet::Compression::ZSTD;
   return invalid("compression '" + name + "' is not one of none, snappy, lz4, zstd");
-}
-
-std::shared_ptr<arrow::DataType> arrow_type(TypeKind type) {
-  switch (type) {
-    case TypeKind::kBool: return arrow::boolean();
-    case TypeKind::kInt64: return arrow::int64();
-    case TypeKind::kFloat64: return arrow::float64();
-    case TypeKind::kString: return arrow::utf8();
-    case TypeKind::kTimestamp: return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
-    default: break;
-  }
-  return nullptr;
 }
 
 std::shared_ptr<arrow::Field> answer_field(const AnswerColumn& column) {
@@ -97,7 +86,7 @@ class ArrayMaker {
       case AnswerColumn::What::kEventTime: return event_times();
       case AnswerColumn::What::kValue: break;
     }
-    if (column_.type == TypeKind::kString) return texts();
+    if (feature::answer_is_bytes(column_.type)) return texts();
     ARROW_ASSIGN_OR_RAISE(auto values, slots());
     auto* bits = reinterpret_cast<uint64_t*>(values->mutable_data());
     if (column_.type != TypeKind::kBool && !column_.answers->has_nulls(column_.feature)) {
@@ -137,11 +126,12 @@ class ArrayMaker {
   arrow::Result<std::shared_ptr<arrow::Array>> texts() {
     std::vector<std::string_view> texts(rows_);
     each_chunk([&](size_t chunk, size_t at) { column_.answers->texts(chunk, column_.feature, texts.data() + at, flags_.data() + at); });
-    arrow::StringBuilder builder(arrow_pool());
-    ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(rows_)));
+    std::unique_ptr<arrow::ArrayBuilder> builder;
+    ARROW_RETURN_NOT_OK(arrow::MakeBuilder(arrow_pool(), arrow_type(column_.type), &builder));
+    ARROW_RETURN_NOT_OK(builder->Reserve(static_cast<int64_t>(rows_)));
     for (size_t i = 0; i < rows_; ++i)
-      ARROW_RETURN_NOT_OK(flags_[i] & Answers::kNull ? builder.AppendNull() : builder.Append(texts[i]));
-    return builder.Finish();
+      ARROW_RETURN_NOT_OK(flags_[i] & Answers::kNull ? builder->AppendNull() : append_bytes(*builder, column_.type, texts[i]));
+    return builder->Finish();
   }
   arrow::Result<std::shared_ptr<arrow::Array>> event_times() {
     ARROW_ASSIGN_OR_RAISE(auto values, slots());
