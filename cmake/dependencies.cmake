@@ -30,6 +30,19 @@ target_compile_definitions(ext_boost INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_AS
 add_library(ext_nlohmann INTERFACE)
 add_library(ext_cli11 INTERFACE)
 
+# What expressions mean stands in these (roundings, Unicode tables, patterns): they go into the program itself, so that
+# what the tests saw is what runs on every machine.
+function(ms_archives name)
+  add_library(ext_${name} INTERFACE)
+  foreach(archive IN LISTS ARGN)
+    find_library(MS_ARCHIVE_${archive} NAMES lib${archive}.a REQUIRED)
+    target_link_libraries(ext_${name} INTERFACE ${MS_ARCHIVE_${archive}})
+  endforeach()
+endfunction()
+ms_archives(mpfr mpfr gmp)
+ms_archives(utf8proc utf8proc)
+ms_archives(re2 re2)
+
 # Arrow C++ comes with the pyarrow wheel, which ./dev setup installs into a virtual environment and names in MS_PYTHON.
 set(MS_PYTHON "python3" CACHE STRING "the Python that has pyarrow")
 execute_process(COMMAND ${MS_PYTHON} -c "import pyarrow, os; print(os.path.dirname(pyarrow.__file__))"

@@ -5,14 +5,15 @@
 #include <charconv>
 #include <cmath>
 
+#include "feature/expr_kernel.h"
+
 namespace ms::feature {
 
-std::string_view to_string(Op op) {
+std::string_view name_of(const ExprNode& node) {
   static constexpr std::string_view kNames[] = {
-      "literal", "field", "+", "-", "*", "/", "%", "neg", "abs", "=", "<>", "<", "<=", ">", ">=", "and", "or", "not", "is null",
-      "case", "coalesce", "nullif", "least", "greatest", "floor", "ceil", "round", "||", "lower", "upper", "length", "substr", "like",
-      "year", "month", "day", "hour", "minute", "second", "day_of_week", "date_trunc", "cast"};
-  return kNames[static_cast<size_t>(op)];
+      "literal", "field", "+", "-", "*", "/", "%", "neg", "=", "<>", "<", "<=", ">", ">=", "is distinct from", "and", "or", "not", "is null",
+      "case", "coalesce", "nullif", "least", "greatest", "cast", "try_cast", "try", ""};
+  return node.op == Op::kCall ? node.function->name : kNames[static_cast<size_t>(node.op)];
 }
 
 std::string canonical_string(std::string_view text) {
@@ -47,7 +48,7 @@ uint32_t ExprGraph::add_field(const std::string& name, const Type& type) {
 }
 
 uint32_t ExprGraph::intern(ExprNode node) {
-  std::string key = fmt::format("{} {} {}", static_cast<int>(node.op), static_cast<int>(node.type.kind), node.untyped_null);
+  std::string key = fmt::format("{} {} {}", name_of(node), type_text(node.type), node.untyped_null);
   for (const uint32_t a : node.args) key += fmt::format(" {}", a);
   key += " " + node.field + " ";
   if (const auto* b = std::get_if<bool>(&node.literal)) key += *b ? "t" : "f";
@@ -61,7 +62,7 @@ uint32_t ExprGraph::intern(ExprNode node) {
 
 std::string ExprGraph::canonical(uint32_t id) const {
   const ExprNode& n = nodes_[id];
-  std::string out = fmt::format("[{},\"{}\"", canonical_string(to_string(n.op)), ms::type_text(n.type));
+  std::string out = fmt::format("[{},\"{}\"", canonical_string(name_of(n)), type_text(n.type));
   if (n.op == Op::kField) out += "," + canonical_string(n.field);
   if (n.op == Op::kLiteral) {
     if (std::holds_alternative<std::monostate>(n.literal)) out += ",null";

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,21 +13,22 @@
 
 namespace ms::feature {
 
-// Changes whenever the same text would give another value; part of every feature's identity.
-inline constexpr int kLanguageVersion = 1;
+// Changes whenever the same text would give another value; part of every feature's identity. Version 2: Unicode 15.0.
+inline constexpr int kLanguageVersion = 2;
+
+struct ScalarFunction;
+class TextPattern;
 
 enum class Op : uint8_t {
   kLiteral, kField,
-  kAdd, kSub, kMul, kDiv, kMod, kNeg, kAbs,            // one type in, the same out (kDiv: float64)
-  kEq, kNe, kLt, kLe, kGt, kGe,
+  kAdd, kSub, kMul, kDiv, kMod, kNeg,            // one type in, the same out (kDiv: float64)
+  kEq, kNe, kLt, kLe, kGt, kGe, kDistinct,
   kAnd, kOr, kNot, kIsNull,
   kCase, kCoalesce, kNullIf, kLeast, kGreatest,
-  kFloor, kCeil, kRound,
-  kConcat, kLower, kUpper, kLength, kSubstr, kLike,
-  kYear, kMonth, kDay, kHour, kMinute, kSecond, kDayOfWeek, kDateTrunc,
-  kCast,                                               // by the types of the argument and of the node
+  kCast, kTryCast,                               // by the types of the argument and of the node
+  kTry,                                          // the argument, null where it fails
+  kCall,                                         // a function
 };
-std::string_view to_string(Op op);
 
 struct ExprNode {
   Op op = Op::kLiteral;
@@ -34,9 +36,13 @@ struct ExprNode {
   std::vector<uint32_t> args;   // nodes before this one
   ScalarValue literal;          // kLiteral
   std::string field;            // kField: its name
+  const ScalarFunction* function = nullptr;    // kCall
+  std::shared_ptr<const TextPattern> pattern;  // kCall of a function with a regular expression
   std::string place;            // where it was first written, for reasons: "where, column 5"
   bool untyped_null = false;    // the word null before anything gave it a type
 };
+// The operator or function as it is written: "+", "cast", "upper".
+std::string_view name_of(const ExprNode& node);
 
 class ExprGraph {
  public:

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/check.h"
-#include "feature/expr_functions.h"
+#include "feature/expr_convert.h"
+#include "feature/expr_kernel.h"
 
 namespace ms::feature {
 namespace {
@@ -30,6 +32,9 @@ class Step {
       case Op::kNullIf: return null_if();
       case Op::kLeast: return extreme(true);
       case Op::kGreatest: return extreme(false);
+      case Op::kDistinct: return distinct();
+      case Op::kTry: return attempt();
+      case Op::kCall: return call();
       default: strict(); strict_values();
     }
   }
@@ -90,10 +95,7 @@ class Step {
   void strict_values() {
     switch (node_.op) {
       case Op::kAdd: case Op::kSub: case Op::kMul: case Op::kDiv: case Op::kMod: return arithmetic();
-      case Op::kNeg: case Op::kAbs: return sign();
-      case Op::kFloor: return floats([&](size_t r) { return std::floor(arg(0).f(r)); });
-      case Op::kCeil: return floats([&](size_t r) { return std::ceil(arg(0).f(r)); });
-      case Op::kRound: return floats([&](size_t r) { return std::round(arg(0).f(r)); });
+      case Op::kNeg: return negate();
       case Op::kEq: return compare([](const auto& a, const auto& b) { return a == b; });
       case Op::kNe: return compare([](const auto& a, const auto& b) { return a != b; });
       case Op::kLt: return compare([](const auto& a, const auto& b) { return a < b; });
@@ -102,10 +104,28 @@ class Step {
       case Op::kGe: return compare([](const auto& a, const auto& b) { return a >= b; });
       case Op::kNot: return bools([&](size_t r) { return arg(0).b(r) == 0; });
       case Op::kIsNull: return is_null();
-      case Op::kCast: return cast();
-      case Op::kConcat: case Op::kLower: case Op::kUpper: case Op::kLength: case Op::kSubstr: case Op::kLike: return texts();
-      default: return times();
+      default: return cast();
     }
+  }
+
+  // A call whose arguments are all the same for every row is computed once.
+  void call() {
+    const size_t rows = rows_;
+    const bool once = rows > 0 && std::all_of(node_.args.begin(), node_.args.end(), [&](uint32_t a) { return slots_[a].constant(); });
+    if (once) rows_ = 1;
+    std::vector<const ExprColumn*> args;
+    for (const uint32_t a : node_.args) args.push_back(&slots_[a]);
+    strict();
+    if (node_.function->sees_nulls) {
+      for (size_t r = 0; r < rows_; ++r)
+        if (out_.error(r) == 0) out_.own.set_valid(r);
+    }
+    node_.function->run({.node = node_, .args = args, .out = out_, .rows = rows_, .error = static_cast<uint16_t>(id_ + 1), .arena = arena_});
+    if (!once) return;
+    rows_ = rows;
+    out_.stride = 0;
+    std::fill(out_.own.validity.begin(), out_.own.validity.end(), out_.own.valid(0) ? ~uint64_t{0} : 0);
+    if (!out_.errors.empty()) out_.errors.assign(rows_, out_.errors[0]);
   }
 
   void arithmetic() {
@@ -139,13 +159,11 @@ class Step {
     });
   }
 
-  void sign() {
-    const bool negate = node_.op == Op::kNeg;
-    if (node_.type == TypeKind::kFloat64) return floats([&](size_t r) { return negate ? -arg(0).f(r) : std::fabs(arg(0).f(r)); });
+  void negate() {
+    if (node_.type == TypeKind::kFloat64) return floats([&](size_t r) { return -arg(0).f(r); });
     each_valid([&](size_t r) {
       const int64_t a = arg(0).i(r);
-      if (!negate && a >= 0) out_.own.ints[r] = a;
-      else if (a == INT64_MIN) fail_row(r);
+      if (a == INT64_MIN) fail_row(r);
       else out_.own.ints[r] = -a;
     });
   }
@@ -229,8 +247,8 @@ class Step {
       default: return a.i(r) < b.i(r);
     }
   }
-  bool equal(const ExprColumn& a, const ExprColumn& b, size_t r) const {
-    switch (node_.type) {
+  static bool equal(const ExprColumn& a, const ExprColumn& b, size_t r, TypeKind type) {
+    switch (type) {
       case TypeKind::kFloat64: return a.f(r) == b.f(r);
       case TypeKind::kDecimal: return a.d(r) == b.d(r);
       case TypeKind::kString:
@@ -245,8 +263,26 @@ class Step {
   void null_if() {
     for (size_t r = 0; r < rows_; ++r) {
       if (arg(1).error(r) != 0) fail_row(r, arg(1).error(r));
-      else if (!arg(0).valid(r) || !arg(1).valid(r) || !equal(arg(0), arg(1), r)) take(arg(0), r);
+      else if (!arg(0).valid(r) || !arg(1).valid(r) || !equal(arg(0), arg(1), r, node_.type)) take(arg(0), r);
     }
+  }
+
+  // As <>, but null is a value like any other.
+  void distinct() {
+    for (size_t r = 0; r < rows_; ++r) {
+      const auto &a = arg(0), &b = arg(1);
+      if (const uint16_t error = a.error(r) != 0 ? a.error(r) : b.error(r); error != 0) {
+        fail_row(r, error);
+        continue;
+      }
+      out_.own.set_valid(r);
+      out_.own.bools[r] = a.valid(r) != b.valid(r) || (a.valid(r) && !equal(a, b, r, arg_type(0))) ? 1 : 0;
+    }
+  }
+
+  void attempt() {
+    for (size_t r = 0; r < rows_; ++r)
+      if (arg(0).error(r) == 0) take(arg(0), r);
   }
 
   // least and greatest skip nulls; NaN, if there, is the result.
@@ -267,95 +303,13 @@ class Step {
     }
   }
 
-  void texts() {
-    auto& out = out_.own;
-    const auto& a = arg(0);
-    each_valid([&](size_t r) {
-      switch (node_.op) {
-        case Op::kLower: out.strings[r] = text_in_case(a.s(r), false, arena_); break;
-        case Op::kUpper: out.strings[r] = text_in_case(a.s(r), true, arena_); break;
-        case Op::kLength: out.ints[r] = text_length(a.s(r)); break;
-        case Op::kSubstr: out.strings[r] = text_part(a.s(r), arg(1).i(r), node_.args.size() == 3 ? arg(2).i(r) : INT64_MAX); break;
-        case Op::kLike: out.bools[r] = text_like(a.s(r), arg(1).s(r)) ? 1 : 0; break;
-        default: out.strings[r] = concatenated(a.s(r), arg(1).s(r));
-      }
-    });
-  }
-
-  std::string_view concatenated(std::string_view a, std::string_view b) {
-    if (a.empty() || b.empty()) return a.empty() ? b : a;
-    char* to = arena_.allocate(a.size() + b.size());
-    std::memcpy(to, a.data(), a.size());
-    std::memcpy(to + a.size(), b.data(), b.size());
-    return {to, a.size() + b.size()};
-  }
-
-  void times() {
-    auto& out = out_.own;
-    each_valid([&](size_t r) {
-      if (node_.op == Op::kDateTrunc) {
-        const auto us = truncate_time(arg(0).s(r), arg(1).i(r));
-        if (!us) return fail_row(r);
-        out.ints[r] = *us;
-        return;
-      }
-      const CivilTime t = civil_time(arg(0).i(r));
-      switch (node_.op) {
-        case Op::kYear: out.ints[r] = t.year; break;
-        case Op::kMonth: out.ints[r] = t.month; break;
-        case Op::kDay: out.ints[r] = t.day; break;
-        case Op::kHour: out.ints[r] = t.hour; break;
-        case Op::kMinute: out.ints[r] = t.minute; break;
-        case Op::kSecond: out.ints[r] = t.second; break;
-        default: out.ints[r] = t.day_of_week;
-      }
-    });
-  }
-
   void cast() {
     const TypeKind from = arg_type(0);
     if (from == TypeKind::kInt64 && node_.type == TypeKind::kFloat64) return floats([&](size_t r) { return static_cast<double>(arg(0).i(r)); });
-    each_valid([&](size_t r) {
-      if (node_.type == TypeKind::kString) out_.own.strings[r] = arena_.add(text_of(r, from));
-      else if (from == TypeKind::kString) cast_text(r);
-      else if (from == TypeKind::kBool) out_.own.ints[r] = arg(0).b(r);
-      else if (from == TypeKind::kFloat64) put(r, int_of_float(arg(0).f(r)));
-      else out_.own.ints[r] = arg(0).i(r);
-    });
-  }
-
-  void put(size_t r, std::optional<int64_t> value) {
-    if (!value) return fail_row(r);
-    out_.own.ints[r] = *value;
-  }
-
-  void cast_text(size_t r) {
-    const std::string_view text = arg(0).s(r);
-    switch (node_.type) {
-      case TypeKind::kInt64: return put(r, int_of_text(text));
-      case TypeKind::kFloat64: {
-        const auto value = float_of_text(text);
-        if (!value) return fail_row(r);
-        out_.own.floats[r] = *value;
-        return;
-      }
-      case TypeKind::kBool:
-        if (text != "true" && text != "false") return fail_row(r);
-        out_.own.bools[r] = text == "true" ? 1 : 0;
-        return;
-      default: {
-        const auto us = parse_time(text);
-        return put(r, us ? std::optional(*us) : std::nullopt);
-      }
-    }
-  }
-
-  std::string text_of(size_t r, TypeKind from) const {
-    switch (from) {
-      case TypeKind::kBool: return arg(0).b(r) != 0 ? "true" : "false";
-      case TypeKind::kFloat64: return number_text(arg(0).f(r));
-      case TypeKind::kTimestamp: return format_time(arg(0).i(r));
-      default: return fmt::format("{}", arg(0).i(r));
+    for (size_t r = 0; r < rows_; ++r) {
+      if (!out_.own.valid(r) || convert(arg(0), from, r, out_.own, node_.type, arena_)) continue;
+      if (node_.op == Op::kTryCast) out_.own.set_null(r);
+      else fail_row(r);
     }
   }
 
@@ -372,9 +326,10 @@ class Step {
 
 std::string failure_reason(const ExprGraph& graph, uint32_t id) {
   const ExprNode& n = graph.node(id);
-  std::string what = fmt::format("int64 overflow in '{}'", to_string(n.op));
-  if (n.op == Op::kCast) what = fmt::format("{} value cannot be cast to {}", ms::to_string(graph.node(n.args[0]).type), ms::to_string(n.type));
-  return fmt::format("{}: {}", n.place, what);
+  std::string what = "int64 overflow";
+  if (n.op == Op::kCast) return fmt::format("{}: {} value cannot be cast to {}", n.place, ms::to_string(graph.node(n.args[0]).type), ms::to_string(n.type));
+  if (n.op == Op::kCall) what = n.function->fails;
+  return fmt::format("{}: {} in '{}'", n.place, what, name_of(n));
 }
 
 void ExprEvaluator::run(const ExprGraph& graph, const std::vector<bool>& needed, std::span<const Column* const> fields, size_t rows, StringArena& arena) {

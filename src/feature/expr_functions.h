@@ -1,32 +1,24 @@
-// Scalar functions on texts, numbers and times, one value at a time. Results are the same bits on every machine.
+// The functions of the language by name. docs/expressions.md states each in one line.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string_view>
+#include <span>
+#include <string>
+#include <vector>
 
-#include "codec/column_batch.h"
+#include "feature/expr_kernel.h"
 
 namespace ms::feature {
 
-// Texts are UTF-8; positions and lengths count code points.
-int64_t text_length(std::string_view text);
-std::string_view text_part(std::string_view text, int64_t from, int64_t count);  // from 1; outside parts are cut off
-bool text_like(std::string_view text, std::string_view pattern);                  // % any run, _ one code point, \ escapes
-std::string_view text_in_case(std::string_view text, bool upper, StringArena& arena);  // ASCII letters only
+std::vector<ScalarFunction> math_functions();
+std::vector<ScalarFunction> text_functions();
+std::vector<ScalarFunction> time_functions();
+std::vector<ScalarFunction> hash_functions();
 
-struct CivilTime {
-  int64_t year = 1970;
-  int64_t month = 1, day = 1, hour = 0, minute = 0, second = 0;
-  int64_t day_of_week = 4;  // Monday 1 .. Sunday 7
-};
-CivilTime civil_time(int64_t us);  // UTC, floor division before 1970
-// The start of the second, minute, hour, day, week (Monday), month or year that holds `us`; nullopt when it lies before
-// the first representable instant.
-std::optional<int64_t> truncate_time(std::string_view unit, int64_t us);
-
-std::optional<int64_t> int_of_text(std::string_view text);     // the whole text is a decimal integer
-std::optional<double> float_of_text(std::string_view text);    // also NaN, Infinity, -Infinity
-std::optional<int64_t> int_of_float(double value);             // truncates towards zero; nullopt for NaN and out of range
+// All of them. One name may have several (overloads).
+std::span<const ScalarFunction> scalar_functions();
+// Their names and those of what the typer itself knows (coalesce, cast, ...), each once.
+const std::vector<std::string>& function_names();
+// What another SQL calls by `name`: the name here, or a sentence; empty: nothing known.
+std::string_view cure_for_function(std::string_view name);
 
 }  // namespace ms::feature

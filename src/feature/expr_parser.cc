@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 
+#include "base/nearest.h"
 #include "feature/expr_ast.h"
 
 namespace ms::feature {
@@ -208,8 +211,7 @@ class Parser {
         EXPR_TRY(left, call(op, column, std::move(left), std::move(right)));
       } else if (take_word("is")) {
         const bool no = take_word("not");
-        if (auto e = expect_word("null"); !e) return std::unexpected(e.error());
-        EXPR_TRY(left, call("is null", column, std::move(left)));
+        EXPR_TRY(left, is(std::move(left), column));
         if (no) {
           EXPR_TRY(left, call("not", column, std::move(left)));
         }
@@ -223,6 +225,26 @@ class Parser {
         return left;
       }
     }
+  }
+
+  // After `is` and `is not`.
+  Parsed is(Node left, size_t column) {
+    if (take_word("distinct")) {
+      if (auto e = expect_word("from"); !e) return std::unexpected(e.error());
+      EXPR_TRY(Node right, sum());
+      return call("is distinct from", column, std::move(left), std::move(right));
+    }
+    if (is_word("true") || is_word("false")) {  // null is neither
+      if (!take_word("true")) {
+        ++at_;
+        EXPR_TRY(left, call("not", column, std::move(left)));
+      }
+      EXPR_TRY(Node otherwise, literal(false, TypeKind::kBool, column));
+      return call("coalesce", column, std::move(left), std::move(otherwise));
+    }
+    if (!is_word("null")) return fail(fmt::format("expected 'null', 'true', 'false' or 'distinct from' before {}", shown(peek())));
+    ++at_;
+    return call("is null", column, std::move(left));
   }
 
   Parsed range(Node left, size_t column) {
@@ -330,9 +352,32 @@ class Parser {
       if (!us) return std::unexpected(ExprError{us.error().message, text.column});
       return literal(*us, TypeKind::kTimestamp, t.column);
     }
+    if (t.lower == "interval" && peek(1).kind == Token::Kind::kString) {
+      ++at_;
+      return interval(t.column);
+    }
     if (reserved(t.lower)) return fail(fmt::format("expected a value before '{}'", t.text));
     if (peek(1).kind == Token::Kind::kSymbol && peek(1).text == "(") return function(t);
     return name();
+  }
+
+  // A length of time as microseconds: '1h30m', or one number and a unit of fixed length, '90 days'.
+  Parsed interval(size_t column) {
+    const Token text = tokens_[at_++];
+    const size_t space = text.text.find(' ');
+    std::string shown_as = text.text;
+    if (space != std::string::npos) {
+      std::string unit = text.text.substr(space + 1);
+      if (unit.ends_with('s')) unit.pop_back();
+      static constexpr std::pair<std::string_view, std::string_view> kUnits[] = {{"second", "s"}, {"minute", "m"}, {"hour", "h"}, {"day", "d"}};
+      const auto* const known = std::find_if(std::begin(kUnits), std::end(kUnits), [&](const auto& u) { return u.first == unit; });
+      if (unit == "month" || unit == "quarter" || unit == "year")
+        return std::unexpected(ExprError{fmt::format("a {} has no fixed length; write date_add('{}', n, t)", unit, unit), text.column});
+      if (known != std::end(kUnits)) shown_as = text.text.substr(0, space) + std::string(known->second);
+    }
+    const auto us = parse_duration(shown_as);
+    if (!us) return std::unexpected(ExprError{fmt::format("'{}' is no interval; write '90s', '1h30m', '7d' or '7 days'", text.text), text.column});
+    return literal(*us, TypeKind::kInt64, column);
   }
 
   Parsed name() {
@@ -348,18 +393,43 @@ class Parser {
     return node;
   }
 
+  Parsed cast(const Token& t) {
+    EXPR_TRY(Node value, either());
+    if (auto e = expect_word("as"); !e) return std::unexpected(e.error());
+    if (peek().kind != Token::Kind::kWord) return fail("expected a type after 'as'");
+    const Token type = tokens_[at_++];
+    if (auto e = expect_symbol(")"); !e) return std::unexpected(e.error());
+    EXPR_TRY(Node to, literal(type.lower, TypeKind::kString, type.column));
+    return call(t.lower, t.column, std::move(value), std::move(to));
+  }
+
+  // extract(hour from t) is hour(t).
+  Parsed extract(const Token& t) {
+    static const std::vector<std::string> kParts = {"year", "iso_year", "quarter", "month", "week", "day", "day_of_week", "day_of_year", "hour", "minute", "second"};
+    const Token part = tokens_[at_++];
+    if (std::find(kParts.begin(), kParts.end(), part.lower) == kParts.end())
+      return std::unexpected(ExprError{fmt::format("extract has no part {}{}", shown(part), did_you_mean(part.lower, kParts)), part.column});
+    if (auto e = expect_word("from"); !e) return std::unexpected(e.error());
+    EXPR_TRY(Node time, either());
+    if (auto e = expect_symbol(")"); !e) return std::unexpected(e.error());
+    return call(part.lower, t.column, std::move(time));
+  }
+
+  // position('x' in s)
+  Parsed position(const Token& t) {
+    EXPR_TRY(Node part, sum());
+    if (!take_word("in")) return fail(fmt::format("expected 'in' before {}: position('x' in s), or strpos(s, 'x')", shown(peek())));
+    EXPR_TRY(Node whole, sum());
+    if (auto e = expect_symbol(")"); !e) return std::unexpected(e.error());
+    return call("position", t.column, std::move(part), std::move(whole));
+  }
+
   Parsed function(const Token& t) {
     at_ += 2;
+    if (t.lower == "cast" || t.lower == "try_cast") return cast(t);
+    if (t.lower == "extract") return extract(t);
+    if (t.lower == "position") return position(t);
     std::vector<Node> args;
-    if (t.lower == "cast") {
-      EXPR_TRY(Node value, either());
-      if (auto e = expect_word("as"); !e) return std::unexpected(e.error());
-      if (peek().kind != Token::Kind::kWord) return fail("expected a type after 'as'");
-      const Token type = tokens_[at_++];
-      if (auto e = expect_symbol(")"); !e) return std::unexpected(e.error());
-      EXPR_TRY(Node to, literal(type.lower, TypeKind::kString, type.column));
-      return call("cast", t.column, std::move(value), std::move(to));
-    }
     if (!is_symbol(")")) do {
         EXPR_TRY(Node arg, either());
         args.push_back(std::move(arg));

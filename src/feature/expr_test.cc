@@ -129,12 +129,12 @@ TEST(Expr, MistakesNameThePlaceAndTheCure) {
       {"a = null", "column 3: '= null' is never true; write 'is null' or 'is not null'"},
       {"null", "column 1: null alone has no type; write cast(null as ...)"},
       {"cast(a as imt64)", "column 11: there is no type 'imt64'; did you mean 'int64'?"},
-      {"cast(p as float64)", "column 1: bool cannot be cast to float64"},
+      {"cast(x as bool)", "column 1: float64 cannot be cast to bool"},
       {"9223372036854775808", "column 1: 9223372036854775808 does not fit in int64"},
       {"'x", "column 1: the text that opens with ' is never closed"},
       {"length(s, s)", "column 1: length takes 1 values, not 2"},
       {"date_trunc('hours', t)", "column 12: date_trunc has no unit 'hours'; did you mean 'hour'?"},
-      {"not a", "column 5: operand 1 of 'not' is int64, not bool"},
+      {"not a", "column 5: operand 1 of 'not' is int64, not bool; convert it with cast(... as bool)"},
       {"a ; b", "column 3: ';' has no meaning here"},
   };
   Table table;

@@ -1,8 +1,12 @@
 // Typing: which operators and functions exist for which types. Nothing converts by itself except int64 to float64.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/nearest.h"
-#include "feature/expr.h"
+#include "feature/expr_convert.h"
+#include "feature/expr_functions.h"
+#include "feature/expr_text.h"
 
 namespace ms::feature {
 
@@ -19,36 +23,6 @@ constexpr uint32_t bit(TypeKind t) { return 1u << static_cast<uint32_t>(t); }
 constexpr uint32_t kNumbers = bit(TypeKind::kInt64) | bit(TypeKind::kFloat64);
 constexpr uint32_t kOrdered = kNumbers | bit(TypeKind::kString) | bit(TypeKind::kTimestamp);
 
-// A function of fixed argument types.
-struct Fixed {
-  std::string_view name;
-  Op op;
-  std::vector<Type> in;
-  Type out;
-};
-const std::vector<Fixed>& fixed_functions() {
-  using enum TypeKind;
-  static const std::vector<Fixed> kAll = {
-      {"lower", Op::kLower, {kString}, kString},       {"upper", Op::kUpper, {kString}, kString},
-      {"length", Op::kLength, {kString}, kInt64},      {"||", Op::kConcat, {kString, kString}, kString},
-      {"substr", Op::kSubstr, {kString, kInt64}, kString}, {"substr", Op::kSubstr, {kString, kInt64, kInt64}, kString},
-      {"year", Op::kYear, {kTimestamp}, kInt64},       {"month", Op::kMonth, {kTimestamp}, kInt64},
-      {"day", Op::kDay, {kTimestamp}, kInt64},         {"hour", Op::kHour, {kTimestamp}, kInt64},
-      {"minute", Op::kMinute, {kTimestamp}, kInt64},   {"second", Op::kSecond, {kTimestamp}, kInt64},
-      {"day_of_week", Op::kDayOfWeek, {kTimestamp}, kInt64},
-      {"not", Op::kNot, {kBool}, kBool},               {"and", Op::kAnd, {kBool, kBool}, kBool},
-      {"or", Op::kOr, {kBool, kBool}, kBool},
-  };
-  return kAll;
-}
-
-const std::vector<std::string>& function_names() {
-  static const std::vector<std::string> kAll = {"abs", "least", "greatest", "floor", "ceil", "round", "lower", "upper", "length", "substr",
-                                                "year", "month", "day", "hour", "minute", "second", "day_of_week", "date_trunc",
-                                                "coalesce", "nullif", "cast"};
-  return kAll;
-}
-
 std::optional<TypeKind> type_named(std::string_view name) {
   if (name == "bool" || name == "boolean") return TypeKind::kBool;
   if (name == "int64" || name == "int" || name == "bigint") return TypeKind::kInt64;
@@ -56,15 +30,6 @@ std::optional<TypeKind> type_named(std::string_view name) {
   if (name == "string" || name == "text" || name == "varchar") return TypeKind::kString;
   if (name == "timestamp") return TypeKind::kTimestamp;
   return std::nullopt;
-}
-
-bool castable(TypeKind from, TypeKind to) {
-  using enum TypeKind;
-  if (from == to || from == kString || to == kString) return true;
-  if (from == kBool) return to == kInt64;
-  if (from == kInt64) return to == kFloat64 || to == kTimestamp;
-  if (from == kFloat64) return to == kInt64;
-  return from == kTimestamp && to == kInt64;
 }
 
 }  // namespace
@@ -117,15 +82,21 @@ class ExprTyper {
 
   Typed call(const Ast& ast, std::vector<uint32_t> args) {
     const std::string& f = ast.text;
-    if (f == "cast") return cast(ast, args[0]);
+    if (f == "cast" || f == "try_cast") return cast(ast, args[0]);
     if (f == "is null") return make(ast, {.op = Op::kIsNull, .type = TypeKind::kBool, .args = {args[0]}});
     if (f == "case") return cases(ast, std::move(args));
-    if (f == "+" || f == "-" || f == "*" || f == "/" || f == "%") return arithmetic(ast, std::move(args));
+    if (f == "if") return args.size() == 3 ? cases(ast, std::move(args)) : fail(ast, fmt::format("if takes a condition and two values, not {}", args.size()));
+    if (f == "mod" && args.size() != 2) return fail(ast, fmt::format("mod takes 2 values, not {}", args.size()));
+    if (f == "+" || f == "-" || f == "*" || f == "/" || f == "%" || f == "mod") return arithmetic(ast, std::move(args));
     if (f == "=" || f == "<>" || f == "<" || f == "<=" || f == ">" || f == ">=") return comparison(ast, std::move(args));
+    if (f == "is distinct from") return distinct(ast, std::move(args));
     if (f == "coalesce" || f == "nullif" || f == "least" || f == "greatest") return alike(ast, std::move(args));
-    if (f == "abs" || f == "neg" || f == "floor" || f == "ceil" || f == "round") return of_number(ast, args);
-    if (f == "like" || f == "date_trunc") return with_constant(ast, args);
-    return fixed(ast, std::move(args));
+    if (f == "and" || f == "or" || f == "not") return logic(ast, std::move(args));
+    if (f == "neg") return negation(ast, args[0]);
+    if (f == "try") return attempt(ast, args);
+    // Nothing to cut off a whole number.
+    if ((f == "floor" || f == "ceil" || f == "round" || f == "trunc") && args.size() == 1 && graph_.node(args[0]).type == TypeKind::kInt64) return args[0];
+    return function(ast, std::move(args));
   }
 
   Typed cast(const Ast& ast, uint32_t arg) {
@@ -136,8 +107,8 @@ class ExprTyper {
     const ExprNode& n = graph_.node(arg);
     if (n.untyped_null) return make(ast, {.op = Op::kLiteral, .type = *to});
     if (n.type == *to) return arg;
-    if (!castable(n.type, *to)) return fail(ast, fmt::format("{} cannot be cast to {}", ms::to_string(n.type), ms::to_string(*to)));
-    return make(ast, {.op = Op::kCast, .type = *to, .args = {arg}});
+    if (!castable(n.type, *to)) return fail(ast, fmt::format("{} cannot be cast to {}", type_text(n.type), type_text(*to)));
+    return make(ast, {.op = ast.text == "cast" ? Op::kCast : Op::kTryCast, .type = *to, .args = {arg}});
   }
 
   // The common type of `args`: all equal, or int64 and float64 mixed. Untyped nulls follow the others.
@@ -148,7 +119,7 @@ class ExprTyper {
       if (n.untyped_null) continue;
       if (!type || *type == n.type) type = n.type;
       else if ((bit(*type) | bit(n.type)) == kNumbers) type = TypeKind::kFloat64;
-      else return fail(ast, fmt::format("'{}' mixes {} and {}; convert one with cast(... as {})", ast.text, ms::to_string(*type), ms::to_string(n.type), ms::to_string(*type)));
+      else return fail(ast, fmt::format("'{}' mixes {} and {}; convert one with cast(... as {})", ast.text, type_text(*type), type_text(n.type), type_text(*type)));
     }
     if (!type) return fail(ast, fmt::format("'{}' has only nulls; give one a type with cast(null as ...)", ast.text));
     return *type;
@@ -170,7 +141,7 @@ class ExprTyper {
     EXPR_TRY(const Type type, common(ast, args));
     if ((bit(type) & kNumbers) == 0) {
       const std::string_view hint = type == kString && op == Op::kAdd ? "; texts are joined with ||" : "";
-      return fail(ast, fmt::format("'{}' needs numbers, not {}{}", ast.text, ms::to_string(type), hint));
+      return fail(ast, fmt::format("'{}' needs numbers, not {}{}", ast.text, type_text(type), hint));
     }
     const Type in = op == Op::kDiv ? Type(kFloat64) : type;
     return same(ast, op, in, in, std::move(args));
@@ -181,7 +152,7 @@ class ExprTyper {
       if (graph_.node(a).untyped_null) return fail(ast, fmt::format("'{} null' is never true; write 'is null' or 'is not null'", ast.text));
     const Op op = ast.text == "=" ? Op::kEq : ast.text == "<>" ? Op::kNe : ast.text == "<" ? Op::kLt : ast.text == "<=" ? Op::kLe : ast.text == ">" ? Op::kGt : Op::kGe;
     EXPR_TRY(const Type type, common(ast, args));
-    if (op != Op::kEq && op != Op::kNe && (bit(type) & kOrdered) == 0) return fail(ast, fmt::format("{} has no order for '{}'", ms::to_string(type), ast.text));
+    if (op != Op::kEq && op != Op::kNe && (bit(type) & kOrdered) == 0) return fail(ast, fmt::format("{} has no order for '{}'", type_text(type), ast.text));
     return same(ast, op, type, TypeKind::kBool, std::move(args));
   }
 
@@ -190,7 +161,7 @@ class ExprTyper {
     if (op == Op::kNullIf ? args.size() != 2 : args.empty())
       return fail(ast, fmt::format("{} takes {}", ast.text, op == Op::kNullIf ? "two values" : "at least one value"));
     EXPR_TRY(const Type type, common(ast, args));
-    if ((op == Op::kLeast || op == Op::kGreatest) && (bit(type) & kOrdered) == 0) return fail(ast, fmt::format("{} has no order for {}", ms::to_string(type), ast.text));
+    if ((op == Op::kLeast || op == Op::kGreatest) && (bit(type) & kOrdered) == 0) return fail(ast, fmt::format("{} has no order for {}", type_text(type), ast.text));
     return same(ast, op, type, type, std::move(args));
   }
 
@@ -209,48 +180,102 @@ class ExprTyper {
     return make(ast, {.op = Op::kCase, .type = type, .args = std::move(args)});
   }
 
-  Typed of_number(const Ast& ast, const std::vector<uint32_t>& args) {
-    if (args.size() != 1) return fail(ast, fmt::format("{} takes one number, not {} values", ast.text, args.size()));
+  Typed distinct(const Ast& ast, std::vector<uint32_t> args) {
+    EXPR_TRY(const Type type, common(ast, args));
+    return same(ast, Op::kDistinct, type, TypeKind::kBool, std::move(args));
+  }
+
+  Typed logic(const Ast& ast, std::vector<uint32_t> args) {
+    for (size_t i = 0; i < args.size(); ++i) {
+      EXPR_TRY(args[i], convert(*ast.args[i], args[i], TypeKind::kBool, operand(ast, i)));
+    }
+    return make(ast, {.op = ast.text == "and" ? Op::kAnd : ast.text == "or" ? Op::kOr : Op::kNot, .type = TypeKind::kBool, .args = std::move(args)});
+  }
+
+  Typed negation(const Ast& ast, uint32_t arg) {
+    const ExprNode& n = graph_.node(arg);
+    if ((bit(n.type) & kNumbers) == 0) return fail(ast, fmt::format("'-' needs a number, not {}", type_text(n.type)));
+    return make(ast, {.op = Op::kNeg, .type = n.type, .args = {arg}});
+  }
+
+  Typed attempt(const Ast& ast, const std::vector<uint32_t>& args) {
+    if (args.size() != 1) return fail(ast, fmt::format("try takes one value, not {}", args.size()));
     const ExprNode& n = graph_.node(args[0]);
-    if ((bit(n.type) & kNumbers) == 0) return fail(ast, fmt::format("{} needs a number, not {}", ast.text == "neg" ? "'-'" : ast.text, ms::to_string(n.type)));
-    const Op op = ast.text == "abs" ? Op::kAbs : ast.text == "neg" ? Op::kNeg : ast.text == "floor" ? Op::kFloor : ast.text == "ceil" ? Op::kCeil : Op::kRound;
-    if (n.type == TypeKind::kInt64 && op != Op::kAbs && op != Op::kNeg) return args[0];
-    return make(ast, {.op = op, .type = n.type, .args = args});
+    return n.untyped_null ? args[0] : make(ast, {.op = Op::kTry, .type = n.type, .args = args});
   }
 
-  // like and date_trunc: one argument is a literal, known when the definition is.
-  Typed with_constant(const Ast& ast, const std::vector<uint32_t>& args) {
-    if (args.size() != 2) return fail(ast, fmt::format("{} takes two values, not {}", ast.text, args.size()));
-    const bool like = ast.text == "like";
-    const size_t constant = like ? 1 : 0;
-    const ExprNode& c = graph_.node(args[constant]);
-    const auto* text = std::get_if<std::string>(&c.literal);
-    if (c.op != Op::kLiteral || !text)
-      return fail(*ast.args[constant], like ? "the pattern of like must be a text in quotes" : "the unit of date_trunc must be a text in quotes: 'hour'");
-    if (!like) {
-      static const std::vector<std::string> kUnits = {"second", "minute", "hour", "day", "week", "month", "year"};
-      if (std::find(kUnits.begin(), kUnits.end(), *text) == kUnits.end())
-        return fail(*ast.args[0], fmt::format("date_trunc has no unit '{}'{}", *text, did_you_mean(*text, kUnits)));
+  static std::string operand(const Ast& ast, size_t i) { return fmt::format("operand {} of '{}'", i + 1, ast.text); }
+
+  static TypeKind wanted_type(const ScalarFunction& f, size_t i) { return f.in[std::min(i, f.in.size() - 1)]; }
+  static bool takes(const ScalarFunction& f, size_t count) { return f.repeats ? count >= f.in.size() : count == f.in.size(); }
+
+  // Whether the overload takes the arguments as they are, or with int64 made float64.
+  bool accepts(const ScalarFunction& f, const std::vector<uint32_t>& args, bool widening) const {
+    if (!takes(f, args.size())) return false;
+    for (size_t i = 0; i < args.size(); ++i) {
+      const ExprNode& n = graph_.node(args[i]);
+      const TypeKind wanted = wanted_type(f, i);
+      if (!n.untyped_null && n.type != wanted && !(widening && n.type == TypeKind::kInt64 && wanted == TypeKind::kFloat64)) return false;
     }
-    const TypeKind in = like ? TypeKind::kString : TypeKind::kTimestamp;
-    EXPR_TRY(const uint32_t arg, convert(*ast.args[1 - constant], args[1 - constant], in, fmt::format("the value of {}", ast.text)));
-    std::vector<uint32_t> both = like ? std::vector<uint32_t>{arg, args[1]} : std::vector<uint32_t>{args[0], arg};
-    return make(ast, {.op = like ? Op::kLike : Op::kDateTrunc, .type = like ? TypeKind::kBool : TypeKind::kTimestamp, .args = std::move(both)});
+    return true;
   }
 
-  Typed fixed(const Ast& ast, std::vector<uint32_t> args) {
-    const Fixed* named = nullptr;
-    for (const Fixed& f : fixed_functions()) {
+  Typed function(const Ast& ast, std::vector<uint32_t> args) {
+    std::vector<const ScalarFunction*> named, counted;
+    for (const ScalarFunction& f : scalar_functions()) {
       if (f.name != ast.text) continue;
-      named = &f;
-      if (f.in.size() != args.size()) continue;
-      for (size_t i = 0; i < args.size(); ++i) {
-        EXPR_TRY(args[i], convert(*ast.args[i], args[i], f.in[i], fmt::format("operand {} of '{}'", i + 1, ast.text)));
-      }
-      return make(ast, {.op = f.op, .type = f.out, .args = std::move(args)});
+      named.push_back(&f);
+      if (takes(f, args.size())) counted.push_back(&f);
     }
-    if (named) return fail(ast, fmt::format("{} takes {} values, not {}", ast.text, named->in.size(), args.size()));
+    if (named.empty()) return no_function(ast);
+    if (counted.empty()) return wrong_count(ast, named, args.size());
+    for (const bool widening : {false, true})
+      for (const ScalarFunction* f : counted)
+        if (accepts(*f, args, widening)) return call_of(ast, *f, std::move(args));
+    if (counted.size() == 1) return call_of(ast, *counted[0], std::move(args));  // says which operand is wrong
+    std::string types, forms;
+    for (const uint32_t a : args) types += (types.empty() ? "" : ", ") + std::string(type_text(graph_.node(a).type));
+    for (const ScalarFunction* f : counted) {
+      forms += forms.empty() ? "(" : " or (";
+      for (size_t i = 0; i < f->in.size(); ++i) forms += (i ? ", " : "") + std::string(type_text(f->in[i]));
+      forms += ")";
+    }
+    return fail(ast, fmt::format("{} takes {}, not ({})", ast.text, forms, types));
+  }
+
+  static Typed no_function(const Ast& ast) {
+    if (const auto cure = cure_for_function(ast.text); !cure.empty()) return fail(ast, fmt::format("there is no function '{}'; here it is {}", ast.text, cure));
     return fail(ast, fmt::format("there is no function '{}'{}", ast.text, did_you_mean(ast.text, function_names())));
+  }
+
+  static Typed wrong_count(const Ast& ast, const std::vector<const ScalarFunction*>& named, size_t count) {
+    std::string counts;
+    std::vector<size_t> seen;
+    for (const ScalarFunction* f : named) {
+      const size_t n = f->in.size();
+      if (std::find(seen.begin(), seen.end(), n) != seen.end()) continue;
+      counts += fmt::format("{}{}{}", counts.empty() ? "" : " or ", n, f->repeats ? " and more" : "");
+      seen.push_back(n);
+    }
+    return fail(ast, fmt::format("{} takes {} values, not {}", ast.text, counts, count));
+  }
+
+  Typed call_of(const Ast& ast, const ScalarFunction& f, std::vector<uint32_t> args) {
+    for (size_t i = 0; i < args.size(); ++i) {
+      EXPR_TRY(args[i], convert(*ast.args[i], args[i], wanted_type(f, i), operand(ast, i)));
+    }
+    ExprNode node{.op = Op::kCall, .type = f.out, .function = &f};
+    if (f.literal >= 0) {
+      const auto at = static_cast<size_t>(f.literal);
+      const ExprNode& constant = graph_.node(args[at]);
+      const auto* text = std::get_if<std::string>(&constant.literal);
+      if (constant.op != Op::kLiteral || !text) return fail(*ast.args[at], fmt::format("{} must be a text in quotes", operand(ast, at)));
+      const std::string fault = f.check ? f.check(*text) : std::string();
+      if (!fault.empty()) return fail(*ast.args[at], fmt::format("{} {}", ast.text, fault));
+      if (f.takes_pattern) node.pattern = *TextPattern::compile(*text);
+    }
+    node.args = std::move(args);
+    return make(ast, std::move(node));
   }
 
   ExprGraph& graph_;

@@ -87,7 +87,7 @@ TEST(ViewProgram, IdentityIsTheComputation) {
   EXPECT_EQ((*a)->canonical_feature(2),
             R"({"aggregate":"avg","boundary":"strict","cap":null,"default":null,"event_time":{"field":"landed_at","unit":"ms"},)"
             R"("filter":["<","bool",["field","int64","delay"],["literal","int64","1000"]],"format":"json","key":[["field","string","origin"]],)"
-            R"("language":1,"max_ahead_us":"300000000","of":["*","int64",["field","int64","delay"],["literal","int64","2"]],"ttl_us":null,)"
+            R"("language":2,"max_ahead_us":"300000000","of":["*","int64",["field","int64","delay"],["literal","int64","2"]],"ttl_us":null,)"
             R"("where":["not","bool",["field","bool","cancelled"]],"window":{"hop_us":"300000000","kind":"sliding","length_us":"3600000000"}})");
   ViewDefinition renamed = view();
   renamed.owner = "somebody", renamed.features[2].of = " delay * 2", renamed.where = "not (cancelled)";
@@ -106,7 +106,7 @@ TEST(ViewProgram, MistakesNameThePart) {
   v.where = "not canceled";
   EXPECT_EQ(error(v), "where:5 where, column 5: there is no field 'canceled'; did you mean 'cancelled'?");
   v = view(), v.where = "delay";
-  EXPECT_EQ(error(v), "where:1 where, column 1: the expression is int64, not bool");
+  EXPECT_EQ(error(v), "where:1 where, column 1: the expression is int64, not bool; convert it with cast(... as bool)");
   v = view(), v.features[3].of = "origin";
   EXPECT_EQ(error(v), "features[3].of:0 feature 'd_sum_1h': sum takes an int64 or a float64, not string");
   v = view(), v.features[3].of = "";
