@@ -4,17 +4,23 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <string>
+
+#include "base/decimal.h"
+#include "codec/packed_value.h"
+#include "feature/expr_decimal.h"
 
 namespace ms::feature {
 namespace {
 
-std::string text_of(const ExprColumn& from, TypeKind type, size_t row) {
+std::string text_of(const ExprColumn& from, const Type& type, size_t row) {
   switch (type) {
     case TypeKind::kBool: return from.b(row) != 0 ? "true" : "false";
     case TypeKind::kFloat64: return number_text(from.f(row));
     case TypeKind::kTimestamp: return format_time(from.i(row));
+    case TypeKind::kDecimal: return decimal_text(from.d(row), type.scale);
     default: return fmt::format("{}", from.i(row));
   }
 }
@@ -24,7 +30,12 @@ bool put(Column& to, size_t row, std::optional<int64_t> value) {
   return value.has_value();
 }
 
-bool of_text(std::string_view text, size_t row, Column& to, TypeKind type) {
+bool put(Column& to, size_t row, std::optional<int128> units) {
+  if (units) to.decimals[row] = *units;
+  return units.has_value();
+}
+
+bool of_text(std::string_view text, size_t row, Column& to, const Type& type) {
   switch (type) {
     case TypeKind::kInt64: return put(to, row, int_of_text(text));
     case TypeKind::kFloat64: {
@@ -32,6 +43,7 @@ bool of_text(std::string_view text, size_t row, Column& to, TypeKind type) {
       if (value) to.floats[row] = *value;
       return value.has_value();
     }
+    case TypeKind::kDecimal: return put(to, row, decimal_of_text(text, type.precision, type.scale));
     case TypeKind::kBool:
       to.bools[row] = text == "true" ? 1 : 0;
       return text == "true" || text == "false";
@@ -42,21 +54,70 @@ bool of_text(std::string_view text, size_t row, Column& to, TypeKind type) {
   }
 }
 
+bool to_decimal(const ExprColumn& from, const Type& from_type, size_t row, Column& to, const Type& to_type) {
+  if (from_type == TypeKind::kFloat64) return put(to, row, decimal_of_float(from.f(row), to_type));
+  const bool whole = from_type == TypeKind::kInt64;
+  return put(to, row, decimal_to({whole ? int128{from.i(row)} : from.d(row), whole ? Type::decimal(19, 0) : from_type}, to_type));
+}
+
+bool of_decimal(int128 units, int scale, size_t row, Column& to, const Type& type) {
+  if (type == TypeKind::kFloat64) return to.floats[row] = float_of_decimal(units, scale), true;
+  const int128 whole = decimal_whole(units, scale, Whole::kTrunc);
+  if (whole < INT64_MIN || whole > INT64_MAX) return false;
+  to.ints[row] = static_cast<int64_t>(whole);
+  return true;
+}
+
+// list<float64> to a vector of as many numbers, none null; a vector to a list.
+bool list_to_vector(std::string_view bytes, size_t row, Column& to, uint32_t size, StringArena& arena) {
+  const PackedList list(TypeKind::kFloat64, bytes);
+  if (list.size() != size) return false;
+  char* const out = arena.allocate(size_t{8} * size);
+  for (size_t i = 0; i < size; ++i) {
+    const PackedElement e = list.at(i);
+    if (e.is_null) return false;
+    std::memcpy(out + 8 * i, &e.f, 8);
+  }
+  to.strings[row] = {out, size_t{8} * size};
+  return true;
+}
+bool vector_to_list(std::string_view bytes, size_t row, Column& to, StringArena& arena) {
+  PackedListWriter list(TypeKind::kFloat64);
+  for (size_t i = 0; i < bytes.size() / 8; ++i) {
+    PackedElement e;
+    e.is_null = false, e.f = packed_vector_at(bytes, i);
+    list.add(e);
+  }
+  std::string packed;
+  list.write(packed);
+  to.strings[row] = arena.add(packed);
+  return true;
+}
+
 }  // namespace
 
-bool castable(TypeKind from, TypeKind to) {
+bool castable(const Type& from, const Type& to) {
   using enum TypeKind;
-  if (from == to || from == kString || to == kString) return true;
+  if (!is_scalar(from) || !is_scalar(to)) {
+    const bool numbers = (from == kVector || from.element == kFloat64) && (to == kVector || to.element == kFloat64);
+    return from == to || (numbers && ((from == kList && to == kVector) || (from == kVector && to == kList)));
+  }
+  if (from.kind == to.kind || from == kString || to == kString) return true;
   if (from == kBool) return to == kInt64 || to == kFloat64;
-  if (from == kInt64) return to != kString;
-  if (from == kFloat64) return to == kInt64;
+  if (from == kInt64) return true;
+  if (from == kFloat64) return to == kInt64 || to == kDecimal;
+  if (from == kDecimal) return to == kInt64 || to == kFloat64;
   return from == kTimestamp && to == kInt64;
 }
 
-bool convert(const ExprColumn& from, TypeKind from_type, size_t row, Column& to, TypeKind to_type, StringArena& arena) {
+bool convert(const ExprColumn& from, const Type& from_type, size_t row, Column& to, const Type& to_type, StringArena& arena) {
   using enum TypeKind;
+  if (from_type == kList) return list_to_vector(from.s(row), row, to, to_type.size, arena);
+  if (from_type == kVector) return vector_to_list(from.s(row), row, to, arena);
   if (to_type == kString) return to.strings[row] = arena.add(text_of(from, from_type, row)), true;
   if (from_type == kString) return of_text(from.s(row), row, to, to_type);
+  if (to_type == kDecimal) return to_decimal(from, from_type, row, to, to_type);
+  if (from_type == kDecimal) return of_decimal(from.d(row), from_type.scale, row, to, to_type);
   if (to_type == kFloat64) return to.floats[row] = from_type == kBool ? from.b(row) : static_cast<double>(from.i(row)), true;
   if (to_type == kBool) return to.bools[row] = from.i(row) != 0 ? 1 : 0, true;
   if (from_type == kFloat64) return put(to, row, int_of_float(from.f(row)));

@@ -5,9 +5,9 @@
 
 namespace ms::feature {
 
-bool castable(TypeKind from, TypeKind to);  // whether cast exists between the two
-// Puts the value of row `row` into `to`; false: it cannot be cast.
-bool convert(const ExprColumn& from, TypeKind from_type, size_t row, Column& to, TypeKind to_type, StringArena& arena);
+bool castable(const Type& from, const Type& to);  // whether cast exists between the two
+// Puts the value of row `row` into `to`, a column of the new type; false: it cannot be cast.
+bool convert(const ExprColumn& from, const Type& from_type, size_t row, Column& to, const Type& to_type, StringArena& arena);
 
 std::optional<int64_t> int_of_text(std::string_view text);     // the whole text is a decimal integer
 std::optional<double> float_of_text(std::string_view text);    // also NaN, Infinity, -Infinity

@@ -6,7 +6,9 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "base/decimal.h"
 #include "feature/expr_convert.h"
+#include "feature/expr_decimal.h"
 #include "feature/expr_kernel.h"
 
 namespace ms::feature {
@@ -62,6 +64,7 @@ class Step {
       case TypeKind::kTimestamp: c.ints[0] = std::get<int64_t>(node_.literal); break;
       case TypeKind::kFloat64: c.floats[0] = std::get<double>(node_.literal); break;
       case TypeKind::kString: c.strings[0] = std::get<std::string>(node_.literal); break;
+      case TypeKind::kDecimal: c.decimals[0] = *decimal_of_text(std::get<std::string>(node_.literal), node_.type.precision, node_.type.scale); break;
       default: CHECK(false && "no literal of this type");
     }
   }
@@ -128,7 +131,26 @@ class Step {
     if (!out_.errors.empty()) out_.errors.assign(rows_, out_.errors[0]);
   }
 
+  // The rows where the second operand is zero are null.
+  void decimal_arithmetic() {
+    const Type left = arg_type(0), right = arg_type(1);
+    each_valid([&](size_t r) {
+      const Decimal a{arg(0).d(r), left}, b{arg(1).d(r), right};
+      if ((node_.op == Op::kDiv || node_.op == Op::kMod) && b.units == 0) return out_.own.set_null(r);
+      if (node_.op == Op::kDiv) {
+        out_.own.floats[r] = decimal_quotient(a, b);
+        return;
+      }
+      const auto units = node_.op == Op::kMul   ? decimal_product(a, b, node_.type)
+                         : node_.op == Op::kMod ? decimal_remainder(a, b, node_.type)
+                                                : decimal_sum(a, b, node_.op == Op::kSub, node_.type);
+      if (units) out_.own.decimals[r] = *units;
+      else fail_row(r);
+    });
+  }
+
   void arithmetic() {
+    if (arg_type(0) == TypeKind::kDecimal) return decimal_arithmetic();
     if (node_.type == TypeKind::kFloat64) {
       const auto &a = arg(0), &b = arg(1);
       switch (node_.op) {
@@ -161,6 +183,7 @@ class Step {
 
   void negate() {
     if (node_.type == TypeKind::kFloat64) return floats([&](size_t r) { return -arg(0).f(r); });
+    if (node_.type == TypeKind::kDecimal) return each_valid([&](size_t r) { out_.own.decimals[r] = -arg(0).d(r); });
     each_valid([&](size_t r) {
       const int64_t a = arg(0).i(r);
       if (a == INT64_MIN) fail_row(r);
@@ -247,7 +270,7 @@ class Step {
       default: return a.i(r) < b.i(r);
     }
   }
-  static bool equal(const ExprColumn& a, const ExprColumn& b, size_t r, TypeKind type) {
+  static bool equal(const ExprColumn& a, const ExprColumn& b, size_t r, const Type& type) {
     switch (type) {
       case TypeKind::kFloat64: return a.f(r) == b.f(r);
       case TypeKind::kDecimal: return a.d(r) == b.d(r);
@@ -304,7 +327,7 @@ class Step {
   }
 
   void cast() {
-    const TypeKind from = arg_type(0);
+    const Type from = arg_type(0);
     if (from == TypeKind::kInt64 && node_.type == TypeKind::kFloat64) return floats([&](size_t r) { return static_cast<double>(arg(0).i(r)); });
     for (size_t r = 0; r < rows_; ++r) {
       if (!out_.own.valid(r) || convert(arg(0), from, r, out_.own, node_.type, arena_)) continue;
@@ -326,8 +349,8 @@ class Step {
 
 std::string failure_reason(const ExprGraph& graph, uint32_t id) {
   const ExprNode& n = graph.node(id);
-  std::string what = "int64 overflow";
-  if (n.op == Op::kCast) return fmt::format("{}: {} value cannot be cast to {}", n.place, ms::to_string(graph.node(n.args[0]).type), ms::to_string(n.type));
+  std::string what = n.type == TypeKind::kDecimal ? fmt::format("more digits than {} has", type_text(n.type)) : "int64 overflow";
+  if (n.op == Op::kCast) return fmt::format("{}: {} value cannot be cast to {}", n.place, type_text(graph.node(n.args[0]).type), type_text(n.type));
   if (n.op == Op::kCall) what = n.function->fails;
   return fmt::format("{}: {} in '{}'", n.place, what, name_of(n));
 }

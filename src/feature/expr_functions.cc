@@ -41,7 +41,7 @@ std::string_view sha256(std::string_view text, StringArena& arena) { return aren
 
 std::vector<ScalarFunction> everything() {
   std::vector<ScalarFunction> all;
-  for (auto* part : {&math_functions, &text_functions, &time_functions, &hash_functions})
+  for (auto* part : {&math_functions, &text_functions, &time_functions, &hash_functions, &decimal_functions, &list_functions})
     for (ScalarFunction& f : part()) all.push_back(std::move(f));
   return all;
 }
@@ -49,10 +49,13 @@ std::vector<ScalarFunction> everything() {
 }  // namespace
 
 std::vector<ScalarFunction> hash_functions() {
-  return {scalar<&hash_value<std::string_view>>("hash"), scalar<&hash_value<int64_t>>("hash"), scalar<&hash_value<double>>("hash"),
-          scalar<&hash_value<bool>>("hash"),             scalar<&hash_value<Time>>("hash"),    scalar<&bucket<std::string_view>>("bucket"),
-          scalar<&bucket<int64_t>>("bucket"),            scalar<&bucket<double>>("bucket"),    scalar<&bucket<bool>>("bucket"),
-          scalar<&bucket<Time>>("bucket"),               scalar<&sha256>("sha256")};
+  std::vector<ScalarFunction> all = {
+      scalar<&hash_value<std::string_view>>("hash"), scalar<&hash_value<int64_t>>("hash"), scalar<&hash_value<double>>("hash"),
+      scalar<&hash_value<bool>>("hash"),             scalar<&hash_value<Time>>("hash"),    scalar<&bucket<std::string_view>>("bucket"),
+      scalar<&bucket<int64_t>>("bucket"),            scalar<&bucket<double>>("bucket"),    scalar<&bucket<bool>>("bucket"),
+      scalar<&bucket<Time>>("bucket"),               scalar<&sha256>("sha256")};
+  for (ScalarFunction& f : all) f.exact_types = true;
+  return all;
 }
 
 std::span<const ScalarFunction> scalar_functions() {

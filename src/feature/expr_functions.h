@@ -13,6 +13,8 @@ std::vector<ScalarFunction> math_functions();
 std::vector<ScalarFunction> text_functions();
 std::vector<ScalarFunction> time_functions();
 std::vector<ScalarFunction> hash_functions();
+std::vector<ScalarFunction> decimal_functions();
+std::vector<ScalarFunction> list_functions();
 
 // All of them. One name may have several (overloads).
 std::span<const ScalarFunction> scalar_functions();

@@ -39,6 +39,12 @@ struct Call {
   }
 };
 
+// What a function takes and gives.
+struct Signature {
+  std::vector<Type> in;
+  Type out;
+};
+
 struct ScalarFunction {
   std::string_view name;
   std::vector<TypeKind> in;
@@ -48,9 +54,13 @@ struct ScalarFunction {
   int literal = -1;            // the argument that must be a text in quotes
   // What is wrong with that text; empty: nothing.
   std::string (*check)(const std::string& text) = nullptr;
+  bool exact_types = false;    // numbers do not widen for it
   bool takes_pattern = false;  // that text is a regular expression, compiled in the node
   bool repeats = false;        // any number of arguments of the last type
   bool sees_nulls = false;     // the kernel decides what null arguments give
+  // Instead of `in` and `out`, over types with parameters: the signature for arguments of the given types; nullopt: none.
+  std::optional<Signature> (*fit)(std::span<const Type> given) = nullptr;
+  std::string_view shape;      // what `fit` accepts, for people
 };
 
 namespace kernel {

@@ -22,19 +22,6 @@ static_assert(std::numeric_limits<long double>::digits == 64, "the short way nee
 
 double one_nan() { return std::bit_cast<double>(kQuietNan); }
 
-// The short way. libm's long double functions err by less than 4 units of their 64-bit results; where 16 units more or less
-// round to the same float64, that float64 is the answer, and it does not matter which libm it was. One value in 60 is left.
-std::optional<double> if_sure(long double y, uint64_t units = 16) {
-  const double rounded = static_cast<double>(y);
-  if (!(std::fabs(rounded) >= std::numeric_limits<double>::min() * 2) || std::isinf(rounded)) return std::nullopt;
-  uint64_t significand = 0;
-  std::memcpy(&significand, &y, 8);
-  const uint64_t beyond = significand & 0x7FF;  // the bits that a float64 does not have
-  constexpr uint64_t kHalf = 0x400;
-  if (beyond + units >= kHalf && beyond <= kHalf + units) return std::nullopt;
-  return rounded;
-}
-
 // Numbers of one thread. MPFR keeps constants (pi, ln 2) per thread: they go with it.
 class Numbers {
  public:
@@ -94,9 +81,11 @@ double in_full(OfTwo f, double x, double y) {
   return mpfr_get_d(n[2], MPFR_RNDN);
 }
 
+// The short way: libm's long double functions err by less than 4 units of their 64-bit results, and where 16 more or less round
+// alike, it does not matter which libm it was. One value in 60 is left for MPFR.
 double rounded(long double (*fast)(long double), OfOne slow, double x) {
   if (std::isnan(x)) return one_nan();
-  const auto sure = if_sure(fast(x));
+  const auto sure = if_surely_rounded(fast(x));
   return sure ? *sure : in_full(slow, x);
 }
 
@@ -123,7 +112,7 @@ std::optional<double> short_haversine(double latitude1, double longitude1, doubl
   const long double h = a * a + c * b * b;
   // The cosine of a latitude near a pole, and the sine near a whole turn, would carry the error of the radian.
   if (!(h > 1e-30L && h < 0.5L) || std::fabs(latitude1) > 80 || std::fabs(latitude2) > 80 || std::fabs(longitude2 - longitude1) > 181) return std::nullopt;
-  return if_sure(2 * static_cast<long double>(kEarthRadiusTenths) / 10 * asinl(sqrtl(h)), 64);
+  return if_surely_rounded(2 * static_cast<long double>(kEarthRadiusTenths) / 10 * asinl(sqrtl(h)), 64);
 }
 
 // n[to] = sin((b - a) * pi / 360)^2; n[7] holds pi.
@@ -192,6 +181,17 @@ std::string nearest_whole(uint64_t significand, int exponent, int64_t digits) {
 
 }  // namespace
 
+std::optional<double> if_surely_rounded(long double y, uint64_t units) {
+  const double rounded = static_cast<double>(y);
+  if (!(std::fabs(rounded) >= std::numeric_limits<double>::min() * 2) || std::isinf(rounded)) return std::nullopt;
+  uint64_t significand = 0;
+  std::memcpy(&significand, &y, 8);
+  const uint64_t beyond = significand & 0x7FF;  // the bits that a float64 does not have
+  constexpr uint64_t kHalf = 0x400;
+  if (beyond + units >= kHalf && beyond <= kHalf + units) return std::nullopt;
+  return rounded;
+}
+
 double rounded_exp(double x) {
   if (std::isinf(x)) return x < 0 ? 0 : x;
   return rounded(expl, mpfr_exp, x);
@@ -215,7 +215,7 @@ std::optional<double> rounded_pow(double x, double y) {
   if (x == 0 && y < 0) return std::nullopt;
   if (x < 0 && std::isfinite(x) && std::isfinite(y) && y != std::trunc(y)) return std::nullopt;
   if (std::isfinite(x) && std::isfinite(y) && x != 0)
-    if (const auto sure = if_sure(powl(x, y))) return sure;
+    if (const auto sure = if_surely_rounded(powl(x, y))) return sure;
   return in_full(mpfr_pow, x, y);
 }
 
@@ -248,7 +248,7 @@ std::optional<double> rounded_acos(double x) {
 double rounded_atan(double x) { return rounded(atanl, mpfr_atan, x); }
 double rounded_atan2(double y, double x) {
   if (std::isnan(x) || std::isnan(y)) return one_nan();
-  const auto sure = if_sure(atan2l(y, x));
+  const auto sure = if_surely_rounded(atan2l(y, x));
   return sure ? *sure : in_full(mpfr_atan2, y, x);
 }
 
@@ -268,6 +268,25 @@ double rounded_to_digits(double x, int64_t digits) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error == std::errc::result_out_of_range) value = std::numeric_limits<double>::infinity();
   return std::copysign(value, x);
+}
+
+std::string nearest_scaled(double x, int digits) {
+  int exponent = 0;
+  const auto significand = static_cast<uint64_t>(std::ldexp(std::frexp(x, &exponent), 53));
+  return nearest_whole(significand, exponent - 53, digits);
+}
+
+double rounded_quotient(std::span<const uint64_t, 4> above, std::span<const uint64_t, 4> below) {
+  Numbers& n = numbers();
+  n.precision(256);
+  Mpz x, y;
+  mpz_import(x.v, 4, -1, 8, 0, 0, above.data());
+  mpz_import(y.v, 4, -1, 8, 0, 0, below.data());
+  mpfr_set_z(n[0], x.v, MPFR_RNDN);
+  mpfr_set_z(n[1], y.v, MPFR_RNDN);
+  mpfr_set_prec(n[2], 53);
+  mpfr_div(n[2], n[0], n[1], MPFR_RNDN);
+  return mpfr_get_d(n[2], MPFR_RNDN);
 }
 
 std::optional<int64_t> rounded_to_digits(int64_t x, int64_t digits) {

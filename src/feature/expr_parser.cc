@@ -4,6 +4,7 @@
 #include <charconv>
 #include <iterator>
 
+#include "base/decimal.h"
 #include "base/nearest.h"
 #include "feature/expr_ast.h"
 
@@ -94,7 +95,7 @@ class Lexer {
   }
 
   std::expected<void, ExprError> symbol(Token& token) {
-    static constexpr std::string_view kSymbols[] = {"<>", "!=", "<=", ">=", "||", "==", "+", "-", "*", "/", "%", "(", ")", ",", "<", ">", "=", "."};
+    static constexpr std::string_view kSymbols[] = {"<>", "!=", "<=", ">=", "||", "==", "+", "-", "*", "/", "%", "(", ")", "[", "]", ",", "<", ">", "=", "."};
     for (const std::string_view s : kSymbols) {
       if (!text_.substr(at_).starts_with(s)) continue;
       token.kind = Token::Kind::kSymbol;
@@ -300,11 +301,34 @@ class Parser {
     const Deeper deeper(*this);
     if (depth_ > kExprDepthMax) return fail("nested too deeply");
     if (take_symbol("+")) return sign();
-    if (!is_symbol("-")) return primary();
+    if (!is_symbol("-")) return indexed();
     const size_t column = tokens_[at_++].column;
     if (peek().kind == Token::Kind::kNumber) return number("-" + tokens_[at_++].text, column);
     EXPR_TRY(Node arg, sign());
     return call("neg", column, std::move(arg));
+  }
+
+  Parsed indexed() {
+    EXPR_TRY(Node value, primary());
+    while (is_symbol("[")) {
+      const size_t column = tokens_[at_++].column;
+      EXPR_TRY(Node index, either());
+      if (auto e = expect_symbol("]"); !e) return std::unexpected(e.error());
+      EXPR_TRY(value, call("[]", column, std::move(value), std::move(index)));
+    }
+    return value;
+  }
+
+  // Values with commas between, up to `end`.
+  std::expected<std::vector<Node>, ExprError> values_until(std::string_view end) {
+    std::vector<Node> out;
+    if (take_symbol(end)) return out;
+    do {
+      EXPR_TRY(Node value, either());
+      out.push_back(std::move(value));
+    } while (take_symbol(","));
+    if (auto e = expect_symbol(end); !e) return std::unexpected(e.error());
+    return out;
   }
 
   Parsed number(const std::string& text, size_t column) {
@@ -328,6 +352,10 @@ class Parser {
       case Token::Kind::kString: ++at_; return literal(t.text, TypeKind::kString, t.column);
       case Token::Kind::kQuotedName: return name();
       case Token::Kind::kSymbol: {
+        if (take_symbol("[")) {
+          EXPR_TRY(std::vector<Node> elements, values_until("]"));
+          return make("[...]", t.column, std::move(elements));
+        }
         if (t.text != "(") break;
         ++at_;
         EXPR_TRY(Node inner, either());
@@ -352,6 +380,10 @@ class Parser {
       if (!us) return std::unexpected(ExprError{us.error().message, text.column});
       return literal(*us, TypeKind::kTimestamp, t.column);
     }
+    if (t.lower == "decimal" && peek(1).kind == Token::Kind::kString) {
+      ++at_;
+      return decimal(t.column);
+    }
     if (t.lower == "interval" && peek(1).kind == Token::Kind::kString) {
       ++at_;
       return interval(t.column);
@@ -359,6 +391,17 @@ class Parser {
     if (reserved(t.lower)) return fail(fmt::format("expected a value before '{}'", t.text));
     if (peek(1).kind == Token::Kind::kSymbol && peek(1).text == "(") return function(t);
     return name();
+  }
+
+  // decimal '12.50' has as many digits and decimals as it shows.
+  Parsed decimal(size_t column) {
+    const Token& text = tokens_[at_++];
+    const std::string_view digits = std::string_view(text.text).substr(text.text.starts_with('-') ? 1 : 0);
+    const size_t point = std::min(digits.find('.'), digits.size());
+    const size_t scale = digits.size() - std::min(point + 1, digits.size()), precision = std::max<size_t>(point + scale, 1);
+    if (precision > kDecimalDigitsMax || !decimal_of_text(text.text, kDecimalDigitsMax, static_cast<int>(scale)))
+      return std::unexpected(ExprError{fmt::format("'{}' is no decimal of up to {} digits, such as '12.50'", text.text, kDecimalDigitsMax), text.column});
+    return literal(text.text, Type::decimal(static_cast<uint8_t>(precision), static_cast<uint8_t>(scale)), column);
   }
 
   // A length of time as microseconds: '1h30m', or one number and a unit of fixed length, '90 days'.
@@ -397,9 +440,15 @@ class Parser {
     EXPR_TRY(Node value, either());
     if (auto e = expect_word("as"); !e) return std::unexpected(e.error());
     if (peek().kind != Token::Kind::kWord) return fail("expected a type after 'as'");
-    const Token type = tokens_[at_++];
+    const size_t column = peek().column;
+    std::string type = tokens_[at_++].lower;
+    for (int open = 0; peek().kind != Token::Kind::kEnd && !(open == 0 && is_symbol(")")); ++at_) {  // decimal(12,2), list<string>
+      if (is_symbol("(")) ++open;
+      if (is_symbol(")")) --open;
+      type += peek().kind == Token::Kind::kWord ? peek().lower : peek().text;
+    }
     if (auto e = expect_symbol(")"); !e) return std::unexpected(e.error());
-    EXPR_TRY(Node to, literal(type.lower, TypeKind::kString, type.column));
+    EXPR_TRY(Node to, literal(std::move(type), TypeKind::kString, column));
     return call(t.lower, t.column, std::move(value), std::move(to));
   }
 
@@ -429,12 +478,7 @@ class Parser {
     if (t.lower == "cast" || t.lower == "try_cast") return cast(t);
     if (t.lower == "extract") return extract(t);
     if (t.lower == "position") return position(t);
-    std::vector<Node> args;
-    if (!is_symbol(")")) do {
-        EXPR_TRY(Node arg, either());
-        args.push_back(std::move(arg));
-      } while (take_symbol(","));
-    if (auto e = expect_symbol(")"); !e) return std::unexpected(e.error());
+    EXPR_TRY(std::vector<Node> args, values_until(")"));
     return make(t.lower, t.column, std::move(args));
   }
 

@@ -132,7 +132,7 @@ TEST(Expr, MistakesNameThePlaceAndTheCure) {
       {"cast(x as bool)", "column 1: float64 cannot be cast to bool"},
       {"9223372036854775808", "column 1: 9223372036854775808 does not fit in int64"},
       {"'x", "column 1: the text that opens with ' is never closed"},
-      {"length(s, s)", "column 1: length takes 1 values, not 2"},
+      {"length(s, s)", "column 1: length takes (string) or (list or vector or map), not (string, string)"},
       {"date_trunc('hours', t)", "column 12: date_trunc has no unit 'hours'; did you mean 'hour'?"},
       {"not a", "column 5: operand 1 of 'not' is int64, not bool; convert it with cast(... as bool)"},
       {"a ; b", "column 3: ';' has no meaning here"},

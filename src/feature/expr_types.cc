@@ -5,6 +5,7 @@
 
 #include "base/nearest.h"
 #include "feature/expr_convert.h"
+#include "feature/expr_decimal.h"
 #include "feature/expr_functions.h"
 #include "feature/expr_text.h"
 
@@ -20,16 +21,30 @@ namespace {
   declaration = std::move(*MS_CONCAT(expr_, __LINE__))
 
 constexpr uint32_t bit(TypeKind t) { return 1u << static_cast<uint32_t>(t); }
-constexpr uint32_t kNumbers = bit(TypeKind::kInt64) | bit(TypeKind::kFloat64);
+constexpr uint32_t kNumbers = bit(TypeKind::kInt64) | bit(TypeKind::kFloat64) | bit(TypeKind::kDecimal);
 constexpr uint32_t kOrdered = kNumbers | bit(TypeKind::kString) | bit(TypeKind::kTimestamp);
 
-std::optional<TypeKind> type_named(std::string_view name) {
-  if (name == "bool" || name == "boolean") return TypeKind::kBool;
-  if (name == "int64" || name == "int" || name == "bigint") return TypeKind::kInt64;
-  if (name == "float64" || name == "double") return TypeKind::kFloat64;
-  if (name == "string" || name == "text" || name == "varchar") return TypeKind::kString;
-  if (name == "timestamp") return TypeKind::kTimestamp;
-  return std::nullopt;
+std::optional<Type> type_named(std::string_view name) {
+  static constexpr std::pair<std::string_view, TypeKind> kOthers[] = {{"boolean", TypeKind::kBool},   {"int", TypeKind::kInt64},
+                                                                      {"bigint", TypeKind::kInt64},   {"double", TypeKind::kFloat64},
+                                                                      {"text", TypeKind::kString},    {"varchar", TypeKind::kString}};
+  for (const auto& [other, kind] : kOthers)
+    if (name == other) return kind;
+  return parse_type(name);
+}
+
+// A number as one of another type without loss but for float64's rounding: int64 to decimal to float64.
+bool widens(const Type& from, const Type& to) {
+  if (to == TypeKind::kFloat64) return from == TypeKind::kInt64 || from == TypeKind::kDecimal;
+  if (to != TypeKind::kDecimal) return false;
+  const Type exact = from == TypeKind::kInt64 ? Type::decimal(19, 0) : from;
+  return exact == TypeKind::kDecimal && to.scale >= exact.scale && to.precision - to.scale >= exact.precision - exact.scale;
+}
+
+uint8_t digits_of(int64_t value) {
+  uint8_t digits = 1;
+  while (value /= 10) ++digits;
+  return digits;
 }
 
 }  // namespace
@@ -52,16 +67,17 @@ class ExprTyper {
     return call(ast, std::move(args));
   }
 
-  // Gives an untyped null its type, widens int64 to float64; any other difference is an error.
+  // Gives an untyped null its type, widens numbers; any other difference is an error.
   Typed convert(const Ast& at, uint32_t id, const Type& wanted, std::string_view what) {
     const ExprNode& n = graph_.node(id);
     if (n.untyped_null) return make(at, {.op = Op::kLiteral, .type = wanted});
     if (n.type == wanted) return id;
-    if (n.type == TypeKind::kInt64 && wanted == TypeKind::kFloat64) {
-      if (const auto* i = std::get_if<int64_t>(&n.literal); n.op == Op::kLiteral && i)
-        return make(at, {.op = Op::kLiteral, .type = wanted, .literal = static_cast<double>(*i)});
-      return make(at, {.op = Op::kCast, .type = wanted, .args = {id}});
-    }
+    const auto* whole = std::get_if<int64_t>(&n.literal);
+    const bool literal = n.op == Op::kLiteral && n.type == TypeKind::kInt64 && whole;
+    if (literal && wanted == TypeKind::kFloat64) return make(at, {.op = Op::kLiteral, .type = wanted, .literal = static_cast<double>(*whole)});
+    if (literal && wanted == TypeKind::kDecimal && digits_of(*whole) <= wanted.precision - wanted.scale)
+      return make(at, {.op = Op::kLiteral, .type = wanted, .literal = std::to_string(*whole)});
+    if (widens(n.type, wanted)) return make(at, {.op = Op::kCast, .type = wanted, .args = {id}});
     return fail(at, fmt::format("{} is {}, not {}{}", what, type_text(n.type), type_text(wanted),
                                 castable(n.type, wanted) ? fmt::format("; convert it with cast(... as {})", type_text(wanted)) : ""));
   }
@@ -94,6 +110,7 @@ class ExprTyper {
     if (f == "and" || f == "or" || f == "not") return logic(ast, std::move(args));
     if (f == "neg") return negation(ast, args[0]);
     if (f == "try") return attempt(ast, args);
+    if (f == "[...]") return list(ast, std::move(args));
     // Nothing to cut off a whole number.
     if ((f == "floor" || f == "ceil" || f == "round" || f == "trunc") && args.size() == 1 && graph_.node(args[0]).type == TypeKind::kInt64) return args[0];
     return function(ast, std::move(args));
@@ -102,7 +119,7 @@ class ExprTyper {
   Typed cast(const Ast& ast, uint32_t arg) {
     const std::string& type_name = std::get<std::string>(ast.args[1]->literal);
     const auto to = type_named(type_name);
-    static const std::vector<std::string> kTypes = {"bool", "int64", "float64", "string", "timestamp"};
+    static const std::vector<std::string> kTypes = {"bool", "int64", "float64", "string", "timestamp", "decimal(18,2)", "list<int64>", "vector<float64,8>", "map<string,int64>"};
     if (!to) return fail(*ast.args[1], fmt::format("there is no type '{}'{}", type_name, did_you_mean(type_name, kTypes)));
     const ExprNode& n = graph_.node(arg);
     if (n.untyped_null) return make(ast, {.op = Op::kLiteral, .type = *to});
@@ -111,17 +128,44 @@ class ExprTyper {
     return make(ast, {.op = ast.text == "cast" ? Op::kCast : Op::kTryCast, .type = *to, .args = {arg}});
   }
 
-  // The common type of `args`: all equal, or int64 and float64 mixed. Untyped nulls follow the others.
+  // An int64 that meets a decimal: a literal has as many digits as it shows, any other 19.
+  Type as_decimal(const ExprNode& n) const {
+    if (n.type == TypeKind::kDecimal) return n.type;
+    const auto* whole = std::get_if<int64_t>(&n.literal);
+    return Type::decimal(n.op == Op::kLiteral && whole ? digits_of(*whole) : uint8_t{19}, 0);
+  }
+
+  // The common type of `args`: all equal, or numbers, which widen. Untyped nulls follow the others.
   std::expected<Type, ExprError> common(const Ast& ast, const std::vector<uint32_t>& args) {
     std::optional<Type> type;
-    for (size_t i = 0; i < args.size(); ++i) {
-      const ExprNode& n = graph_.node(args[i]);
+    uint32_t kinds = 0;
+    for (const uint32_t a : args) {
+      const ExprNode& n = graph_.node(a);
       if (n.untyped_null) continue;
-      if (!type || *type == n.type) type = n.type;
-      else if ((bit(*type) | bit(n.type)) == kNumbers) type = TypeKind::kFloat64;
-      else return fail(ast, fmt::format("'{}' mixes {} and {}; convert one with cast(... as {})", ast.text, type_text(*type), type_text(n.type), type_text(*type)));
+      kinds |= bit(n.type);
+      if (!type) {
+        type = n.type;
+      } else if (*type != n.type && ((bit(*type) | bit(n.type)) & ~kNumbers) != 0) {
+        return fail(ast, fmt::format("'{}' mixes {} and {}{}", ast.text, type_text(*type), type_text(n.type),
+                                     castable(n.type, *type) ? fmt::format("; convert one with cast(... as {})", type_text(*type)) : ""));
+      }
     }
     if (!type) return fail(ast, fmt::format("'{}' has only nulls; give one a type with cast(null as ...)", ast.text));
+    if ((kinds & kNumbers) == 0 || kinds == bit(TypeKind::kInt64)) return *type;
+    if ((kinds & bit(TypeKind::kFloat64)) != 0) return TypeKind::kFloat64;
+    return common_decimal(ast, args);
+  }
+
+  std::expected<Type, ExprError> common_decimal(const Ast& ast, const std::vector<uint32_t>& args) {
+    std::optional<Type> type;
+    for (const uint32_t a : args) {
+      const ExprNode& n = graph_.node(a);
+      if (n.untyped_null) continue;
+      const Type next = as_decimal(n), before = type.value_or(next);
+      type = decimal_common_type(before, next);
+      if (!type)
+        return fail(ast, fmt::format("'{}' would need more than {} digits for {} and {}; cast one to fewer", ast.text, kDecimalDigitsMax, type_text(before), type_text(next)));
+    }
     return *type;
   }
 
@@ -138,13 +182,38 @@ class ExprTyper {
     using enum TypeKind;
     if (op == Op::kSub && is(0, kTimestamp) && is(1, kTimestamp)) return make(ast, {.op = op, .type = kInt64, .args = std::move(args)});
     if ((op == Op::kAdd || op == Op::kSub) && is(0, kTimestamp) && is(1, kInt64)) return make(ast, {.op = op, .type = kTimestamp, .args = std::move(args)});
-    EXPR_TRY(const Type type, common(ast, args));
+    EXPR_TRY(const Type type, mixed(ast, args));
     if ((bit(type) & kNumbers) == 0) {
       const std::string_view hint = type == kString && op == Op::kAdd ? "; texts are joined with ||" : "";
       return fail(ast, fmt::format("'{}' needs numbers, not {}{}", ast.text, type_text(type), hint));
     }
+    if (type == kDecimal) return decimal_arithmetic(ast, op, std::move(args));
     const Type in = op == Op::kDiv ? Type(kFloat64) : type;
     return same(ast, op, in, in, std::move(args));
+  }
+
+  // As common(), but decimals of any scales stay as they are: arithmetic has types of its own for them.
+  std::expected<Type, ExprError> mixed(const Ast& ast, const std::vector<uint32_t>& args) {
+    uint32_t kinds = 0;
+    for (const uint32_t a : args) kinds |= graph_.node(a).untyped_null ? 0 : bit(graph_.node(a).type);
+    const uint32_t decimals = bit(TypeKind::kDecimal);
+    if ((kinds & decimals) == 0 || (kinds & ~(decimals | bit(TypeKind::kInt64))) != 0) return common(ast, args);
+    return Type(TypeKind::kDecimal);
+  }
+
+  // Decimals are aligned where they are computed.
+  Typed decimal_arithmetic(const Ast& ast, Op op, std::vector<uint32_t> args) {
+    std::vector<Type> types;
+    for (const uint32_t a : args) types.push_back(graph_.node(a).untyped_null ? Type::decimal(1, 0) : as_decimal(graph_.node(a)));
+    for (size_t i = 0; i < args.size(); ++i) {
+      EXPR_TRY(args[i], convert(ast, args[i], types[i], "an operand"));
+    }
+    if (op == Op::kDiv) return make(ast, {.op = op, .type = TypeKind::kFloat64, .args = std::move(args)});
+    const std::optional<Type> out = op == Op::kMul ? decimal_product_type(types[0], types[1])
+                                    : op == Op::kMod ? decimal_remainder_type(types[0], types[1])
+                                                     : decimal_sum_type(types[0], types[1]);
+    if (!out) return fail(ast, fmt::format("{} * {} has more than {} decimals; cast one to fewer", type_text(types[0]), type_text(types[1]), kDecimalDigitsMax));
+    return make(ast, {.op = op, .type = *out, .args = std::move(args)});
   }
 
   Typed comparison(const Ast& ast, std::vector<uint32_t> args) {
@@ -180,6 +249,16 @@ class ExprTyper {
     return make(ast, {.op = Op::kCase, .type = type, .args = std::move(args)});
   }
 
+  Typed list(const Ast& ast, std::vector<uint32_t> args) {
+    if (args.empty()) return fail(ast, "an empty list has no type; write cast(null as list<...>), or slice a list that has one");
+    EXPR_TRY(const Type type, common(ast, args));
+    if (!is_scalar(type)) return fail(ast, fmt::format("a list holds scalars, not {}", type_text(type)));
+    for (size_t i = 0; i < args.size(); ++i) {
+      EXPR_TRY(args[i], convert(*ast.args[i], args[i], type, "an element"));
+    }
+    return function(ast, std::move(args));
+  }
+
   Typed distinct(const Ast& ast, std::vector<uint32_t> args) {
     EXPR_TRY(const Type type, common(ast, args));
     return same(ast, Op::kDistinct, type, TypeKind::kBool, std::move(args));
@@ -206,41 +285,65 @@ class ExprTyper {
 
   static std::string operand(const Ast& ast, size_t i) { return fmt::format("operand {} of '{}'", i + 1, ast.text); }
 
-  static TypeKind wanted_type(const ScalarFunction& f, size_t i) { return f.in[std::min(i, f.in.size() - 1)]; }
-  static bool takes(const ScalarFunction& f, size_t count) { return f.repeats ? count >= f.in.size() : count == f.in.size(); }
+  std::vector<Type> types_of(const std::vector<uint32_t>& args) const {
+    std::vector<Type> out;
+    for (const uint32_t a : args) out.push_back(graph_.node(a).type);
+    return out;
+  }
 
-  // Whether the overload takes the arguments as they are, or with int64 made float64.
-  bool accepts(const ScalarFunction& f, const std::vector<uint32_t>& args, bool widening) const {
-    if (!takes(f, args.size())) return false;
+  // What `f` takes where its arguments have these types; nullopt: not so many, or not such.
+  static std::optional<Signature> signature(const ScalarFunction& f, const std::vector<Type>& given) {
+    if (f.fit) return f.fit(given);
+    if (f.repeats ? given.size() < f.in.size() : given.size() != f.in.size()) return std::nullopt;
+    Signature s{{f.in.begin(), f.in.end()}, f.out};
+    while (s.in.size() < given.size()) s.in.push_back(s.in.back());
+    return s;
+  }
+
+  // Whether the arguments are what the signature says, or can be made so by widening numbers.
+  bool accepts(const Signature& s, const std::vector<uint32_t>& args, bool widening) const {
     for (size_t i = 0; i < args.size(); ++i) {
       const ExprNode& n = graph_.node(args[i]);
-      const TypeKind wanted = wanted_type(f, i);
-      if (!n.untyped_null && n.type != wanted && !(widening && n.type == TypeKind::kInt64 && wanted == TypeKind::kFloat64)) return false;
+      if (!n.untyped_null && n.type != s.in[i] && !(widening && widens(n.type, s.in[i]))) return false;
     }
     return true;
   }
 
   Typed function(const Ast& ast, std::vector<uint32_t> args) {
-    std::vector<const ScalarFunction*> named, counted;
+    const std::vector<Type> given = types_of(args);
+    std::vector<std::pair<const ScalarFunction*, Signature>> fitting;
+    std::vector<const ScalarFunction*> named;
     for (const ScalarFunction& f : scalar_functions()) {
       if (f.name != ast.text) continue;
       named.push_back(&f);
-      if (takes(f, args.size())) counted.push_back(&f);
+      if (auto s = signature(f, given)) fitting.emplace_back(&f, std::move(*s));
     }
     if (named.empty()) return no_function(ast);
-    if (counted.empty()) return wrong_count(ast, named, args.size());
     for (const bool widening : {false, true})
-      for (const ScalarFunction* f : counted)
-        if (accepts(*f, args, widening)) return call_of(ast, *f, std::move(args));
-    if (counted.size() == 1) return call_of(ast, *counted[0], std::move(args));  // says which operand is wrong
-    std::string types, forms;
-    for (const uint32_t a : args) types += (types.empty() ? "" : ", ") + std::string(type_text(graph_.node(a).type));
-    for (const ScalarFunction* f : counted) {
-      forms += forms.empty() ? "(" : " or (";
-      for (size_t i = 0; i < f->in.size(); ++i) forms += (i ? ", " : "") + std::string(type_text(f->in[i]));
-      forms += ")";
+      for (const auto& [f, s] : fitting)
+        if (accepts(s, args, widening && !f->exact_types)) return call_of(ast, *f, s, std::move(args));
+    if (fitting.size() == 1 && named.size() == 1) return call_of(ast, *fitting[0].first, fitting[0].second, std::move(args));  // says which operand
+    return no_form(ast, named, args.size(), given);
+  }
+
+  // "(string, int64)", "(list or vector)"
+  static std::string form_of(const ScalarFunction& f) {
+    std::string out;
+    for (const TypeKind in : f.in) out += (out.empty() ? "" : ", ") + std::string(ms::to_string(in));
+    return fmt::format("({}{}{})", out, f.shape, f.repeats ? ", ..." : "");
+  }
+
+  static Typed no_form(const Ast& ast, const std::vector<const ScalarFunction*>& named, size_t count, const std::vector<Type>& given) {
+    std::string types, counted, all;
+    for (const Type& t : given) types += (types.empty() ? "" : ", ") + type_text(t);
+    for (const ScalarFunction* f : named) {
+      const std::string form = form_of(*f);
+      size_t commas = 0;
+      for (size_t at = form.find(", "); at != std::string::npos; at = form.find(", ", at + 1)) ++commas;
+      all += (all.empty() ? "" : " or ") + form;
+      if (commas + 1 == count && count > 0) counted += (counted.empty() ? "" : " or ") + form;
     }
-    return fail(ast, fmt::format("{} takes {}, not ({})", ast.text, forms, types));
+    return fail(ast, fmt::format("{} takes {}, not ({})", ast.text, counted.empty() ? all : counted, types));
   }
 
   static Typed no_function(const Ast& ast) {
@@ -248,23 +351,11 @@ class ExprTyper {
     return fail(ast, fmt::format("there is no function '{}'{}", ast.text, did_you_mean(ast.text, function_names())));
   }
 
-  static Typed wrong_count(const Ast& ast, const std::vector<const ScalarFunction*>& named, size_t count) {
-    std::string counts;
-    std::vector<size_t> seen;
-    for (const ScalarFunction* f : named) {
-      const size_t n = f->in.size();
-      if (std::find(seen.begin(), seen.end(), n) != seen.end()) continue;
-      counts += fmt::format("{}{}{}", counts.empty() ? "" : " or ", n, f->repeats ? " and more" : "");
-      seen.push_back(n);
-    }
-    return fail(ast, fmt::format("{} takes {} values, not {}", ast.text, counts, count));
-  }
-
-  Typed call_of(const Ast& ast, const ScalarFunction& f, std::vector<uint32_t> args) {
+  Typed call_of(const Ast& ast, const ScalarFunction& f, const Signature& signature, std::vector<uint32_t> args) {
     for (size_t i = 0; i < args.size(); ++i) {
-      EXPR_TRY(args[i], convert(*ast.args[i], args[i], wanted_type(f, i), operand(ast, i)));
+      EXPR_TRY(args[i], convert(*ast.args[i], args[i], signature.in[i], operand(ast, i)));
     }
-    ExprNode node{.op = Op::kCall, .type = f.out, .function = &f};
+    ExprNode node{.op = Op::kCall, .type = signature.out, .function = &f};
     if (f.literal >= 0) {
       const auto at = static_cast<size_t>(f.literal);
       const ExprNode& constant = graph_.node(args[at]);

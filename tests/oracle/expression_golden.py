@@ -31,7 +31,7 @@ def answers(text, types, rows):
     out = []
     for row in rows:
         try:
-            out.append(shown(expression.run(row)))
+            out.append(shown(expression.run(row), expression.type))
         except Fails:
             out.append("ERROR")
     return out[:1] if len(set(out)) == 1 else out
@@ -50,7 +50,7 @@ def lines(text):
             yield line, None, None, None
         elif in_rows:
             head, *values = cells(stripped)
-            name, kind = head.split()
+            name, kind = head.split(maxsplit=1)
             types[name] = kind
             rows = rows or [{} for _ in values]
             for row, value in zip(rows, values, strict=True):

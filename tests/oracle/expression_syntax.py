@@ -1,7 +1,9 @@
 """Expressions as trees: ("literal", type, value), ("name", name), ("call", name, arguments). Precedence climbing."""
 
 import re
+from fractions import Fraction
 
+from expression_types import decimal
 from expression_values import parse_interval, parse_time
 
 TOKEN = re.compile(
@@ -124,10 +126,26 @@ class Reader:
         if self.take("+"):
             return self.sign()
         if not self.take("-"):
-            return self.primary()
+            return self.indexed()
         if self.peek()[0] == "number":
             return self.number("-" + self.next()[1])
         return call("neg", self.sign())
+
+    def indexed(self):
+        tree = self.primary()
+        while self.take("["):
+            tree = call("[]", tree, self.either())
+            self.need("]")
+        return tree
+
+    def values(self, end):
+        out = []
+        if not self.take(end):
+            out.append(self.either())
+            while self.take(","):
+                out.append(self.either())
+            self.need(end)
+        return out
 
     @staticmethod
     def number(text):
@@ -141,6 +159,8 @@ class Reader:
             return ("literal", "string", value[1:-1].replace("''", "'"))
         if kind == "quoted":
             return self.name(value[1:-1].replace('""', '"'))
+        if (kind, value) == ("symbol", "["):
+            return call("[...]", *self.values("]"))
         if (kind, value) == ("symbol", "("):
             tree = self.either()
             self.need(")")
@@ -160,6 +180,10 @@ class Reader:
             return ("literal", None, None)
         if word == "case":
             return self.case()
+        if word == "decimal" and self.peek()[0] == "string":
+            text = self.next()[1][1:-1]
+            scale = len(text.partition(".")[2])
+            return ("literal", decimal(len(re.sub("[-.]", "", text)), scale), Fraction(text))
         if word in ("timestamp", "interval") and self.peek()[0] == "string":
             text = self.next()[1][1:-1]
             return ("literal", "timestamp", parse_time(text)) if word == "timestamp" else ("literal", "int64", parse_interval(text))
@@ -171,7 +195,7 @@ class Reader:
         if name in ("cast", "try_cast"):
             value = self.either()
             self.need("as")
-            return self.closed(call(name, value, TYPES[self.next()[1]]))
+            return self.closed(call(name, value, self.type()))
         if name == "extract":
             part = self.next()[1]
             self.need("from")
@@ -180,13 +204,14 @@ class Reader:
             part = self.sum()
             self.need("in")
             return self.closed(call("position", part, self.sum()))
-        arguments = []
-        if not self.take(")"):
-            arguments.append(self.either())
-            while self.take(","):
-                arguments.append(self.either())
-            self.need(")")
-        return call(name, *arguments)
+        return call(name, *self.values(")"))
+
+    def type(self):
+        text, depth = self.next()[1], 0
+        while depth or self.peek() != ("symbol", ")"):
+            depth += {"(": 1, ")": -1}.get(self.peek()[1], 0)
+            text += self.next()[1]
+        return TYPES.get(text, text)
 
     def closed(self, tree):
         self.need(")")
@@ -205,8 +230,7 @@ class Reader:
         return call("case", *arguments)
 
 
-TYPES = {"bool": "bool", "boolean": "bool", "int64": "int64", "int": "int64", "bigint": "int64", "float64": "float64", "double": "float64",
-         "string": "string", "text": "string", "varchar": "string", "timestamp": "timestamp"}  # fmt: skip
+TYPES = {"boolean": "bool", "int": "int64", "bigint": "int64", "double": "float64", "text": "string", "varchar": "string"}
 
 
 def parse(text):

@@ -7,6 +7,8 @@ import math
 import re
 from fractions import Fraction
 
+from expression_types import digits_and_scale, element, is_decimal, kind, vector_size
+
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 DAY = 86_400_000_000
 EPOCH = datetime.date(1970, 1, 1).toordinal()
@@ -119,23 +121,54 @@ def float_text(x):
 
 
 def castable(source, target):
-    if "string" in (source, target):
+    if vector_size(source) or vector_size(target):
+        return "list<float64>" in (source, target)
+    source, target = kind(source), kind(target)
+    if "string" in (source, target) or source == target == "decimal":
         return True
     return (source, target) in {("bool", "int64"), ("bool", "float64"), ("int64", "float64"), ("int64", "bool"), ("int64", "timestamp"),
+                                ("int64", "decimal"), ("float64", "decimal"), ("decimal", "int64"), ("decimal", "float64"),
                                 ("timestamp", "int64"), ("float64", "int64")}  # fmt: skip
 
 
-def cast(value, target):
+def decimal_text(value, scale):
+    units = abs(int(value * 10**scale))
+    text = str(units).rjust(scale + 1, "0")
+    text = text[: len(text) - scale] + ("." + text[len(text) - scale :] if scale else "")
+    return "-" + text if value < 0 else text
+
+
+def to_decimal(value, target):
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Fails
+    precision, scale = digits_and_scale(target)
+    units = math.floor(abs(Fraction(value)) * 10**scale + Fraction(1, 2))
+    if units >= 10**precision:
+        raise Fails
+    return Fraction(-units if value < 0 else units, 10**scale)
+
+
+def cast(value, source, target):
+    if vector_size(target):
+        if len(value) != vector_size(target) or None in value:
+            raise Fails
+        return value
+    if vector_size(source):
+        return value
+    if is_decimal(source) and target == "string":
+        return decimal_text(value, digits_and_scale(source)[1])
     if target == "string":
         return {bool: lambda v: "true" if v else "false", int: str, float: number_text, Time: time_text}[type(value)](value)
     if isinstance(value, str):
         return text_to(value, target)
+    if is_decimal(target):
+        return to_decimal(value, target)
     if target == "timestamp":
         return Time(value)
     if target == "bool":
         return value != 0
     if target == "float64":
-        return float(value)
+        return float(value) if isinstance(value, (bool, int)) else value.numerator / value.denominator
     if isinstance(value, Time):
         return value.us
     if isinstance(value, float) and not math.isfinite(value):
@@ -150,6 +183,8 @@ def text_to(text, target):
         return in_range(int(text))
     if target == "timestamp" and (t := parse_time(text)) is not None:
         return t
+    if is_decimal(target) and re.fullmatch(r"-?(\d+\.?\d*|\.\d+)", text, re.ASCII):
+        return to_decimal(Fraction(text), target)
     if target == "float64":
         if text in ("NaN", "Infinity", "-Infinity"):
             return float(text)
@@ -160,23 +195,35 @@ def text_to(text, target):
     raise Fails
 
 
-def shown(value):
+def shown(value, t):
     """As the golden files write it."""
     if value is None:
         return "null"
+    if element(t):
+        return "[" + ", ".join(shown(v, element(t)) for v in value) + "]"
+    if is_decimal(t):
+        return decimal_text(value, digits_and_scale(t)[1])
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     return {bool: lambda v: "true" if v else "false", int: str, float: float_text, Time: time_text}[type(value)](value)
 
 
-def read(text, kind):
+def read(text, t):
     if text == "null":
         return None
-    if kind == "string":
+    if element(t):
+        inner = element(t)
+        if kind(t) == "map":
+            pairs = re.findall(r'("(?:[^"\\]|\\.)*"): ?("(?:[^"\\]|\\.)*"|[^,}]+)', text)
+            return {json.loads(k): read(v.strip(), inner) for k, v in pairs}
+        return [read(v.strip(), inner) for v in re.findall(r'"(?:[^"\\]|\\.)*"|[^,\[\]]+', text) if v.strip()]
+    if is_decimal(t):
+        return Fraction(text)
+    if t == "string":
         return json.loads(text)
-    if kind == "timestamp":
+    if t == "timestamp":
         return Time(int(text[1:].removesuffix("us"))) if text.startswith("@") else parse_time(text)
-    return {"bool": lambda t: t == "true", "int64": int, "float64": float}[kind](text)
+    return {"bool": lambda v: v == "true", "int64": int, "float64": float}[t](text)
 
 
 # ---- XXH64, seed 0

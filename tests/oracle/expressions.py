@@ -14,7 +14,9 @@ import unicodedata
 from fractions import Fraction
 
 import reals
+from expression_nested import fitted, form
 from expression_syntax import parse
+from expression_types import common_type, decimal, is_decimal, kind, product_type, remainder_type, sum_type, widens
 from expression_values import Fails, Time, cast, castable, in_range, xxh64
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
@@ -253,18 +255,31 @@ for _part in ("year", "iso_year", "quarter", "month", "week", "day", "day_of_wee
 class Typed:
     type: str | None  # None: the word null
     run: object
+    whole: int | None = None  # of a literal int64
 
     def to(self, wanted):
-        if self.type == I and wanted == F:
-            return Typed(F, lambda row: None if (v := self.run(row)) is None else float(v))
-        assert self.type in (None, wanted), f"{self.type} is no {wanted}"
-        return Typed(wanted, self.run)
+        if self.type in (None, wanted):
+            return Typed(wanted, self.run)
+        if self.whole is not None and is_decimal(wanted):
+            return Typed(wanted, lambda row: Fraction(self.whole))
+        assert widens(self.type, wanted), f"{self.type} is no {wanted}"
+        convert = reals.to_float if wanted == F else Fraction
+        return Typed(wanted, lambda row: None if (v := self.run(row)) is None else convert(v))
+
+    def as_decimal(self):
+        if self.type is None:
+            return decimal(1, 0)
+        if is_decimal(self.type):
+            return self.type
+        return decimal(len(str(abs(self.whole))) if self.whole is not None else 19, 0)
 
 
 def common(parts):
     types = {p.type for p in parts if p.type is not None}
-    if types == {I, F}:
+    if len(types) > 1 and F in types:
         return F
+    if len(types) > 1:
+        return functools.reduce(common_type, (p.as_decimal() for p in parts if p.type is not None))
     (only,) = types
     return only
 
@@ -289,10 +304,14 @@ def evaluated(parts, row):
 
 
 def call(name, parts):
+    found = form(name, [p.type for p in parts])
+    if found:
+        types, out, function = found
+        return strict(out, [p.to(t) for p, t in zip(parts, types, strict=True)], function)
     overloads = [o for o in FUNCTIONS[name] if len(o[0]) == len(parts)]
-    for widen in (False, True):
+    for widen in (False, True) if name not in ("hash", "bucket") else (False,):
         for types, out, function in overloads:
-            if all(p.type in (None, t) or (widen and p.type == I and t == F) for p, t in zip(parts, types, strict=True)):
+            if all(p.type in (None, t) or (widen and widens(p.type, t)) for p, t in zip(parts, types, strict=True)):
                 return strict(out, [p.to(t) for p, t in zip(parts, types, strict=True)], function)
     raise AssertionError(f"{name} does not take {[p.type for p in parts]}")
 
@@ -326,6 +345,9 @@ def arithmetic(op, a, b):
         return strict(I, [a, b], lambda x, y: in_range(x.us - y.us))
     if a.type == T and op in "+-":
         return strict(T, [a, b.to(I)], lambda x, n: in_range(Time(x.us + n if op == "+" else x.us - n)))
+    types = {p.type for p in (a, b)} - {None}
+    if any(is_decimal(t) for t in types) and F not in types:
+        return decimal_arithmetic(op, a, b)
     t, (a, b) = alike([a, b])
     if op == "/":
         return strict(F, [a.to(F), b.to(F)], divide)
@@ -333,6 +355,36 @@ def arithmetic(op, a, b):
         return strict(t, [a, b], modulo)
     plain = {"+": lambda x, y: x + y, "-": lambda x, y: x - y, "*": times_float if t == F else lambda x, y: x * y}[op]
     return strict(t, [a, b], plain if t == F else lambda x, y: in_range(plain(x, y)))
+
+
+def decimal_arithmetic(op, a, b):
+    x, y = a.as_decimal(), b.as_decimal()
+    parts = [a.to(x), b.to(y)]
+    if op == "/":
+        return strict(F, parts, lambda v, w: None if w == 0 else reals.to_float(v / w))
+    if op in ("%", "mod"):
+        out = remainder_type(x, y)
+        return strict(out, parts, lambda v, w: None if w == 0 else fitted(v - w * math.trunc(v / w), out))
+    out = product_type(x, y) if op == "*" else sum_type(x, y)
+    run = {"+": lambda v, w: v + w, "-": lambda v, w: v - w, "*": lambda v, w: v * w}[op]
+    return strict(out, parts, lambda v, w: fitted(run(v, w), out))
+
+
+WIDTH = {"bool": 1, "int64": 8, "float64": 8, "timestamp": 8, "decimal": 16, "string": 4}
+
+
+def make_list(parts):
+    """Its packed form has at most 1 MiB: a count, a bit and a slot for each element, the texts."""
+    t, parts = alike(parts)
+
+    def run(row):
+        values = evaluated(parts, row)
+        size = 4 + (len(values) + 7) // 8 + WIDTH[kind(t)] * len(values) + sum(len(v.encode()) for v in values if isinstance(v, str))
+        if size > LONGEST:
+            raise Fails
+        return values
+
+    return Typed(f"list<{t}>", run)
 
 
 def attempt(part, row):
@@ -426,11 +478,11 @@ def joined(parts, separator):
 def cast_to(part, wanted, trying):
     if part.type in (None, wanted):
         return Typed(wanted, part.run)
-    assert castable(part.type, wanted)
+    assert castable(part.type, wanted), f"{part.type} to {wanted}"
 
     def convert(value):
         try:
-            return cast(value, wanted)
+            return cast(value, part.type, wanted)
         except Fails:
             if trying:
                 return None
@@ -447,7 +499,7 @@ def compile_ast(ast, types):
     kind, *rest = ast
     if kind == "literal":
         t, value = rest
-        return Typed(t, lambda row: value)
+        return Typed(t, lambda row: value, value if t == I else None)
     if kind == "name":
         (name,) = rest
         return Typed(types[name], lambda row: row[name])
@@ -469,7 +521,7 @@ def compile_ast(ast, types):
         case "distinct":
             return distinct(*parts)
         case "neg":
-            return strict(parts[0].type, parts, (lambda x: -x) if parts[0].type == F else lambda x: in_range(-x))
+            return strict(parts[0].type, parts, (lambda x: -x) if parts[0].type != I else lambda x: in_range(-x))
         case "case" | "if":
             return cases(parts)
         case "coalesce":
@@ -482,6 +534,8 @@ def compile_ast(ast, types):
             return try_all(parts[0])
         case "concat":
             return joined(parts, None)
+        case "[...]":
+            return make_list(parts)
         case "concat_ws":
             return joined(parts[1:], parts[0])
     return call(name, parts)
