@@ -117,13 +117,11 @@ std::optional<std::string> padding(Text s, int64_t n, Text fill) {
   std::string out;
   const int64_t missing = n - text_length(s);
   if (fill.empty()) return out;
-  size_t at = 0;
-  for (int64_t i = 0; i < missing; ++i) {
-    const size_t bytes = point_bytes(fill.substr(at));
-    if (s.size() + out.size() + bytes > kTextBytesMax) return std::nullopt;
-    out.append(fill.substr(at, bytes));
-    at = at + bytes == fill.size() ? 0 : at + bytes;
-  }
+  const int64_t points = text_length(fill), whole = missing / points;
+  if (whole > static_cast<int64_t>(kTextBytesMax / fill.size())) return std::nullopt;
+  for (int64_t i = 0; i < whole; ++i) out.append(fill);
+  out.append(text_part(fill, 1, missing % points));
+  if (s.size() + out.size() > kTextBytesMax) return std::nullopt;
   return out;
 }
 OrFails<Text> pad(Text s, int64_t n, Text fill, bool left, StringArena& arena) {
