@@ -349,13 +349,15 @@ class Step {
 
 std::string failure_reason(const ExprGraph& graph, uint32_t id) {
   const ExprNode& n = graph.node(id);
+  if (n.op == Op::kField) return fmt::format("'{}' has no value: it is ERROR or OVERFLOW", n.field);
   std::string what = n.type == TypeKind::kDecimal ? fmt::format("more digits than {} has", type_text(n.type)) : "int64 overflow";
   if (n.op == Op::kCast) return fmt::format("{}: {} value cannot be cast to {}", n.place, type_text(graph.node(n.args[0]).type), type_text(n.type));
   if (n.op == Op::kCall) what = n.function->fails;
   return fmt::format("{}: {} in '{}'", n.place, what, name_of(n));
 }
 
-void ExprEvaluator::run(const ExprGraph& graph, const std::vector<bool>& needed, std::span<const Column* const> fields, size_t rows, StringArena& arena) {
+void ExprEvaluator::run(const ExprGraph& graph, const std::vector<bool>& needed, std::span<const Column* const> fields, size_t rows, StringArena& arena,
+                        std::span<const std::vector<uint8_t>* const> failed) {
   const size_t nodes = graph.nodes().size();
   if (slots_.size() < nodes) slots_.resize(nodes);
   for (uint32_t id = 0; id < nodes; ++id) {
@@ -363,6 +365,9 @@ void ExprEvaluator::run(const ExprGraph& graph, const std::vector<bool>& needed,
     if (graph.node(id).op == Op::kField) {
       slots_[id].column = fields[id], slots_[id].stride = 1;
       slots_[id].errors.clear();
+      if (!failed.empty() && failed[id] != nullptr && !failed[id]->empty()) {
+        for (size_t r = 0; r < rows; ++r) slots_[id].errors.push_back(static_cast<uint16_t>((*failed[id])[r] != 0 ? id + 1 : 0));
+      }
     } else {
       Step(graph, slots_, id, rows, arena).run();
     }

@@ -33,7 +33,9 @@ std::string failure_reason(const ExprGraph& graph, uint32_t node);
 class ExprEvaluator {
  public:
   // Computes every node marked in `needed`. `fields[id]` is the column of field node `id`. Texts made go into `arena`.
-  void run(const ExprGraph& graph, const std::vector<bool>& needed, std::span<const Column* const> fields, size_t rows, StringArena& arena);
+  // `failed`: none, or for each node none or the rows of a field that have failed before (with a 1 per row).
+  void run(const ExprGraph& graph, const std::vector<bool>& needed, std::span<const Column* const> fields, size_t rows, StringArena& arena,
+           std::span<const std::vector<uint8_t>* const> failed = {});
   const ExprColumn& at(uint32_t node) const { return slots_[node]; }
 
  private:
