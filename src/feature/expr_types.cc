@@ -1,4 +1,4 @@
-// Typing: which operators and functions exist for which types. Nothing converts by itself except int64 to float64.
+// Typing: which operators and functions exist for which types. Nothing converts by itself but numbers, which widen.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -47,6 +47,15 @@ uint8_t digits_of(int64_t value) {
   return digits;
 }
 
+// The value of an int64 literal, else null.
+const int64_t* whole_literal(const ExprNode& n) {
+  return n.op == Op::kLiteral && n.type == TypeKind::kInt64 ? std::get_if<int64_t>(&n.literal) : nullptr;
+}
+bool fits_literal(const ExprNode& n, const Type& wanted) {
+  const int64_t* whole = whole_literal(n);
+  return whole && wanted == TypeKind::kDecimal && digits_of(*whole) <= wanted.precision - wanted.scale;
+}
+
 }  // namespace
 
 class ExprTyper {
@@ -72,11 +81,9 @@ class ExprTyper {
     const ExprNode& n = graph_.node(id);
     if (n.untyped_null) return make(at, {.op = Op::kLiteral, .type = wanted});
     if (n.type == wanted) return id;
-    const auto* whole = std::get_if<int64_t>(&n.literal);
-    const bool literal = n.op == Op::kLiteral && n.type == TypeKind::kInt64 && whole;
-    if (literal && wanted == TypeKind::kFloat64) return make(at, {.op = Op::kLiteral, .type = wanted, .literal = static_cast<double>(*whole)});
-    if (literal && wanted == TypeKind::kDecimal && digits_of(*whole) <= wanted.precision - wanted.scale)
-      return make(at, {.op = Op::kLiteral, .type = wanted, .literal = std::to_string(*whole)});
+    const int64_t* whole = whole_literal(n);
+    if (whole && wanted == TypeKind::kFloat64) return make(at, {.op = Op::kLiteral, .type = wanted, .literal = static_cast<double>(*whole)});
+    if (fits_literal(n, wanted)) return make(at, {.op = Op::kLiteral, .type = wanted, .literal = std::to_string(*whole)});
     if (widens(n.type, wanted)) return make(at, {.op = Op::kCast, .type = wanted, .args = {id}});
     return fail(at, fmt::format("{} is {}, not {}{}", what, type_text(n.type), type_text(wanted),
                                 castable(n.type, wanted) ? fmt::format("; convert it with cast(... as {})", type_text(wanted)) : ""));
@@ -131,8 +138,8 @@ class ExprTyper {
   // An int64 that meets a decimal: a literal has as many digits as it shows, any other 19.
   Type as_decimal(const ExprNode& n) const {
     if (n.type == TypeKind::kDecimal) return n.type;
-    const auto* whole = std::get_if<int64_t>(&n.literal);
-    return Type::decimal(n.op == Op::kLiteral && whole ? digits_of(*whole) : uint8_t{19}, 0);
+    const int64_t* whole = whole_literal(n);
+    return Type::decimal(whole ? digits_of(*whole) : uint8_t{19}, 0);
   }
 
   // The common type of `args`: all equal, or numbers, which widen. Untyped nulls follow the others.
@@ -304,7 +311,7 @@ class ExprTyper {
   bool accepts(const Signature& s, const std::vector<uint32_t>& args, bool widening) const {
     for (size_t i = 0; i < args.size(); ++i) {
       const ExprNode& n = graph_.node(args[i]);
-      if (!n.untyped_null && n.type != s.in[i] && !(widening && widens(n.type, s.in[i]))) return false;
+      if (!n.untyped_null && n.type != s.in[i] && !(widening && (widens(n.type, s.in[i]) || fits_literal(n, s.in[i])))) return false;
     }
     return true;
   }
