@@ -44,16 +44,17 @@ std::optional<int128> decimal_of_text(std::string_view text, int precision, int 
     for (size_t i = 0; i < part.size(); ++i) {
       if (part[i] < '0' || part[i] > '9') return false;
       if (i >= take) continue;
-      units = units * 10 + (part[i] - '0');
-      if (units >= end) return false;  // so it never overflows
+      const int digit = part[i] - '0';
+      if (units > (end - 1 - digit) / 10) return false;
+      units = units * 10 + digit;
     }
     return true;
   };
   const auto kept = static_cast<size_t>(scale);
   if (!digits(whole, whole.size()) || !digits(decimals, kept)) return std::nullopt;
   for (size_t i = decimals.size(); i < kept; ++i) {
+    if (units > (end - 1) / 10) return std::nullopt;
     units *= 10;
-    if (units >= end) return std::nullopt;
   }
   if (decimals.size() > kept && decimals[kept] >= '5') ++units;
   if (units >= end) return std::nullopt;

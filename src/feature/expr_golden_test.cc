@@ -324,6 +324,16 @@ TEST(ExprGolden, EveryFileHoldsAndEveryFunctionIsStated) {
   for (int op = 0; op <= static_cast<int>(Op::kCall); ++op) EXPECT_TRUE(used.ops.contains(static_cast<Op>(op))) << "operator " << op;
 }
 
+// Other files than the kept ones: tests/oracle/test_expressions.py writes random expressions and has them checked here.
+TEST(ExprGolden, FilesOfMsExpressionsHold) {
+  const char* const folder = std::getenv("MS_EXPRESSIONS");
+  if (folder == nullptr) GTEST_SKIP() << "MS_EXPRESSIONS names no folder";
+  Used used;
+  size_t files = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) GoldenFile(entry.path(), used), ++files;
+  EXPECT_GT(files, 0u);
+}
+
 TEST(ExprGolden, EveryFunctionHasALineInTheDocuments) {
   const std::string page = read_file(fs::path(MS_SOURCE_DIR) / "docs/expressions.md");
   for (const std::string& name : function_names()) {

@@ -1,15 +1,17 @@
 """Random expressions over random rows, with the values that the reference gives them.
 
     python random_expressions.py > ../golden/expressions/random.etest
+    python random_expressions.py SEED           others
 """
 
 import random
+import sys
 
 from expression_golden import answers
 from expression_values import read
 from expressions import FUNCTIONS
 
-LINES, ROWS = 900, 9
+LINES, ROWS, SEED = 900, 9, 20261125
 INTS = ["0", "1", "-1", "2", "7", "-3", "1000000", "9223372036854775807", "-9223372036854775808", "4611686018427387904", "null"]
 FLOATS = ["0.0", "-0.0", "1.5", "-2.25", "0.1", "1e308", "5e-324", "NaN", "Infinity", "-Infinity", "3.141592653589793", "1e-10", "100.0", "null"]
 TEXTS = ['""', '"a"', '"Hello World"', '" pad "', '"äÖ日本🙂"', '"a,b,,c"', '"12"', '"-0.5"', '"true"', '"2026-01-01"', '"\\"q\\""', "null"]
@@ -98,8 +100,8 @@ class Writer:
         return f"{name}({', '.join(self.of(t, depth) for t in types)})"
 
 
-def main():
-    writer = Writer(20261125)
+def main(seed):
+    writer = Writer(seed)
     rows = [{} for _ in range(ROWS)]
     print("# Random expressions over random rows, written by tests/oracle/random_expressions.py.\nrows")
     for name, (kind, values) in COLUMNS.items():
@@ -125,4 +127,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else SEED)

@@ -220,7 +220,9 @@ def atan2(y, x):
     if x == 0 or y == 0 or math.isinf(x) or math.isinf(y):
         return special_atan2(y, x)
     with digits(DIGITS + 20):
-        angle = arctan(abs(Decimal(y)) / abs(Decimal(x)))
+        ratio = abs(Decimal(y)) / abs(Decimal(x))
+        # Below its argument by a cube that no number of digits here shows, and that decides a tie.
+        angle = arctan(ratio) if ratio > Decimal("1e-50") else ratio * (1 - Decimal("1e-80"))
         if x < 0:
             angle = pi(DIGITS + 20) - angle
     return math.copysign(to_float(angle), y)
@@ -281,6 +283,9 @@ def haversine(latitude1, longitude1, latitude2, longitude2):
         (s1, c1), (s2, c2) = sin_cos(a1), sin_cos(a2)
         c1, c2 = (0 if abs(latitude) == 90 else c for latitude, c in ((latitude1, c1), (latitude2, c2)))
         whole_turns = (Fraction(longitude2) - Fraction(longitude1)) % 360 == 0
+        north, east = a2 - a1, (o2 - o1) * c1
+        if max(abs(north), abs(o2 - o1)) < Decimal("1e-30"):  # flat, but for its square
+            return to_float((north * north + east * east).sqrt() * Decimal("6371008.8"))
         cosine = s1 * s2 + c1 * c2 * (1 if whole_turns else sin_cos(o2 - o1)[1])
         if whole_turns and latitude1 == latitude2 or latitude1 == latitude2 and abs(latitude1) == 90:
             return 0.0
