@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "codec/decimal_text.h"
+#include "codec/json_guess.h"
 #include "codec/json_nested.h"
 #include "codec/json_walk.h"
 
@@ -35,7 +36,7 @@ std::string_view json_type_name(simdjson::simdjson_result<od::json_type> type) {
 
 class Decoder final : public JsonDecoder {
  public:
-  explicit Decoder(std::vector<JsonField> fields) : shape_(std::move(fields)), walk_(shape_) {
+  explicit Decoder(std::vector<JsonField> fields) : shape_(std::move(fields)), walk_(shape_), guess_(shape_) {
     CHECK(fields_.size() <= 1'000);
     for (uint32_t f = 0; f < fields_.size(); ++f)
       if (fields_[f].required) required_.push_back(f);
@@ -48,7 +49,7 @@ class Decoder final : public JsonDecoder {
 
   std::optional<std::string> decode(std::string_view value, size_t readable_after, ColumnBatch& batch, size_t row) override {
     batch_ = &batch, row_ = row;
-    if (readable_after >= simdjson::SIMDJSON_PADDING && quick(value)) return std::nullopt;
+    if (readable_after >= simdjson::SIMDJSON_PADDING && (guess(value) || quick(value))) return std::nullopt;
     // From a copy: too little behind the value, or it is malformed, where simdjson's verdict can depend on the bytes behind
     // it. A verdict must be a function of the record alone.
     if (copy_.size() < value.size() + simdjson::SIMDJSON_PADDING) copy_.resize(value.size() * 2 + simdjson::SIMDJSON_PADDING);
@@ -60,13 +61,29 @@ class Decoder final : public JsonDecoder {
     return std::move(reason_);
   }
 
+  uint64_t guessed() const override { return guessed_; }
+
  private:
+  bool guess(std::string_view value) {
+    static_assert(JsonGuess::kReadable <= simdjson::SIMDJSON_PADDING);
+    if (!guess_.ready()) return false;
+    if (guess_.run(value, *batch_, row_) && required_are_there()) {
+      ++guessed_;
+      return true;
+    }
+    clear_row();
+    return false;
+  }
+
   // Places that stage 1 finds, and the walk over them. False: careful() decides.
   bool quick(std::string_view value) {
     if (value.empty() || !stage1_.allocated(value.size())) return false;
     const auto& stage1 = stage1_.parser;
     if (stage1->stage1(reinterpret_cast<const uint8_t*>(value.data()), value.size(), simdjson::stage1_mode::regular)) return false;
-    return walk_.run(value.data(), {stage1->structural_indexes.get(), stage1->n_structural_indexes}, *batch_, row_) && required_are_there();
+    const std::span<const uint32_t> places(stage1->structural_indexes.get(), stage1->n_structural_indexes);
+    if (!walk_.run(value.data(), places, *batch_, row_) || !required_are_there()) return false;
+    guess_.learn(value, places);
+    return true;
   }
 
   bool careful(const char* data, size_t size) {
@@ -333,6 +350,8 @@ class Decoder final : public JsonDecoder {
 
   JsonShape shape_;
   JsonWalk walk_;
+  JsonGuess guess_;
+  uint64_t guessed_ = 0;
   JsonNested nested_;
   const std::vector<JsonField>& fields_ = shape_.fields();
   std::vector<uint32_t> required_;

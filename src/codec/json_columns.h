@@ -40,6 +40,9 @@ class JsonDecoder {
   // nullopt: done. Else the reason why the record cannot be decoded, "json: ..." or "event_time: ...", and the row's slots
   // are null.
   virtual std::optional<std::string> decode(std::string_view value, size_t readable_after, ColumnBatch& batch, size_t row) = 0;
+
+  // Of all records so far, those that were taken as one like the record before (json_guess.h).
+  virtual uint64_t guessed() const = 0;
 };
 
 }  // namespace ms

@@ -33,12 +33,15 @@ uint32_t JsonShape::child(uint32_t of, std::string_view name) {
   return id;
 }
 
+int32_t JsonShape::child_named(uint32_t member, std::string_view name) const {
+  for (const uint32_t c : members_[member].children)
+    if (members_[c].name == name) return static_cast<int32_t>(c);
+  return kNobody;
+}
+
 int32_t JsonShape::find(uint32_t member, size_t position, const char* raw, std::string_view name) {
-  Member& m = members_[member];
-  int32_t child = kNobody;
-  for (const uint32_t c : m.children)
-    if (members_[c].name == name) child = static_cast<int32_t>(c);
-  remember(m, position, raw, name, child);
+  const int32_t child = child_named(member, name);
+  remember(members_[member], position, raw, name, child);
   return child;
 }
 

@@ -46,7 +46,8 @@ class JsonShape {
     const Member::Seen& seen = m.seen[position];
     return seen.size != 0 && equal_prefix(raw, seen.raw, seen.size) ? &seen.child : nullptr;
   }
-  // The child of that name, or kNobody; `raw`, where the name stands, is remembered for seen() unless it has escapes.
+  int32_t child_named(uint32_t member, std::string_view name) const;  // or kNobody
+  // The same; `raw`, where the name stands, is remembered for seen() unless it has escapes.
   int32_t find(uint32_t member, size_t position, const char* raw, std::string_view name);
 
  private:

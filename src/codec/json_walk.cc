@@ -49,6 +49,22 @@ bool text(std::string_view token, std::string_view& out) {
   return !has_json_escape(out);
 }
 
+bool time(const JsonField& field, std::string_view token, int64_t& us) {
+  std::string_view written;
+  if (field.time == JsonTime::kRfc3339) {
+    if (!text(token, written)) return false;
+    const auto parsed = parse_time(written);
+    if (parsed) us = *parsed;
+    return parsed.has_value();
+  }
+  const int64_t scale = field.time == JsonTime::kSeconds ? kMicrosPerSecond : field.time == JsonTime::kMillis ? kMicrosPerMilli : 1;
+  if (int64_t whole = 0; integer(token, whole)) return !__builtin_mul_overflow(whole, scale, &us);
+  if (!is_json_number(token)) return false;
+  const auto exact = scaled_decimal(token, time_digits(field.time));
+  if (exact) us = *exact;
+  return exact.has_value();
+}
+
 bool decimal(std::string_view token, const Type& type, int128& units) {
   if (token[0] == '"' && !text(token, token)) return false;
   return parse_decimal(token, type, units) == DecimalFault::kNone;
@@ -140,6 +156,37 @@ bool has_json_escape(std::string_view text) {
   return (static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('\\')))) & inside) != 0;
 }
 
+bool json_scalar(const JsonField& field, std::string_view token, Column& c, size_t row) {
+  bool done = false;
+  switch (c.type) {
+    case TypeKind::kInt64:
+      done = integer(token, c.ints[row]);
+      break;
+    case TypeKind::kFloat64:
+      if (const auto value = json_real(token)) c.floats[row] = *value, done = true;
+      break;
+    case TypeKind::kBool:
+      c.bools[row] = token == "true" ? 1 : 0;
+      done = token == "true" || token == "false";
+      break;
+    case TypeKind::kString:
+      done = text(token, c.strings[row]);
+      break;
+    case TypeKind::kTimestamp:
+      done = time(field, token, c.ints[row]);
+      break;
+    case TypeKind::kDecimal:
+      done = decimal(token, c.type, c.decimals[row]);
+      break;
+    case TypeKind::kList:
+    case TypeKind::kVector:
+    case TypeKind::kMap:
+      break;
+  }
+  if (done) c.set_valid(row);
+  return done;
+}
+
 inline int32_t JsonWalk::which(uint32_t member, size_t position) {
   const char* key = place(at_);
   const char* colon = place(at_ + 1);
@@ -182,7 +229,7 @@ inline bool JsonWalk::take(uint32_t id) {
   if (token == "null") return forget(id), true;
   if (!m.children.empty()) return false;
   for (const uint32_t f : m.fields)
-    if (!scalar(f, token)) return false;
+    if (!json_scalar(shape_.fields()[f], token, batch_->columns[f], row_)) return false;
   return true;
 }
 
@@ -210,48 +257,6 @@ void JsonWalk::forget(uint32_t id) {
   const JsonShape::Member& m = shape_.member(id);
   for (const uint32_t f : m.fields) set_null_slot(batch_->columns[f], row_);
   for (const uint32_t c : m.children) forget(c);
-}
-
-inline bool JsonWalk::scalar(uint32_t f, std::string_view token) {
-  Column& c = batch_->columns[f];
-  bool done = false;
-  switch (c.type) {
-    case TypeKind::kInt64: done = integer(token, c.ints[row_]); break;
-    case TypeKind::kFloat64:
-      if (const auto value = json_real(token)) c.floats[row_] = *value, done = true;
-      break;
-    case TypeKind::kBool:
-      c.bools[row_] = token == "true" ? 1 : 0;
-      done = token == "true" || token == "false";
-      break;
-    case TypeKind::kString: done = text(token, c.strings[row_]); break;
-    case TypeKind::kTimestamp: done = time(shape_.fields()[f], token, c.ints[row_]); break;
-    case TypeKind::kDecimal:
-      done = decimal(token, c.type, c.decimals[row_]);
-      break;
-    case TypeKind::kList:
-    case TypeKind::kVector:
-    case TypeKind::kMap:
-      break;
-  }
-  if (done) c.set_valid(row_);
-  return done;
-}
-
-bool JsonWalk::time(const JsonField& field, std::string_view token, int64_t& us) const {
-  std::string_view written;
-  if (field.time == JsonTime::kRfc3339) {
-    if (!text(token, written)) return false;
-    const auto parsed = parse_time(written);
-    if (parsed) us = *parsed;
-    return parsed.has_value();
-  }
-  const int64_t scale = field.time == JsonTime::kSeconds ? kMicrosPerSecond : field.time == JsonTime::kMillis ? kMicrosPerMilli : 1;
-  if (int64_t whole = 0; integer(token, whole)) return !__builtin_mul_overflow(whole, scale, &us);
-  if (!is_json_number(token)) return false;
-  const auto exact = scaled_decimal(token, time_digits(field.time));
-  if (exact) us = *exact;
-  return exact.has_value();
 }
 
 bool JsonWalk::run(const char* data, std::span<const uint32_t> places, ColumnBatch& batch, size_t row) {

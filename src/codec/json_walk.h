@@ -27,6 +27,10 @@ void set_null_slot(Column& column, size_t row);
 // Whether `text` holds a backslash. Reads JsonShape::kReadable bytes.
 bool has_json_escape(std::string_view text);
 
+// Puts a value that is neither an array nor an object into its column; strings with their quotes, and what has escapes is not taken.
+// False: it is none of the field's type (null too), or only the careful way knows. Eight bytes behind the token must be readable.
+bool json_scalar(const JsonField& field, std::string_view token, Column& column, size_t row);
+
 class JsonWalk {
  public:
   explicit JsonWalk(JsonShape& shape) : shape_(shape) {}
@@ -44,8 +48,6 @@ class JsonWalk {
   bool skip();
   bool take(uint32_t member);
   bool nested(uint32_t member);
-  bool scalar(uint32_t field, std::string_view token);
-  bool time(const JsonField& field, std::string_view token, int64_t& us) const;
   void forget(uint32_t member);
 
   JsonShape& shape_;
