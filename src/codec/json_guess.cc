@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstring>
 
+#include "base/types.h"
 #include "codec/json_walk.h"
 #include "codec/utf8.h"
 
@@ -52,67 +53,94 @@ bool JsonGuess::run(std::string_view record, ColumnBatch& batch, size_t row) {
 }
 
 inline bool JsonGuess::matches(std::string_view record, ColumnBatch& batch, size_t row) {
-  if (record.size() > kRecordBytesMax || record.size() < first_.size || !find_quotes(record)) return false;
+  if (record.size() > kRecordBytesMax || record.size() < first_.size || !find_texts(record)) return false;
   const char* const data = record.data();
   const char* const end = data + record.size();
-  if (!same(data, first_.bytes.data(), first_.size)) return false;
+  const char* const texts = texts_.data();
+  if (!same(data, texts + first_.at, first_.size)) return false;
   const char* from = data + first_.size;
+  const uint32_t* quote = at_ + 1;  // the first is that of first_
   for (const Value& value : values_) {
     const Text& behind = value.behind;
-    const char* const to = behind.quoted ? data + at_[behind.quote] - behind.quote_at : end - behind.size;
+    const char* const to = data + *quote++ - behind.quote_at;
     if (to < from || static_cast<size_t>(end - to) < behind.size) return false;
-    if (!same(to, behind.bytes.data(), behind.size)) return false;
+    if (!same(to, texts + behind.at, behind.size)) return false;
     if (!take(value, from, to, batch, row)) return false;
     from = to + behind.size;
   }
   return from == end;
 }
 
-// Their places; false: there are more or fewer than wanted, or bytes that do not belong here.
-inline bool JsonGuess::find_quotes(std::string_view record) {
+// The first quote of every text; false: there are more or fewer quotes than wanted, or bytes that do not belong here.
+inline bool JsonGuess::find_texts(std::string_view record) {
   const __m256i quote = _mm256_set1_epi8('"');
   __m256i odd = _mm256_setzero_si256(), all = odd;
   uint32_t* out = at_;
-  const auto flatten = [&](size_t base, uint64_t bits) {
-    const auto count = static_cast<size_t>(std::popcount(bits));
-    for (size_t i = 0; i < count; i += 8) {
-      for (size_t k = 0; k < 8; ++k) out[i + k] = static_cast<uint32_t>(base + _tzcnt_u64(bits)), bits = _blsr_u64(bits);
+  uint32_t seen = 0;
+  const auto take_quotes = [&](size_t base, uint64_t bits) {
+    uint64_t begins;
+    std::memcpy(&begins, begins_ + seen / 8, 8);
+    seen += static_cast<uint32_t>(std::popcount(bits));
+    const uint32_t before = seen - static_cast<uint32_t>(std::popcount(bits));
+    uint64_t first = _pdep_u64(begins >> before % 8, bits);
+    const auto count = static_cast<size_t>(std::popcount(first));
+    for (size_t i = 0; i < count; i += 6) {
+      for (size_t k = 0; k < 6; ++k) out[i + k] = static_cast<uint32_t>(base + _tzcnt_u64(first)), first = _blsr_u64(first);
     }
     out += count;
   };
+  // Of 64 bytes 57 may be quotes: so many bits of begins_ come with one load.
+  const auto may_go_on = [&](uint64_t bits) { return seen <= quotes_ && std::popcount(bits) <= 57; };
   size_t at = 0;
   for (; at + 64 <= record.size(); at += 64) {
     const __m256i low = load(record.data() + at), high = load(record.data() + at + kBlock);
     odd = _mm256_or_si256(odd, _mm256_or_si256(odd_bytes(low), odd_bytes(high)));
     all = _mm256_or_si256(all, _mm256_or_si256(low, high));
-    if (out - at_ > static_cast<ptrdiff_t>(quotes_)) return false;
-    flatten(at, mask(_mm256_cmpeq_epi8(low, quote)) | static_cast<uint64_t>(mask(_mm256_cmpeq_epi8(high, quote))) << kBlock);
+    const uint64_t bits = mask(_mm256_cmpeq_epi8(low, quote)) | static_cast<uint64_t>(mask(_mm256_cmpeq_epi8(high, quote))) << kBlock;
+    if (!may_go_on(bits)) return false;
+    take_quotes(at, bits);
   }
   const __m256i low = load(record.data() + at), high = load(record.data() + at + kBlock);
-  if (out - at_ > static_cast<ptrdiff_t>(quotes_)) return false;
   const auto left = static_cast<uint32_t>(record.size() - at);
   const auto inside = [left](uint32_t a, uint32_t b) { return _bzhi_u64(a | static_cast<uint64_t>(b) << kBlock, left); };
-  flatten(at, inside(mask(_mm256_cmpeq_epi8(low, quote)), mask(_mm256_cmpeq_epi8(high, quote))));
-  if (out - at_ != static_cast<ptrdiff_t>(quotes_)) return false;
+  const uint64_t bits = inside(mask(_mm256_cmpeq_epi8(low, quote)), mask(_mm256_cmpeq_epi8(high, quote)));
+  if (!may_go_on(bits)) return false;
+  take_quotes(at, bits);
+  if (seen != quotes_) return false;
+  if (!ends_quoted_ && record.size() < values_.back().behind.size) return false;
+  if (!ends_quoted_) *out = static_cast<uint32_t>(record.size() - values_.back().behind.size);
   if (mask(odd) != 0 || inside(mask(odd_bytes(low)), mask(odd_bytes(high))) != 0) return false;
   const bool ascii = mask(all) == 0 && inside(mask(low), mask(high)) == 0;
   return ascii || !first_not_utf8(record);
 }
 
 inline bool JsonGuess::take(const Value& value, const char* from, const char* to, ColumnBatch& batch, size_t row) const {
-  if (!value.is_string && value.fields.empty()) return is_word(from, to);
-  for (const uint32_t f : value.fields) {
-    Column& c = batch.columns[f];
-    if (value.is_string && c.type == TypeKind::kString) {
-      c.strings[row] = {from, to};
-      c.set_valid(row);
-      continue;
+  int64_t whole = 0;
+  switch (value.take) {
+    case Take::kAnyString: return true;
+    case Take::kAnyWord: return is_word(from, to);
+    case Take::kString: batch.columns[value.field].strings[row] = {from, to}; break;
+    case Take::kInt64:
+    case Take::kMicros:
+    case Take::kMillis: {
+      if (from == to || !json_integer({from, to}, whole)) return take_other(value, from, to, batch, row);
+      if (value.take == Take::kMillis && __builtin_mul_overflow(whole, kMicrosPerMilli, &whole)) return false;
+      batch.columns[value.field].ints[row] = whole;
+      break;
     }
-    if (from == to && !value.is_string) return false;
-    const std::string_view token = value.is_string ? std::string_view(from - 1, to + 1) : std::string_view(from, to);
-    if (json_scalar(shape_.fields()[f], token, c, row)) continue;
+    case Take::kOther: return take_other(value, from, to, batch, row);
+  }
+  batch.columns[value.field].set_valid(row);
+  return true;
+}
+
+bool JsonGuess::take_other(const Value& value, const char* from, const char* to, ColumnBatch& batch, size_t row) const {
+  if (from == to && !value.is_string) return false;
+  const std::string_view token = value.is_string ? std::string_view(from - 1, to + 1) : std::string_view(from, to);
+  for (const uint32_t f : value.fields) {
+    if (json_scalar(shape_.fields()[f], token, batch.columns[f], row)) continue;
     if (token != "null") return false;
-    set_null_slot(c, row);
+    set_null_slot(batch.columns[f], row);
   }
   return true;
 }
@@ -123,21 +151,36 @@ void JsonGuess::learn(std::string_view record, std::span<const uint32_t> places)
     --rest_;
     return;
   }
-  values_.clear(), quotes_ = 0;
+  values_.clear(), texts_.clear(), quotes_ = 0;
+  std::ranges::fill(begins_, uint8_t{0});
   if (dissect(record, places)) trust_ = kMissCosts;
   else rest_ = kRest;
 }
 
 bool JsonGuess::add_text(Text& text, std::string_view bytes) {
-  text.bytes = bytes;
-  text.bytes.resize((bytes.size() + kBlock - 1) / kBlock * kBlock);
-  text.size = static_cast<uint32_t>(bytes.size());
-  text.quote = quotes_;
   const size_t quote = bytes.find('"');
-  text.quoted = quote != std::string_view::npos;
-  text.quote_at = text.quoted ? static_cast<uint32_t>(quote) : 0;
+  ends_quoted_ = quote != std::string_view::npos;
+  text = {static_cast<uint32_t>(texts_.size()), static_cast<uint32_t>(bytes.size()), ends_quoted_ ? static_cast<uint32_t>(quote) : 0};
+  texts_ += bytes;
+  texts_.resize((texts_.size() + kBlock - 1) / kBlock * kBlock);
+  if (ends_quoted_) begins_[quotes_ / 8] = static_cast<uint8_t>(begins_[quotes_ / 8] | 1 << quotes_ % 8);
   quotes_ += static_cast<uint32_t>(std::ranges::count(bytes, '"'));
-  return quotes_ <= kQuotesMax;
+  return quotes_ < kQuotesMax;
+}
+
+void JsonGuess::add_value(bool is_string, std::span<const uint32_t> fields) {
+  Value& value = values_.emplace_back();
+  value.is_string = is_string;
+  value.fields.assign(fields.begin(), fields.end());
+  value.take = !fields.empty() ? Take::kOther : is_string ? Take::kAnyString : Take::kAnyWord;
+  if (fields.size() != 1) return;
+  value.field = fields[0];
+  const JsonField& field = shape_.fields()[value.field];
+  if (is_string && field.type == TypeKind::kString) value.take = Take::kString;
+  if (is_string) return;
+  if (field.type == TypeKind::kInt64) value.take = Take::kInt64;
+  if (field.type == TypeKind::kTimestamp && field.time == JsonTime::kMillis) value.take = Take::kMillis;
+  if (field.type == TypeKind::kTimestamp && field.time == JsonTime::kMicros) value.take = Take::kMicros;
 }
 
 // Values are the strings and scalars that are no names; all else is text between them.
@@ -179,13 +222,11 @@ bool JsonGuess::dissect(std::string_view record, std::span<const uint32_t> place
     const bool is_string = c == '"';
     if (is_string) token = token.substr(1, token.size() - 2);
     const auto from = static_cast<size_t>(token.data() - record.data());
-    if (values_.size() == kValuesMax || !add_text(*text, record.substr(text_from, from - text_from))) return false;
-    if (!values_.empty() && !text->quoted) return false;  // two scalars with no name between them
-    Value& value = values_.emplace_back();
-    value.is_string = is_string;
-    if (member > 0 && !shape_.member(static_cast<uint32_t>(member)).children.empty()) return false;  // null, where an object should be
-    if (member > 0 && levels.back().object) value.fields = shape_.member(static_cast<uint32_t>(member)).fields;
-    text_from = from + token.size(), text = &value.behind;
+    if (values_.size() == kValuesMax || !add_text(*text, record.substr(text_from, from - text_from)) || !ends_quoted_) return false;
+    const bool in_object = member > 0 && levels.back().object;
+    if (in_object && !shape_.member(static_cast<uint32_t>(member)).children.empty()) return false;  // null, where an object should be
+    add_value(is_string, in_object ? std::span<const uint32_t>(shape_.member(static_cast<uint32_t>(member)).fields) : std::span<const uint32_t>());
+    text_from = from + token.size(), text = &values_.back().behind;
   }
   return !values_.empty() && add_text(*text, record.substr(text_from));
 }

@@ -32,36 +32,42 @@ class JsonGuess {
   void learn(std::string_view record, std::span<const uint32_t> places);
 
  private:
-  // What stands before, between and behind the values.
+  // What stands before, between and behind the values. All but the last have a quote.
   struct Text {
-    std::string bytes;  // filled up to whole 32 bytes
+    uint32_t at = 0;        // in texts_, filled up to whole blocks
     uint32_t size = 0;
-    uint32_t quote = 0;     // its first quote is that one of the record
-    uint32_t quote_at = 0;  // and stands there in it
-    bool quoted = false;    // it has one; else it is at the record's end
+    uint32_t quote_at = 0;  // its first quote
   };
+  enum class Take : uint8_t { kAnyString, kAnyWord, kString, kInt64, kMicros, kMillis, kOther };
   struct Value {
     Text behind;
+    Take take = Take::kAnyWord;
     bool is_string = false;
-    std::vector<uint32_t> fields;
+    uint32_t field = 0;                 // of the quick kinds
+    std::vector<uint32_t> fields;       // of kOther
   };
-  static constexpr size_t kRecordBytesMax = 2048, kQuotesMax = 256, kValuesMax = 128;
+  static constexpr size_t kRecordBytesMax = 2048, kQuotesMax = 512, kValuesMax = 128;
   static constexpr int kTrustMax = 64, kMissCosts = 8;
   static constexpr uint32_t kRest = 64;  // records that go by before the next try
 
   bool matches(std::string_view record, ColumnBatch& batch, size_t row);
-  bool find_quotes(std::string_view record);
+  bool find_texts(std::string_view record);
   bool take(const Value& value, const char* from, const char* to, ColumnBatch& batch, size_t row) const;
+  bool take_other(const Value& value, const char* from, const char* to, ColumnBatch& batch, size_t row) const;
   bool dissect(std::string_view record, std::span<const uint32_t> places);
   bool add_text(Text& text, std::string_view bytes);
+  void add_value(bool is_string, std::span<const uint32_t> fields);
 
   const JsonShape& shape_;
+  std::string texts_;
   Text first_;
   std::vector<Value> values_;
-  uint32_t quotes_ = 0;  // of a record
+  bool ends_quoted_ = false;                  // the last text has a quote too
+  uint32_t quotes_ = 0;                       // of a record
+  uint8_t begins_[kQuotesMax / 8 + 8] = {};   // bit i: quote i is the first of a text
   int trust_ = 0;
   uint32_t rest_ = 0;
-  uint32_t at_[kQuotesMax + 64];  // where the quotes of the record at hand stand
+  uint32_t at_[kValuesMax + 80];              // where these quotes stand in the record at hand
 };
 
 }  // namespace ms

@@ -29,20 +29,6 @@ bool eight_digits(const char* at, size_t count, uint64_t& out) {
   return true;
 }
 
-// A JSON number without fraction and exponent, of at most 16 digits.
-bool integer(std::string_view token, int64_t& out) {
-  const bool negative = token[0] == '-';
-  const std::string_view digits = token.substr(negative ? 1 : 0);
-  if (digits.empty() || digits.size() > 16 || (digits[0] == '0' && digits.size() > 1)) return false;
-  const size_t low_count = std::min<size_t>(digits.size(), 8), high_count = digits.size() - low_count;
-  uint64_t low = 0, high = 0;
-  if (!eight_digits(digits.data() + high_count, low_count, low)) return false;
-  if (high_count != 0 && !eight_digits(digits.data(), high_count, high)) return false;
-  const auto value = static_cast<int64_t>(high * 100'000'000 + low);
-  out = negative ? -value : value;
-  return true;
-}
-
 bool text(std::string_view token, std::string_view& out) {
   if (token.size() < 2 || token.front() != '"' || token.back() != '"') return false;
   out = token.substr(1, token.size() - 2);
@@ -58,7 +44,7 @@ bool time(const JsonField& field, std::string_view token, int64_t& us) {
     return parsed.has_value();
   }
   const int64_t scale = field.time == JsonTime::kSeconds ? kMicrosPerSecond : field.time == JsonTime::kMillis ? kMicrosPerMilli : 1;
-  if (int64_t whole = 0; integer(token, whole)) return !__builtin_mul_overflow(whole, scale, &us);
+  if (int64_t whole = 0; json_integer(token, whole)) return !__builtin_mul_overflow(whole, scale, &us);
   if (!is_json_number(token)) return false;
   const auto exact = scaled_decimal(token, time_digits(field.time));
   if (exact) us = *exact;
@@ -71,6 +57,19 @@ bool decimal(std::string_view token, const Type& type, int128& units) {
 }
 
 }  // namespace
+
+bool json_integer(std::string_view token, int64_t& out) {
+  const bool negative = token[0] == '-';
+  const std::string_view digits = token.substr(negative ? 1 : 0);
+  if (digits.empty() || digits.size() > 16 || (digits[0] == '0' && digits.size() > 1)) return false;
+  const size_t low_count = std::min<size_t>(digits.size(), 8), high_count = digits.size() - low_count;
+  uint64_t low = 0, high = 0;
+  if (!eight_digits(digits.data() + high_count, low_count, low)) return false;
+  if (high_count != 0 && !eight_digits(digits.data(), high_count, high)) return false;
+  const auto value = static_cast<int64_t>(high * 100'000'000 + low);
+  out = negative ? -value : value;
+  return true;
+}
 
 std::string_view strip_json_space(std::string_view token) {
   while (!token.empty() && (token.back() == ' ' || token.back() == '\n' || token.back() == '\t' || token.back() == '\r')) token.remove_suffix(1);
@@ -160,7 +159,7 @@ bool json_scalar(const JsonField& field, std::string_view token, Column& c, size
   bool done = false;
   switch (c.type) {
     case TypeKind::kInt64:
-      done = integer(token, c.ints[row]);
+      done = json_integer(token, c.ints[row]);
       break;
     case TypeKind::kFloat64:
       if (const auto value = json_real(token)) c.floats[row] = *value, done = true;
