@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/types.h"
+#include "codec/json_digits.h"
 #include "codec/json_walk.h"
 #include "codec/utf8.h"
 
@@ -24,12 +25,16 @@ __m256i odd_bytes(__m256i bytes) {
   return _mm256_or_si256(control, _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('\\')));
 }
 
-// Whether the first `size` bytes are equal; both may be read to whole blocks.
-inline bool same(const char* a, const char* b, uint32_t size) {
-  while (size > kBlock) {
+// Whether the first `size` bytes are equal; both may be read to whole blocks, but `a` not beyond the block at `end`.
+bool same_long(const char* a, const char* b, uint32_t size, const char* end) {
+  if (static_cast<size_t>(end - a) < size) return false;
+  for (; size > kBlock; a += kBlock, b += kBlock, size -= kBlock)
     if (mask(_mm256_cmpeq_epi8(load(a), load(b))) != ~0u) return false;
-    a += kBlock, b += kBlock, size -= kBlock;
-  }
+  return _bzhi_u32(~mask(_mm256_cmpeq_epi8(load(a), load(b))), size) == 0;
+}
+[[gnu::always_inline]] inline bool same(const char* a, const char* b, uint32_t size, const char* end) {
+  if (size > kBlock) [[unlikely]]
+    return same_long(a, b, size, end);
   return _bzhi_u32(~mask(_mm256_cmpeq_epi8(load(a), load(b))), size) == 0;
 }
 
@@ -41,35 +46,6 @@ bool is_word(const char* from, const char* to) {
 }
 
 }  // namespace
-
-bool JsonGuess::run(std::string_view record, ColumnBatch& batch, size_t row) {
-  if (matches(record, batch, row)) {
-    if (trust_ < kTrustMax) ++trust_;
-    return true;
-  }
-  trust_ -= kMissCosts;
-  if (trust_ <= 0) rest_ = kRest;
-  return false;
-}
-
-inline bool JsonGuess::matches(std::string_view record, ColumnBatch& batch, size_t row) {
-  if (record.size() > kRecordBytesMax || record.size() < first_.size || !find_texts(record)) return false;
-  const char* const data = record.data();
-  const char* const end = data + record.size();
-  const char* const texts = texts_.data();
-  if (!same(data, texts + first_.at, first_.size)) return false;
-  const char* from = data + first_.size;
-  const uint32_t* quote = at_ + 1;  // the first is that of first_
-  for (const Value& value : values_) {
-    const Text& behind = value.behind;
-    const char* const to = data + *quote++ - behind.quote_at;
-    if (to < from || static_cast<size_t>(end - to) < behind.size) return false;
-    if (!same(to, texts + behind.at, behind.size)) return false;
-    if (!take(value, from, to, batch, row)) return false;
-    from = to + behind.size;
-  }
-  return from == end;
-}
 
 // The first quote of every text; false: there are more or fewer quotes than wanted, or bytes that do not belong here.
 inline bool JsonGuess::find_texts(std::string_view record) {
@@ -89,58 +65,97 @@ inline bool JsonGuess::find_texts(std::string_view record) {
     }
     out += count;
   };
+  const auto look = [&](const char* from) {
+    const __m256i low = load(from), high = load(from + kBlock);
+    odd = _mm256_or_si256(odd, _mm256_or_si256(odd_bytes(low), odd_bytes(high)));
+    all = _mm256_or_si256(all, _mm256_or_si256(low, high));
+    return mask(_mm256_cmpeq_epi8(low, quote)) | static_cast<uint64_t>(mask(_mm256_cmpeq_epi8(high, quote))) << kBlock;
+  };
   // Of 64 bytes 57 may be quotes: so many bits of begins_ come with one load.
   const auto may_go_on = [&](uint64_t bits) { return seen <= quotes_ && std::popcount(bits) <= 57; };
   size_t at = 0;
   for (; at + 64 <= record.size(); at += 64) {
-    const __m256i low = load(record.data() + at), high = load(record.data() + at + kBlock);
-    odd = _mm256_or_si256(odd, _mm256_or_si256(odd_bytes(low), odd_bytes(high)));
-    all = _mm256_or_si256(all, _mm256_or_si256(low, high));
-    const uint64_t bits = mask(_mm256_cmpeq_epi8(low, quote)) | static_cast<uint64_t>(mask(_mm256_cmpeq_epi8(high, quote))) << kBlock;
+    const uint64_t bits = look(record.data() + at);
     if (!may_go_on(bits)) return false;
     take_quotes(at, bits);
   }
-  const __m256i low = load(record.data() + at), high = load(record.data() + at + kBlock);
-  const auto left = static_cast<uint32_t>(record.size() - at);
-  const auto inside = [left](uint32_t a, uint32_t b) { return _bzhi_u64(a | static_cast<uint64_t>(b) << kBlock, left); };
-  const uint64_t bits = inside(mask(_mm256_cmpeq_epi8(low, quote)), mask(_mm256_cmpeq_epi8(high, quote)));
-  if (!may_go_on(bits)) return false;
-  take_quotes(at, bits);
-  if (seen != quotes_) return false;
+  if (record.size() < 64) {
+    char copy[64];
+    std::memset(copy, ' ', sizeof copy);
+    std::memcpy(copy, record.data(), record.size());
+    const uint64_t bits = look(copy);
+    if (!may_go_on(bits)) return false;
+    take_quotes(0, bits);
+  } else if (const size_t left = record.size() - at; left != 0) {  // the last 64 bytes, those before known already
+    const uint64_t bits = look(record.data() + record.size() - 64) >> (64 - left);
+    if (!may_go_on(bits)) return false;
+    take_quotes(at, bits);
+  }
+  if (seen != quotes_ || mask(odd) != 0) return false;
   if (!ends_quoted_ && record.size() < values_.back().behind.size) return false;
   if (!ends_quoted_) *out = static_cast<uint32_t>(record.size() - values_.back().behind.size);
-  if (mask(odd) != 0 || inside(mask(odd_bytes(low)), mask(odd_bytes(high))) != 0) return false;
-  const bool ascii = mask(all) == 0 && inside(mask(low), mask(high)) == 0;
-  return ascii || !first_not_utf8(record);
+  return mask(all) == 0 || !first_not_utf8(record);
 }
 
-inline bool JsonGuess::take(const Value& value, const char* from, const char* to, ColumnBatch& batch, size_t row) const {
+[[gnu::always_inline]] inline bool JsonGuess::take(const Value& value, const char* from, const char* to, Column* columns,
+                                                   size_t row) const {
   int64_t whole = 0;
   switch (value.take) {
     case Take::kAnyString: return true;
     case Take::kAnyWord: return is_word(from, to);
-    case Take::kString: batch.columns[value.field].strings[row] = {from, to}; break;
+    case Take::kString:
+      columns[value.field].strings[row] = {from, to};
+      break;
     case Take::kInt64:
     case Take::kMicros:
     case Take::kMillis: {
-      if (from == to || !json_integer({from, to}, whole)) return take_other(value, from, to, batch, row);
+      if (from == to || !json_integer({from, to}, whole)) return take_other(value, from, to, columns, row);
       if (value.take == Take::kMillis && __builtin_mul_overflow(whole, kMicrosPerMilli, &whole)) return false;
-      batch.columns[value.field].ints[row] = whole;
+      columns[value.field].ints[row] = whole;
       break;
     }
-    case Take::kOther: return take_other(value, from, to, batch, row);
+    case Take::kOther:
+      return take_other(value, from, to, columns, row);
   }
-  batch.columns[value.field].set_valid(row);
+  columns[value.field].set_valid(row);
   return true;
 }
 
-bool JsonGuess::take_other(const Value& value, const char* from, const char* to, ColumnBatch& batch, size_t row) const {
+inline bool JsonGuess::matches(std::string_view record, ColumnBatch& batch, size_t row) {
+  if (record.size() > kRecordBytesMax || record.size() < first_.size || !find_texts(record)) return false;
+  const char* const data = record.data();
+  const char* const end = data + record.size();
+  const char* const texts = texts_.data();
+  if (!same(data, texts + first_.at, first_.size, end)) return false;
+  const char* from = data + first_.size;
+  const uint32_t* quote = at_ + 1;  // the first is that of first_
+  for (const Value& value : values_) {
+    const Text& behind = value.behind;
+    const char* const to = data + *quote++ - behind.quote_at;
+    if (to < from || to > end || !same(to, texts + behind.at, behind.size, end)) return false;
+    if (!take(value, from, to, batch.columns.data(), row)) return false;
+    from = to + behind.size;
+  }
+  return from == end;
+}
+
+bool JsonGuess::run(std::string_view record, ColumnBatch& batch, size_t row) {
+  if (matches(record, batch, row)) {
+    if (trust_ < kTrustMax) ++trust_;
+    return true;
+  }
+  trust_ -= kMissCosts;
+  if (trust_ <= 0) rest_ = kRest;
+  return false;
+}
+
+[[gnu::noinline]] bool JsonGuess::take_other(const Value& value, const char* from, const char* to, Column* columns, size_t row) const {
   if (from == to && !value.is_string) return false;
   const std::string_view token = value.is_string ? std::string_view(from - 1, to + 1) : std::string_view(from, to);
   for (const uint32_t f : value.fields) {
-    if (json_scalar(shape_.fields()[f], token, batch.columns[f], row)) continue;
+    if (json_scalar(shape_.fields()[f], token, columns[f], row)) continue;
     if (token != "null") return false;
-    set_null_slot(batch.columns[f], row);
+    set_null_slot(columns[f], row);
   }
   return true;
 }

@@ -52,8 +52,8 @@ class JsonGuess {
 
   bool matches(std::string_view record, ColumnBatch& batch, size_t row);
   bool find_texts(std::string_view record);
-  bool take(const Value& value, const char* from, const char* to, ColumnBatch& batch, size_t row) const;
-  bool take_other(const Value& value, const char* from, const char* to, ColumnBatch& batch, size_t row) const;
+  bool take(const Value& value, const char* from, const char* to, Column* columns, size_t row) const;
+  bool take_other(const Value& value, const char* from, const char* to, Column* columns, size_t row) const;
   bool dissect(std::string_view record, std::span<const uint32_t> places);
   bool add_text(Text& text, std::string_view bytes);
   void add_value(bool is_string, std::span<const uint32_t> fields);

@@ -19,9 +19,6 @@ std::string_view strip_json_space(std::string_view token);  // at the end
 std::optional<int64_t> scaled_decimal(std::string_view text, int digits);
 // Digits behind the point that a time of this unit keeps.
 constexpr int time_digits(JsonTime unit) { return unit == JsonTime::kSeconds ? 6 : unit == JsonTime::kMillis ? 3 : 0; }
-// A JSON number without fraction and exponent, of at most 16 digits; not empty, eight bytes behind it must be readable. False: it is
-// none, or a longer one.
-bool json_integer(std::string_view token, int64_t& out);
 bool is_json_number(std::string_view token);
 // The float64 nearest to a JSON number, of any length; nullopt: no number, or beyond float64. simdjson 3.0.1 is wrong on some of
 // more than 19 digits (0.5000000000000000000000 becomes 0.00009).
