@@ -46,6 +46,9 @@ class StateImpl final : public ViewState {
   void evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, const AnswerColumns& out, size_t at) override;
   void finish_forward(const AnswerColumns& out) override;
   void evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) override;
+  // explain.cc
+  bool explain(std::string_view key, uint64_t table_hash, Instant t, bool after_event, std::vector<WindowReads>& by_feature) const override;
+  size_t newest_event_times(size_t first, size_t count, size_t step, int64_t now, std::vector<int64_t>& out) const override;
   // state_codec.cc
   void export_canonical(Instant t, const std::function<void(std::string_view, std::string_view)>& sink) const override;
   bool save(ByteWriter& out, const std::function<bool()>& give_up) const override;
@@ -76,6 +79,8 @@ class StateImpl final : public ViewState {
   // `words` are initialised and empty.
   void add_tumbling(const Entity& e, size_t window, int64_t t, uint64_t* words) const;
   void finalize_window(size_t window, const uint64_t* words, int64_t t, FeatureRow& out) const;
+  WindowReads window_reads(const Entity& e, int64_t tail, int64_t head) const;
+  int64_t newest_event_time(const Entity& e, int64_t now) const;
   bool found(const Entity& e, int64_t t, bool after_event) const;
   void export_entity(const Entity& e, const TileRules& rules, ByteWriter& out) const;
   void save_entity(const Entity& e, ByteWriter& out) const;

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "feature/explain.h"
 #include "feature/value.h"
 #include "feature/view_program.h"
 
@@ -45,6 +46,13 @@ class ViewState {
   // Drops what no window can reach at any t >= now and rolls up what none can cut; bounded work per call, in turn over
   // the entities. Never changes an answer.
   virtual void maintain(Instant now, size_t entities_max) = 0;
+
+  // What evaluate() reads for each feature's window. False: the key is not in the state.
+  virtual bool explain(std::string_view key, uint64_t table_hash, Instant t, bool after_event,
+                       std::vector<WindowReads>& by_feature) const = 0;
+  // For each of the entities number `first`, first + step, ... (at most `count`): the event time of its newest row below `now` that
+  // some feature took in and the state still holds; kNoEventTime: there is none. Returns the number to go on with.
+  virtual size_t newest_event_times(size_t first, size_t count, size_t step, int64_t now, std::vector<int64_t>& out) const = 0;
 
   virtual size_t entities() const = 0;
   virtual size_t resident_bytes() const = 0;
