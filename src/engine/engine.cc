@@ -12,6 +12,18 @@ namespace {
 
 constexpr size_t kShardsMax = 256;
 constexpr std::chrono::milliseconds kReadWait{1000};  // for an instant; the ceiling is raised every 100 ms
+constexpr size_t kEntitiesPerLock = 64;               // looked at for their ages before a writer gets its turn
+
+// Every step-th entity of the shard.
+void sample_ages(Shard& shard, uint32_t slot, size_t step, int64_t now_us, std::vector<int64_t>& out) {
+  for (size_t at = 0, before = SIZE_MAX; at != before;) {
+    const std::shared_lock lock(shard.mutex());
+    const auto* state = shard.state(slot);
+    if (state == nullptr || at >= state->entities()) return;
+    before = at;
+    at = state->newest_event_times(at, kEntitiesPerLock, step, now_us, out);
+  }
+}
 
 }  // namespace
 
@@ -168,7 +180,8 @@ Result<uint32_t> EngineImpl::find_view(const std::string& name, uint32_t version
   return not_found(fmt::format("view '{}' has no version {}", name, version));
 }
 
-Result<Engine::ReadResult> EngineImpl::read(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out) {
+template <class Visit>
+Result<Engine::ReadResult> EngineImpl::read_each(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out, Visit&& visit) {
   struct Place {
     uint32_t shard;
     uint64_t hash;
@@ -203,10 +216,40 @@ Result<Engine::ReadResult> EngineImpl::read(std::span<const ReadKey> keys, std::
     state->evaluate(keys[i].key, places[i].hash, result.as_of, false, out[i]);
     for (feature::FeatureValue& value : out[i].values)  // texts may point into the state, which changes after the lock
       if (!value.text.empty()) value.text = out[i].arena.add(value.text);
+    visit(*shards_[places[i].shard], *state, places[i].hash, i, result.as_of);
   }
   each_touched([&](Shard& s) { result.cut.push_back({s.number(), s.publish()}); });
   unlock();
   return result;
+}
+
+Result<Engine::ReadResult> EngineImpl::read(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out) {
+  return read_each(keys, out, [](const auto&...) {});
+}
+
+Result<Engine::ReadResult> EngineImpl::read(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out,
+                                            std::vector<KeyReads>& reads) {
+  reads.assign(keys.size(), {});
+  std::vector<std::vector<std::optional<Offset>>> applied(keys.size());  // named when the locks are free again
+  TRY_ASSIGN(auto result, read_each(keys, out, [&](Shard& shard, const feature::ViewState& state, uint64_t hash, size_t i, Instant t) {
+               reads[i].shard = shard.number(), reads[i].publish = shard.publish();
+               reads[i].known = state.explain(keys[i].key, hash, t, false, reads[i].features);
+               applied[i] = shard.applied();
+             }));
+  const std::shared_lock lock(views_mutex_);
+  for (size_t i = 0; i < keys.size(); ++i) reads[i].applied = applied_of(views_[keys[i].view].live.topic, applied[i]);
+  return result;
+}
+
+OffsetVector EngineImpl::applied_of(const log::TopicInfo& topic, const std::vector<std::optional<Offset>>& applied) {
+  OffsetVector out;
+  const auto info = log_.find_topic(topic.id);
+  for (int32_t p = 0; info && p < info->partitions; ++p) {
+    const TopicPartition partition{topic.id, PartitionId{p}};
+    const uint32_t input = timeline_->input_number(partition);
+    out[partition] = input < applied.size() ? applied[input].value_or(Offset{0}) : Offset{0};
+  }
+  return out;
 }
 
 Result<> EngineImpl::await_instant() {
@@ -217,22 +260,39 @@ Result<> EngineImpl::await_instant() {
 
 // ---- status
 
+ViewStatus EngineImpl::status_of(uint32_t slot) const {
+  const View& view = views_[slot];
+  ViewStatus status{.name = view.live.name, .version = view.live.version, .ready = view.ready};
+  status.applied_rows = view.counters->applied;
+  status.beyond_horizon = view.counters->beyond_horizon;
+  status.filtered = view.counters->filtered;
+  status.null_keys = view.counters->null_keys;
+  for (const auto& shard : shards_) {
+    const std::shared_lock lock(shard->mutex());
+    if (const auto* state = shard->state(slot)) status.entities += state->entities(), status.resident_bytes += state->resident_bytes();
+  }
+  return status;
+}
+
 std::vector<ViewStatus> EngineImpl::view_status() const {
   const std::shared_lock views_lock(views_mutex_);
   std::vector<ViewStatus> out;
-  for (uint32_t slot = 0; slot < views_.size(); ++slot) {
-    const View& view = views_[slot];
-    ViewStatus status{.name = view.live.name, .version = view.live.version, .ready = view.ready};
-    status.applied_rows = view.counters->applied;
-    status.beyond_horizon = view.counters->beyond_horizon;
-    status.filtered = view.counters->filtered;
-    status.null_keys = view.counters->null_keys;
-    for (const auto& shard : shards_) {
-      const std::shared_lock lock(shard->mutex());
-      if (const auto* state = shard->state(slot)) status.entities += state->entities(), status.resident_bytes += state->resident_bytes();
-    }
-    out.push_back(std::move(status));
-  }
+  for (uint32_t slot = 0; slot < views_.size(); ++slot) out.push_back(status_of(slot));
+  return out;
+}
+
+Result<ViewDetails> EngineImpl::view_details(const std::string& name, uint32_t version, size_t hottest_most) const {
+  const std::shared_lock views_lock(views_mutex_);
+  const auto view = std::ranges::find_if(views_, [&](const View& v) { return v.live.name == name && v.live.version == version; });
+  if (view == views_.end()) return not_found(fmt::format("view '{}' has no version {}", name, version));
+  const auto slot = static_cast<uint32_t>(view - views_.begin());
+  ViewDetails out{.status = status_of(slot), .topic = view->live.topic.id};
+  const int64_t now_us = options_.clock->wall_us();
+  out.now = Instant{now_us};
+  out.activity = view->counters->activity.report(now_us, hottest_most);
+  if (const auto task = topics_.find(out.topic); task != topics_.end()) out.dead_letters = task->second->dead_letters().counted();
+  const size_t step = std::max<size_t>(1, out.status.entities / kEntitiesSampled + (out.status.entities > kEntitiesSampled ? 1 : 0));
+  for (const auto& shard : shards_) sample_ages(*shard, slot, step, now_us, out.newest_event_times_us);
   return out;
 }
 

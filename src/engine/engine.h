@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "base/file_system.h"
 #include "engine/timeline.h"
+#include "engine/view_activity.h"
+#include "feature/explain.h"
 #include "feature/value.h"
 #include "log/log.h"
 
@@ -49,6 +51,25 @@ struct ViewStatus {
   size_t resident_bytes = 0;
   uint64_t applied_rows = 0, beyond_horizon = 0, filtered = 0, null_keys = 0;
 };
+// What a read looked at for one of its keys, taken with the answer.
+struct KeyReads {
+  uint32_t shard = 0;
+  uint64_t publish = 0;
+  bool known = false;    // the shard's state of the view holds the key
+  OffsetVector applied;  // what the shard had applied of the view's topic
+  std::vector<feature::WindowReads> features;
+};
+
+// One view version, closely.
+struct ViewDetails {
+  ViewStatus status;
+  Instant now;
+  ActivityReport activity;  // since the start of the process
+  TopicId topic;
+  uint64_t dead_letters = 0;  // of the topic, whichever view they are about
+  // The newest event times of some entities, taken at even distances from each shard's table: all of them when there are few.
+  std::vector<int64_t> newest_event_times_us;  // kNoEventTime: no window reaches an event of that entity any more
+};
 struct TopicStatus {
   TopicId id;
   std::string topic;
@@ -84,7 +105,13 @@ class Engine {
   // kUnavailable: there is no instant, because the disk does not take their ceiling; the first to find out waits a second.
   virtual Result<ReadResult> read(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out) = 0;
 
+  // The same, and what it looked at for each key.
+  virtual Result<ReadResult> read(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out, std::vector<KeyReads>& reads) = 0;
+
   virtual std::vector<ViewStatus> view_status() const = 0;
+  // Looks at no more than kEntitiesSampled entities, a few at a time under a shard's lock. Errors: kNotFound.
+  static constexpr size_t kEntitiesSampled = 8'192;
+  virtual Result<ViewDetails> view_details(const std::string& name, uint32_t version, size_t hottest_most) const = 0;
   virtual std::vector<TopicStatus> topic_status() const = 0;
   // What every topic's views have applied: the default pin of `as_known` training sets.
   virtual OffsetVector applied() const = 0;

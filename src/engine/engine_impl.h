@@ -42,7 +42,9 @@ class EngineImpl final : public Engine {
   Result<> refresh(int64_t timeout_ms) override;
   Result<uint32_t> find_view(const std::string& name, uint32_t version) const override;
   Result<ReadResult> read(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out) override;
+  Result<ReadResult> read(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out, std::vector<KeyReads>& reads) override;
   std::vector<ViewStatus> view_status() const override;
+  Result<ViewDetails> view_details(const std::string& name, uint32_t version, size_t hottest_most) const override;
   std::vector<TopicStatus> topic_status() const override;
   OffsetVector applied() const override;
   Result<> sync_timeline() override;
@@ -55,6 +57,11 @@ class EngineImpl final : public Engine {
   uint32_t add_slot(const LiveView& live);
   bool has_slot(const LiveView& live) const;
   Result<> await_instant();
+  // visit(shard, state, key number, instant) for every key, in the middle of the read.
+  template <class Visit>
+  Result<ReadResult> read_each(std::span<const ReadKey> keys, std::span<feature::FeatureRow> out, Visit&& visit);
+  ViewStatus status_of(uint32_t slot) const;  // under views_mutex_
+  OffsetVector applied_of(const log::TopicInfo& topic, const std::vector<std::optional<Offset>>& applied);
   std::vector<Offset> ends_of(const TopicTask& task) const;
   // engine_build.cc
   Result<> build(const std::vector<uint32_t>& slots);

@@ -166,7 +166,7 @@ Result<> TopicTask::apply(TopicReader::Chunk& chunk) {
     for (size_t i = 0; i < order_.size(); ++i) shard_rows_.push_back({views_[order_[i]].slot, chunk.rows[i], splits_[i].of(s)});
     shards_[s]->apply(input, chunk.end, shard_rows_, beyond_);
   }
-  for (size_t i = 0; i < order_.size(); ++i) counters_[order_[i]]->add(*chunk.rows[i], beyond_[i]);
+  for (size_t i = 0; i < order_.size(); ++i) counters_[order_[i]]->add(*chunk.rows[i], beyond_[i], instants_.last().us);
   records_ += chunk.records;
   next_[chunk.partition.value] = chunk.end;
   return {};

@@ -17,6 +17,7 @@
 #include "engine/timeline.h"
 #include "engine/timeline_writer.h"
 #include "engine/topic_reader.h"
+#include "engine/view_activity.h"
 #include "log/log.h"
 
 namespace ms::engine {
@@ -37,16 +38,6 @@ struct GroupedViews {
   std::vector<uint32_t> order;
 };
 GroupedViews group_views(std::span<const TopicView> views);
-
-struct ViewCounters {
-  std::atomic<uint64_t> applied{0}, beyond_horizon{0}, filtered{0}, null_keys{0};
-  void add(const feature::PreparedRows& rows, uint64_t beyond) {
-    applied += rows.rows - beyond;
-    beyond_horizon += beyond;
-    filtered += rows.filtered;
-    null_keys += rows.null_keys;
-  }
-};
 
 class TopicTask {
  public:

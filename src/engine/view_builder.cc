@@ -47,7 +47,7 @@ Result<bool> ViewBuilder::advance_partition(uint32_t partition, Offset target, s
         beyond += states_[v][s]->apply(*chunk.rows[i], split_.of(s), now);
         states_[v][s]->maintain(now, kMaintainEntities);
       }
-      views_[v].counters->add(*chunk.rows[i], beyond);
+      views_[v].counters->add(*chunk.rows[i], beyond, now.us);
     }
     next_[partition] = chunk.end;
     return {};
