@@ -145,22 +145,27 @@ int64_t latest_event_time(AppendTime at, int64_t max_ahead_us) {
   return __builtin_add_overflow(at.us, max_ahead_us, &out) ? INT64_MAX : out;
 }
 
-Result<LostEvents> lost_before(const EventRequest& request, TopicPartition partition, const log::PartitionState& state, log::Log& log) {
+}  // namespace
+
+Result<LostEvents> lost_before(const feature::SourceDefinition& source, TopicPartition partition, const log::PartitionState& state,
+                               log::Log& log) {
   if (state.log_start == Offset{0}) return LostEvents{};
   std::optional<AppendTime> last = state.last_removed;
   if (!last) {  // an older version did not keep it: what is still there was appended later
     TRY_ASSIGN(const log::ReadResult first, log.read(partition, state.log_start, 1));
     if (!first.batches.empty()) last = first.batches.front().at;
   }
-  const int64_t until_us = last ? latest_event_time(*last, request.source.max_ahead_us) : INT64_MAX;
+  const int64_t until_us = last ? latest_event_time(*last, source.max_ahead_us) : INT64_MAX;
   return LostEvents{.until_us = until_us, .partition = partition.partition, .log_start = state.log_start};
 }
+
+namespace {
 
 Result<PartitionHistory> read_from(const EventRequest& request, TopicPartition partition, const log::PartitionState& state, Offset until,
                                    log::Log& log) {
   PartitionHistory out;
   if (until > Offset{0}) {  // else nothing of it is asked for
-    TRY_ASSIGN(out.lost, lost_before(request, partition, state, log));
+    TRY_ASSIGN(out.lost, lost_before(request.source, partition, state, log));
   }
   out.views.resize(request.programs.size());
   const auto reader = engine::TopicReader::make({{.source = request.source, .programs = request.programs}});

@@ -44,6 +44,10 @@ struct LostEvents {
   bool reach(const feature::Window& window, int64_t t) const;
   std::string text(std::string_view topic) const;  // what the log still has, for people
 };
+// What is lost of one partition. Errors: those of Log::read.
+Result<LostEvents> lost_before(const feature::SourceDefinition& source, TopicPartition partition, const log::PartitionState& state,
+                               log::Log& log);
+
 struct SourceHistory {
   std::vector<ViewEvents> views;  // in the order of `programs`
   uint64_t records = 0;           // read
