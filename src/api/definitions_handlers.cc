@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "api/view_description.h"
 #include "base/logging.h"
 
 namespace ms::api {
@@ -70,7 +71,11 @@ void list_views(Context& context, const Call&, io::HttpReply& reply) { list(cont
 void list_services(Context& context, const Call&, io::HttpReply& reply) { list(context, "services", reply); }
 void list_sources(Context& context, const Call&, io::HttpReply& reply) { list(context, "sources", reply); }
 void list_entities(Context& context, const Call&, io::HttpReply& reply) { list(context, "entities", reply); }
-void describe_view(Context& context, const Call& call, io::HttpReply& reply) { describe(context, "views", call, reply); }
+void describe_view(Context& context, const Call& call, io::HttpReply& reply) {
+  const auto described = view_description(context, call.names[0]);
+  if (described) answer_json(reply, *described);
+  else answer_error(reply, described.error());
+}
 void describe_service(Context& context, const Call& call, io::HttpReply& reply) { describe(context, "services", call, reply); }
 void describe_source(Context& context, const Call& call, io::HttpReply& reply) { describe(context, "sources", call, reply); }
 void describe_entity(Context& context, const Call& call, io::HttpReply& reply) { describe(context, "entities", call, reply); }

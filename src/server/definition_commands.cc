@@ -13,6 +13,7 @@
 #include "server/cli.h"
 #include "server/data_dir.h"
 #include "server/output.h"
+#include "server/view_text.h"
 
 namespace ms::server {
 namespace {
@@ -181,7 +182,8 @@ int describe(const Cli& cli, const DefinitionOptions& options) {
   if (!kind) return report(kind.error());
   const auto json = fetch(cli, fmt::format("/v1/{}/{}", *kind, segment(options.name)));
   if (!json) return report(json.error());
-  fmt::print("{}\n", dump(*json, !cli.common.json));
+  if (*kind == "views" && !cli.common.json) fmt::print("{}", view_text(*json));
+  else fmt::print("{}\n", dump(*json, !cli.common.json));
   return kDone;
 }
 
@@ -203,7 +205,8 @@ void add_definition_commands(Cli& cli) {
   sub->add_option("KIND", options->kind, "views, services, sources, entities")->required();
   add_server_options(cli, *sub);
 
-  sub = add_command(cli, cli.app, "describe", "one view, service, source or entity as JSON", [&cli, options] { return describe(cli, *options); });
+  sub = add_command(cli, cli.app, "describe", "a view and what it is doing; a service, source or entity as JSON",
+                    [&cli, options] { return describe(cli, *options); });
   sub->add_option("KIND", options->kind, "view, service, source, entity")->required();
   sub->add_option("NAME", options->name, "its name")->required();
   add_server_options(cli, *sub);

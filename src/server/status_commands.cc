@@ -17,10 +17,11 @@ std::string sources_text(const Json& sources) {
 }
 
 std::string views_text(const Json& views) {
-  Table table({"VIEW", "VERSION", "STATE", "ENTITIES", "MEMORY", "ROWS"});
+  Table table({"VIEW", "VERSION", "STATE", "ENTITIES", "MEMORY", "ROWS", "FILTERED", "NULL KEYS", "BEYOND HORIZON"});
   for (const Json& v : views)
     table.add({v["name"], v["version"].dump(), v["ready"].get<bool>() ? "ready" : "catching up", human_count(v["entities"]),
-               human_bytes(v["resident_bytes"]), human_count(v["applied_rows"])});
+               human_bytes(v["resident_bytes"]), human_count(v["applied_rows"]), human_count(v["filtered"]), human_count(v["null_keys"]),
+               human_count(v["beyond_horizon"])});
   return table.rows() ? "\n" + table.text() : "\nNo views yet. Define some: millstream apply FILE\n";
 }
 
