@@ -170,10 +170,19 @@ Result<int64_t> query_int(const Call& call, std::string_view name, int64_t other
   return value;
 }
 
+// A key may come several times.
+Json headers_json(const RecordView& record) {
+  Json headers = Json::array();
+  for (const HeaderView& header : record.headers())
+    headers.push_back({{"key", header.key}, {"value", header.value ? Json(*header.value) : Json()}});
+  return headers;
+}
+
 Json record_json(const RecordView& record, AppendTime at) {
   Json json{{"offset", record.offset}, {"timestamp_ms", record.timestamp_ms}, {"append_time", format_time(at.us)}};
   json["key"] = record.key ? Json(*record.key) : Json();
   json["value"] = record.value ? Json(*record.value) : Json();
+  json["headers"] = headers_json(record);
   return json;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 #include "server/api_client.h"
 #include "server/cli.h"
@@ -15,10 +16,11 @@ struct TopicOptions {
   std::string name;
   int partitions = 1;
   std::vector<std::string> config;  // KEY=VALUE; KEY= removes
-  int partition = 0;
+  std::optional<int> partition;
   int64_t offset = INT64_MIN;
   int64_t count = 0;
   std::string key_separator;
+  bool headers = false;
 };
 
 constexpr size_t kProduceBatch = 1'000;
@@ -96,7 +98,7 @@ int produce(const Cli& cli, const TopicOptions& options) {
   Json batch = Json::array();
   const auto flush = [&]() -> Result<> {
     if (batch.empty()) return {};
-    TRY(client->send("POST", path_of(options) + "/records", {{"partition", options.partition}, {"records", batch}}));
+    TRY(client->send("POST", path_of(options) + "/records", {{"partition", options.partition.value_or(0)}, {"records", batch}}));
     sent += static_cast<int64_t>(batch.size());
     batch = Json::array();
     return {};
@@ -108,32 +110,56 @@ int produce(const Cli& cli, const TopicOptions& options) {
     if (const auto flushed = flush(); !flushed) return report(flushed.error());
   }
   if (const auto flushed = flush(); !flushed) return report(flushed.error());
-  if (cli.common.json) fmt::print("{}\n", dump({{"topic", options.name}, {"partition", options.partition}, {"records", sent}}));
+  if (cli.common.json) fmt::print("{}\n", dump({{"topic", options.name}, {"partition", options.partition.value_or(0)}, {"records", sent}}));
   else if (!cli.common.quiet) fmt::print(stderr, "{} records are durable in {}\n", human_count(sent), options.name);
   return kDone;
 }
 
-void print_record(const Cli& cli, const TopicOptions& options, const Json& record) {
-  if (cli.common.json) return fmt::print("{}\n", dump(record));
+void print_record(const Cli& cli, const TopicOptions& options, int partition, const Json& record) {
+  if (cli.common.json) {
+    Json json{{"partition", partition}};
+    json.update(record);
+    return fmt::print("{}\n", dump(json));
+  }
   const auto text = [](const Json& value) { return value.is_string() ? value.get<std::string>() : std::string(); };
+  if (options.headers) {
+    std::string headers;
+    for (const Json& header : record["headers"])
+      headers += fmt::format("{}{}={}", headers.empty() ? "" : ",", text(header["key"]), text(header["value"]));
+    fmt::print("{}\t", headers);
+  }
   if (!options.key_separator.empty()) fmt::print("{}{}", text(record["key"]), options.key_separator);
   fmt::print("{}\n", text(record["value"]));
 }
 
-int consume(const Cli& cli, const TopicOptions& options) {
-  auto client = ApiClient::to(cli.common.server);
-  if (!client) return report(client.error());
-  int64_t left = options.count > 0 ? options.count : INT64_MAX;
+// Prints what the partition holds from the offset on, at most `left` records, and takes them off.
+Result<> consume_partition(const Cli& cli, ApiClient& client, const TopicOptions& options, int partition, int64_t& left) {
   std::string offset = options.offset == INT64_MIN ? "" : fmt::format("&offset={}", options.offset);
   while (left > 0) {
-    const auto page = client->get(fmt::format("{}/records?partition={}&limit={}{}", path_of(options), options.partition, std::min<int64_t>(left, 1'000), offset));
-    if (!page) return report(page.error());
-    for (const Json& record : (*page)["records"]) print_record(cli, options, record), --left;
-    const int64_t next = (*page)["next_offset"];
+    TRY_ASSIGN(const Json page, client.get(fmt::format("{}/records?partition={}&limit={}{}", path_of(options), partition,
+                                                       std::min<int64_t>(left, 1'000), offset)));
+    for (const Json& record : page["records"]) print_record(cli, options, partition, record), --left;
+    const int64_t next = page["next_offset"];
     offset = fmt::format("&offset={}", next);
-    if (next >= (*page)["high_watermark"].get<int64_t>()) break;
+    if (next >= page["high_watermark"].get<int64_t>()) break;
   }
-  return kDone;
+  return {};
+}
+
+// One partition, or all of them one after the other.
+Result<> consume_all(const Cli& cli, const TopicOptions& options) {
+  TRY_ASSIGN(ApiClient client, ApiClient::to(cli.common.server));
+  int64_t left = options.count > 0 ? options.count : INT64_MAX;
+  if (options.partition) return consume_partition(cli, client, options, *options.partition, left);
+  TRY_ASSIGN(const Json topic, client.get(path_of(options)));
+  for (int partition = 0; partition < topic["partitions"].get<int>(); ++partition)
+    TRY(consume_partition(cli, client, options, partition, left));
+  return {};
+}
+
+int consume(const Cli& cli, const TopicOptions& options) {
+  const auto consumed = consume_all(cli, options);
+  return consumed ? kDone : report(consumed.error());
 }
 
 CLI::App* add(Cli& cli, CLI::App& parent, TopicOptions& options, const std::string& name, const std::string& help, Command command) {
@@ -185,10 +211,12 @@ void add_topic_commands(Cli& cli) {
   sub->add_option("--key-separator", options.key_separator, "text between key and value of a line; default: no keys")->type_name("TEXT");
 
   sub = add(cli, *topic, options, "consume", "print records, one per line", [&cli, kept] { return consume(cli, *kept); });
-  sub->add_option("--partition", options.partition, "where from (default 0)");
-  sub->add_option("--offset", options.offset, "the first one; negative: so many before the end; default: the oldest there is");
+  sub->add_option("--partition", options.partition, "where from (default: all, one after the other)");
+  sub->add_option("--offset", options.offset,
+                  "the first one in each partition; negative: so many before its end; default: the oldest there is");
   sub->add_option("--count", options.count, "how many at most");
   sub->add_option("--key-separator", options.key_separator, "print keys, with this text behind them")->type_name("TEXT");
+  sub->add_flag("--headers", options.headers, "print headers (KEY=VALUE,...) and a tab before each record");
 }
 
 }  // namespace ms::server

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+import confluent_kafka
 import payments
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -113,6 +114,15 @@ def test_topics(server):
     assert server.cli("topic", "consume", "orders").stdout == "one\ntwo\nthree\n"
     assert server.cli("topic", "consume", "orders", "--offset", "-1").stdout == "three\n"
     described = json.loads(server.cli("topic", "describe", "orders", "--json").stdout)
+    producer = confluent_kafka.Producer({"bootstrap.servers": server.kafka, "acks": "all"})
+    producer.produce("orders", "four", key="k", partition=1, headers=[("trace", "7f"), ("trace", "80")])
+    assert producer.flush(60) == 0
+    assert server.cli("topic", "consume", "orders").stdout == "one\ntwo\nthree\nfour\n"
+    assert server.cli("topic", "consume", "orders", "--partition", "1").stdout == "four\n"
+    assert server.cli("topic", "consume", "orders", "--count", "2").stdout == "one\ntwo\n"
+    assert server.cli("topic", "consume", "orders", "--offset", "-1", "--headers", "--key-separator", ":").stdout == "\t:three\ntrace=7f,trace=80\tk:four\n"
+    record = json.loads(server.cli("topic", "consume", "orders", "--partition", "1", "--json").stdout)
+    assert record["partition"] == 1 and record["headers"] == [{"key": "trace", "value": "7f"}, {"key": "trace", "value": "80"}]
     assert described["records"] == 3 and described["config"]["retention.ms"] == {"value": "60000", "set": True}
     server.cli("topic", "alter", "orders", "--partitions", "3")
     assert "did you mean 'orders'" in server.cli("topic", "describe", "order", status=1).stderr
