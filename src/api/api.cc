@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "api/explanation.h"
 #include "api/features_request.h"
 #include "api/problem.h"
 #include "api/routes.h"
@@ -77,6 +78,7 @@ void Api::read_features(std::string_view service, const io::HttpRequest& request
       if (!as_strings && numbers != "number") return invalid(fmt::format("?numbers={} must be string or number", numbers));
     }
     TRY(scratch.request.parse(request.body));
+    if (scratch.request.explain()) return explain(decoded ? *decoded : std::string(service), request, reply), Result<>{};
     TRY_ASSIGN(auto plan, context_.parts.online->plan(decoded ? std::string_view(*decoded) : service));
     const auto entities = scratch.request.entities();
     TRY(context_.parts.online->read(std::move(plan), entities, scratch.reply));
@@ -92,6 +94,13 @@ void Api::read_features(std::string_view service, const io::HttpRequest& request
     failures.add();
     answer_error(reply, done.error());
   }
+}
+
+// Reads the log: not on a connection's thread.
+void Api::explain(std::string service, const io::HttpRequest& request, io::HttpReply& reply) {
+  if (!is_json(request.head->header("content-type")))
+    return answer_problem(reply, 415, "unsupported_media_type", "send Content-Type: application/json");
+  defer(explain_features, {.names = {std::move(service)}, .query = std::string(request.query), .body = std::string(request.body)}, reply);
 }
 
 void Api::route(const io::HttpRequest& request, io::HttpReply& reply) {

@@ -18,6 +18,7 @@ class Api final : public io::HttpHandler {
 
  private:
   void read_features(std::string_view service, const io::HttpRequest& request, io::HttpReply& reply);
+  void explain(std::string service, const io::HttpRequest& request, io::HttpReply& reply);
   void route(const io::HttpRequest& request, io::HttpReply& reply);
   void defer(Handler handler, Call call, io::HttpReply& reply);
 

@@ -5,7 +5,6 @@
 #include <charconv>
 
 #include "base/nearest.h"
-#include "codec/json_reader.h"
 
 namespace ms::api {
 namespace {
@@ -70,17 +69,31 @@ bool read_request_fields(JsonReader& in) {
   return !in.failed();
 }
 
-bool read_explain(JsonReader& in) {
-  bool explain = false;
-  if (!in.boolean(explain)) return false;
-  if (explain) return in.fail("\"explain\" is not available in this version"), false;
-  return true;
+bool read_names(JsonReader& in, std::vector<std::string_view>& names) {
+  if (!in.begin_array()) return false;
+  while (in.next_element()) {
+    if (names.size() == kExplainedFeaturesMax) return in.fail("more than 1000 features; without \"features\" all are explained"), false;
+    std::string_view name;
+    if (!in.string(name)) return false;
+    names.push_back(name);
+  }
+  return !in.failed();
 }
 
 }  // namespace
 
+// True: `name` is one of these members; whether it could be read says `in`.
+bool FeaturesRequest::read_explain_member(JsonReader& in, std::string_view name) {
+  if (name == "explain") in.boolean(explain_);
+  else if (name == "at") in.string(at_);
+  else if (name == "features") features_.clear(), read_names(in, features_);
+  else return false;
+  return true;
+}
+
 Result<> FeaturesRequest::parse(std::string_view body) {
-  count_ = 0;
+  count_ = 0, explain_ = false, at_ = {};
+  features_.clear();
   arena_.clear();
   JsonReader in(body, arena_);
   bool has_entities = false;
@@ -92,18 +105,20 @@ Result<> FeaturesRequest::parse(std::string_view body) {
       if (!read_entities(in, rows_, count_)) break;
     } else if (name == "request") {
       if (!read_request_fields(in)) break;
-    } else if (name == "explain") {
-      if (!read_explain(in)) break;
     } else if (name == "entities") {
       return invalid("\"entities\" is given twice");
+    } else if (read_explain_member(in, name)) {
+      if (in.failed()) break;
     } else {
-      const std::vector<std::string> known{"entities", "request", "explain"};
+      const std::vector<std::string> known{"entities", "request", "explain", "at", "features"};
       return invalid(fmt::format("unknown member \"{}\"{}", name, did_you_mean(name, known)));
     }
   }
   in.at_end();
   if (in.failed()) return invalid("the request body: " + in.error());
   if (!has_entities) return invalid(R"(the request body needs "entities": a list such as [{"airport": "ORD"}])");
+  if (!explain_ && (!at_.empty() || !features_.empty()))
+    return invalid(R"("at" and "features" are for explanations: say "explain": true, too)");
   return {};
 }
 

@@ -31,6 +31,18 @@ TEST(FeaturesRequest, ReadsKeysOfEveryTypeAndReusesItself) {
   }
 }
 
+TEST(FeaturesRequest, ReadsWhatIsToBeExplainedAndForgetsIt) {
+  FeaturesRequest request;
+  ASSERT_TRUE(request.parse(R"({"entities": [{}], "features": ["a\u0062", "c"], "at": "2026-01-01", "explain": true})"));
+  EXPECT_TRUE(request.explain());
+  EXPECT_EQ(request.at(), "2026-01-01");
+  ASSERT_EQ(request.features().size(), 2u);
+  EXPECT_EQ(request.features()[0], "ab");
+  ASSERT_TRUE(request.parse(R"({"entities": [{}]})"));
+  EXPECT_FALSE(request.explain());
+  EXPECT_TRUE(request.at().empty() && request.features().empty());
+}
+
 TEST(FeaturesRequest, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(error_of(R"({"entitys": []})"), R"(unknown member "entitys"; did you mean 'entities'?)");
   EXPECT_NE(error_of("{}").find("needs \"entities\""), std::string::npos);
@@ -40,7 +52,12 @@ TEST(FeaturesRequest, SaysWhatIsWrongAndWhere) {
   EXPECT_NE(error_of(R"({"entities": [{"a": [1]}]})").find("must be a string"), std::string::npos);
   EXPECT_NE(error_of(R"({"entities": [{"a": 1} {"a": 2}]})").find("expected ',' or ']'"), std::string::npos);
   EXPECT_NE(error_of(R"({"entities": []} x)").find("text after the end"), std::string::npos);
-  EXPECT_NE(error_of(R"({"entities": [], "explain": true})").find("not available"), std::string::npos);
+  EXPECT_NE(error_of(R"({"entities": [], "explain": 1})").find("expected true or false"), std::string::npos)
+      << error_of(R"({"entities": [], "explain": 1})");
+  EXPECT_NE(error_of(R"({"entities": [], "at": "2026-01-01"})").find("\"explain\": true"), std::string::npos);
+  EXPECT_NE(error_of(R"({"entities": [], "features": ["x"], "explain": false})").find("\"explain\": true"), std::string::npos);
+  EXPECT_NE(error_of(R"({"entities": [], "features": [1], "explain": true})").find("line 1, column 31"), std::string::npos)
+      << error_of(R"({"entities": [], "features": [1], "explain": true})");
   EXPECT_NE(error_of(R"({"entities": [], "request": {"x": 1}})").find("no request fields"), std::string::npos);
   EXPECT_NE(error_of(R"({"entities": [], "entities": []})").find("twice"), std::string::npos);
   std::string many = R"({"entities": [{})";

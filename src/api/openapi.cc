@@ -57,7 +57,13 @@ Json schemas() {
   all["Problem"] = {{"type", "object"},
                     {"required", {"title", "status", "code", "detail"}},
                     {"properties", {{"type", text}, {"title", text}, {"status", integer}, {"code", text}, {"detail", text}}}};
-  all["FeaturesRequest"] = {{"type", "object"}, {"required", {"entities"}}, {"properties", {{"entities", list({{"type", "object"}})}}}};
+  all["FeaturesRequest"] = {{"type", "object"},
+                            {"required", {"entities"}},
+                            {"properties",
+                             {{"entities", list({{"type", "object"}})},
+                              {"explain", {{"type", "boolean"}}},
+                              {"at", {{"type", "string"}, {"description", "with explain: an instant of the past"}}},
+                              {"features", list(text)}}}};
   const Json row{{"type", "object"},
                  {"properties",
                   {{"found", {{"type", "boolean"}}},
@@ -74,7 +80,9 @@ Json schemas() {
                             {"features", list(text)},
                             {"rows", list(row)},
                             {"service_statuses", list(text)},
-                            {"cut", list(cut)}}}};
+                            {"cut", list(cut)},
+                            {"mode", text},
+                            {"explanations", list({{"type", "object"}})}}}};
   return all;
 }
 

@@ -1,6 +1,7 @@
 #include "api/routes.h"
 
 #include "api/definitions_handlers.h"
+#include "api/explanation.h"
 #include "api/status_handlers.h"
 #include "api/topics_handlers.h"
 #include "api/training_handlers.h"
@@ -34,6 +35,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/apply", apply_definitions, "apply definitions; 422 with the refusals, and nothing has changed"},
     {"POST", "/v1/training-sets", start_training_set, "build a training set as a job"},
     {"POST", "/v1/verifications", start_verification, "derive served answers again and compare them, as a job"},
+    {"POST", "/v1/explanations", start_explanation, "why features of entities have the values they have, as a job"},
     {"GET", "/v1/jobs", list_jobs, "jobs, newest first"},
     {"GET", "/v1/jobs/{}", describe_job, "state and progress of a job; ?wait_ms= waits for a change", true},
     {"DELETE", "/v1/jobs/{}", cancel_job, "cancel a job"},

@@ -108,6 +108,15 @@ void render(ReadPlan& plan) {
       names);
 }
 
+std::string value_json(const feature::FeatureValue& value, const Type& type, bool numbers_as_strings) {
+  std::string text;
+  JsonOut out(text);
+  out.room(JsonOut::kScalarMax + nested_text_max(value.text.size()));
+  append_value(out, value, type, numbers_as_strings);
+  out.finish();
+  return text;
+}
+
 void append_json(const Reply& reply, bool numbers_as_strings, std::string& text) {
   const ReadPlan& plan = *reply.plan;
   JsonOut out(text);

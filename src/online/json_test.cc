@@ -98,6 +98,9 @@ TEST(Json, DecimalsListsVectorsAndMaps) {
   const std::string units = decimal(1 - power_of_ten(38));
   const std::string_view texts[] = {units, list, vector, map, ""};
   for (size_t i = 0; i < 4; ++i) show(reply.rows[0].values[i], 0, 0), reply.rows[0].values[i].text = texts[i];
+  EXPECT_EQ(value_json(reply.rows[0].values[0], reply.plan->columns[0].type, true), "\"-999999999999999999999999999999999999.99\"");
+  EXPECT_EQ(value_json(reply.rows[0].values[3], reply.plan->columns[3].type, false), R"({"\"":9007199254740993})");
+  EXPECT_EQ(value_json(reply.rows[0].values[4], reply.plan->columns[4].type, false), "null");
   const auto values = [&](bool as_strings) {
     const std::string json = json_of(reply, as_strings);
     const size_t from = json.find("\"values\":");

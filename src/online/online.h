@@ -78,6 +78,9 @@ class Online {
 // Canonical key bytes of a view for one entity row, appended to `key`. kInvalidArgument names the missing or mistyped part.
 Result<> append_key(const ReadPlanView& view, const EntityRow& entity, std::string& key);
 
+// One value as it stands in a reply.
+std::string value_json(const feature::FeatureValue& value, const Type& type, bool numbers_as_strings);
+
 // Appends the reply as the JSON of 07: {"service","version","as_of","features","rows":[{"found","values","statuses",
 // "event_times","ages_ms"}],"service_statuses","cut"}. numbers_as_strings: int64 beyond 2^53 as strings.
 void append_json(const Reply& reply, bool numbers_as_strings, std::string& out);

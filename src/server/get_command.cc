@@ -7,7 +7,11 @@
 #include "base/nearest.h"
 #include "server/api_client.h"
 #include "server/cli.h"
+#include "server/explain_text.h"
+#include "server/interrupt.h"
+#include "server/job_watch.h"
 #include "server/output.h"
+#include "server/view_text.h"
 
 namespace ms::server {
 namespace {
@@ -15,6 +19,9 @@ namespace {
 struct GetOptions {
   std::string service;
   std::vector<std::string> keys;  // KEY=VALUE
+  bool explain = false;
+  std::string at;                     // with `explain`
+  std::vector<std::string> features;  // with `explain`; empty: all
 };
 
 Result<Json> to_key_value(const std::string& name, const std::string& text, const std::string& type) {
@@ -76,11 +83,6 @@ Result<Entities> to_entities(const GetOptions& options, const std::map<std::stri
   return out;
 }
 
-std::string value_text(const Json& value) {
-  if (value.is_null()) return "-";
-  return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
 std::string cut_text(const Json& cut) {
   std::string out;
   for (const Json& part : cut)
@@ -107,19 +109,39 @@ std::string reply_text(const Json& reply, const std::vector<std::string>& names)
   return out;
 }
 
-Result<std::string> read(const Cli& cli, const GetOptions& options) {
+struct Answer {
+  std::string text;
+  int status = kDone;
+};
+
+// A job, because much of the log may have to be read.
+Result<Answer> explain(const Cli& cli, ApiClient& client, const GetOptions& options, const Entities& entities) {
+  const Interrupts interrupts;
+  Json body{{"service", options.service}, {"entities", entities.rows}};
+  if (!options.at.empty()) body["at"] = options.at;
+  if (!options.features.empty()) body["features"] = options.features;
+  TRY_ASSIGN(const Json job, client.send("POST", "/v1/explanations", body));
+  TRY_ASSIGN(const Json explanation, watch_job(client, job["id"], cli.common.quiet));
+  return Answer{cli.common.json ? dump(explanation) + "\n" : explanation_text(explanation, entities.names),
+                has_difference(explanation) ? kDifferent : kDone};
+}
+
+Result<Answer> read(const Cli& cli, const GetOptions& options) {
+  if (!options.explain && !options.at.empty()) return invalid("--at TIME is for explanations: say --explain, too");
+  if (!options.explain && !options.features.empty()) return invalid("--feature NAME is for explanations: say --explain, too");
   TRY_ASSIGN(ApiClient client, ApiClient::to(cli.common.server));
   TRY_ASSIGN(const auto types, key_types(client, options.service));
   TRY_ASSIGN(const Entities entities, to_entities(options, types));
+  if (options.explain) return explain(cli, client, options, entities);
   TRY_ASSIGN(const Json reply, client.send("POST", fmt::format("/v1/services/{}/features", segment(options.service)), {{"entities", entities.rows}}));
-  return cli.common.json ? dump(reply) + "\n" : reply_text(reply, entities.names);
+  return Answer{cli.common.json ? dump(reply) + "\n" : reply_text(reply, entities.names)};
 }
 
 int get(const Cli& cli, const GetOptions& options) {
-  const auto text = read(cli, options);
-  if (!text) return report(text.error());
-  fmt::print("{}", *text);
-  return kDone;
+  const auto answer = read(cli, options);
+  if (!answer) return report(answer.error());
+  fmt::print("{}", answer->text);
+  return answer->status;
 }
 
 }  // namespace
@@ -129,6 +151,11 @@ void add_get_command(Cli& cli) {
   CLI::App* sub = add_command(cli, cli.app, "get", "the features of entities now, with status and age", [&cli, options] { return get(cli, *options); });
   sub->add_option("SERVICE", options->service, "the service")->required();
   sub->add_option("KEY=VALUE", options->keys, "the parts of the entity's key; a key that repeats begins the next entity")->required();
+  sub->add_flag("--explain", options->explain, "why the values are what they are: windows, events, what was left out, proved from the log");
+  sub->add_option("--at", options->at, "with --explain: as served at this instant of the past, RFC 3339")->type_name("TIME");
+  sub->add_option("--feature", options->features, "with --explain: only this feature; may be given several times")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
   add_server_options(cli, *sub);
 }
 
