@@ -41,11 +41,17 @@ void share_keys(feature::PreparedRows& rows) {
 }
 
 // Rows of one group come to lie together, in the order they had: a replay goes through a chunk group by group.
-void finish(EventChunk& chunk, uint32_t groups) {
+// Those that no question can see are left out.
+void finish(EventChunk& chunk, uint32_t groups, const Wanted* wanted) {
   feature::PreparedRows& rows = chunk.rows;
-  chunk.in_time_order = std::ranges::is_sorted(rows.event_times_us);
-  chunk.grouping = Grouping::make(rows.rows, groups, [&](size_t i) { return rows.shard_hashes[i]; });
+  std::vector<uint32_t> kept;
+  for (uint32_t i = 0; i < rows.rows; ++i)
+    if (wanted == nullptr || wanted->row(rows.table_hashes[i], rows.event_times_us[i])) kept.push_back(i);
+  chunk.in_time_order = std::ranges::is_sorted(kept, {}, [&](uint32_t i) { return rows.event_times_us[i]; });
+  chunk.grouping = Grouping::make(kept.size(), groups, [&](size_t i) { return rows.shard_hashes[kept[i]]; });
   std::vector<uint32_t>& order = chunk.grouping.order;
+  for (uint32_t& i : order) i = kept[i];
+  rows.rows = order.size();
   reorder(rows.keys, order);
   rows.shard_hashes = {};  // the grouping says what they said
   reorder(rows.table_hashes, order), reorder(rows.event_times_us, order), reorder(rows.offsets, order);
@@ -56,24 +62,6 @@ void finish(EventChunk& chunk, uint32_t groups) {
 }
 
 // ---- files
-
-// Decodes rows [from, from + count) of the table as a decoder of events would.
-void decode(const Table& table, const feature::SourceDefinition& source, const std::vector<feature::Field>& fields,
-            const std::vector<size_t>& columns, uint64_t from, size_t count, ColumnBatch& batch, std::vector<uint8_t>& keep) {
-  batch.rows = count;
-  batch.columns.resize(fields.size() + 1);
-  for (size_t f = 0; f < fields.size(); ++f) table.fill(columns[f], fields[f].type, from, count, batch.columns[f]);
-  Column& time = batch.columns.back();
-  table.fill_time(columns.back(), source.time_unit, from, count, time);
-  batch.offsets.resize(count);
-  batch.append_times.resize(count);
-  keep.assign(count, 1);
-  for (size_t i = 0; i < count; ++i) {
-    batch.offsets[i].value = static_cast<int64_t>(from + i);
-    batch.append_times[i].us = time.ints[i];  // a file knows no append time: nothing is ahead of its own time
-    if (!time.valid(i)) keep[i] = 0;
-  }
-}
 
 Result<std::vector<size_t>> locate(const Table& table, const feature::SourceDefinition& source, const feature::ViewProgram& program) {
   std::vector<size_t> columns;
@@ -87,6 +75,93 @@ Result<std::vector<size_t>> locate(const Table& table, const feature::SourceDefi
   TRY(table.check_time(time, source.time_unit));
   columns.push_back(time);
   return columns;
+}
+
+const Wanted* wanted_by(const EventRequest& request, size_t view) { return view < request.wanted.size() ? request.wanted[view] : nullptr; }
+
+template <class T>
+void select(std::vector<T>& values, std::span<const uint32_t> rows) {
+  if (values.empty()) return;
+  for (size_t i = 0; i < rows.size(); ++i) values[i] = values[rows[i]];  // ascending: never over one that is still needed
+  values.resize(rows.size());
+}
+void select(Column& column, std::span<const uint32_t> rows) {
+  select(column.bools, rows), select(column.ints, rows), select(column.floats, rows), select(column.decimals, rows);
+  select(column.strings, rows);
+  for (size_t i = 0; i < rows.size(); ++i) column.valid(rows[i]) ? column.set_valid(i) : column.set_null(i);
+  column.validity.resize((rows.size() + 63) / 64);
+}
+
+// Decodes rows of a table for one view as a decoder of events would, but for those that nobody asks for.
+class TableDecoder {
+ public:
+  TableDecoder(const EventRequest& request, size_t view, const Table& table, std::vector<size_t> columns)
+      : table_(table), unit_(request.source.time_unit), program_(*request.programs[view]), wanted_(wanted_by(request, view)), columns_(std::move(columns)) {
+    batch_.columns.resize(columns_.size());
+    if (wanted_ == nullptr || !wanted_->knows_columns()) return;
+    for (const feature::Field& key : program_.key_fields())
+      keys_.push_back(static_cast<size_t>(std::ranges::find(program_.input_fields(), key) - program_.input_fields().begin()));
+  }
+
+  // Appends to `out` what there is in rows [from, from + count); row 0 has the offset `first`. Returns how many have no time.
+  uint64_t decode(uint64_t from, size_t count, uint64_t first, feature::PreparedRows& out) {
+    Column& time = batch_.columns.back();
+    table_.fill_time(columns_.back(), unit_, from, count, time);
+    keep_.assign(count, 1);
+    uint64_t lost = 0;
+    for (size_t i = 0; i < count; ++i)
+      if (!time.valid(i)) keep_[i] = 0, ++lost;
+    choose(from, count);
+    if (rows_.empty()) return lost;
+    for (size_t f = 0; f + 1 < columns_.size(); ++f) {
+      if (std::ranges::find(keys_, f) == keys_.end()) fill(f, from, count);
+      if (rows_.size() < count) select(batch_.columns[f], rows_);
+    }
+    if (rows_.size() < count) select(time, rows_);
+    batch_.rows = rows_.size();
+    batch_.offsets.resize(batch_.rows);
+    batch_.append_times.resize(batch_.rows);
+    for (size_t i = 0; i < batch_.rows; ++i) {
+      batch_.offsets[i].value = static_cast<int64_t>(first + from + rows_[i]);
+      batch_.append_times[i].us = time.ints[i];  // a file knows no append time: nothing is ahead of its own time
+    }
+    keep_.assign(batch_.rows, 1);
+    program_.prepare(batch_, keep_, out);
+    return lost;
+  }
+
+ private:
+  void fill(size_t f, uint64_t from, size_t count) { table_.fill(columns_[f], program_.input_fields()[f].type, from, count, batch_.columns[f]); }
+
+  // The rows with a time that may be wanted.
+  void choose(uint64_t from, size_t count) {
+    const Column& time = batch_.columns.back();
+    if (wanted_ != nullptr)
+      for (size_t i = 0; i < count; ++i) keep_[i] &= static_cast<uint8_t>(wanted_->times().has(time.ints[i]));
+    std::vector<const Column*> parts;
+    for (const size_t f : keys_) fill(f, from, count), parts.push_back(&batch_.columns[f]);
+    if (!keys_.empty()) wanted_->keep_keys(parts, keep_);
+    rows_.resize(count);
+    size_t kept = 0;
+    for (uint32_t i = 0; i < count; ++i) rows_[kept] = i, kept += keep_[i];
+    rows_.resize(kept);
+  }
+
+  const Table& table_;
+  const feature::TimeUnit unit_;
+  const feature::ViewProgram& program_;
+  const Wanted* wanted_;
+  const std::vector<size_t> columns_;
+  std::vector<size_t> keys_;  // among the input fields; empty: the keys do not tell
+  ColumnBatch batch_;
+  std::vector<uint8_t> keep_;
+  std::vector<uint32_t> rows_;
+};
+
+// The texts of arguments, which are views into the table.
+void own_texts(feature::PreparedRows& rows, size_t from) {
+  for (Column& column : rows.arguments)
+    for (size_t i = from; i < column.strings.size(); ++i) column.strings[i] = rows.arena.add(column.strings[i]);
 }
 
 // ---- the log
@@ -191,8 +266,8 @@ Result<PartitionHistory> read_from(const EventRequest& request, TopicPartition p
     if (request.report) request.report(static_cast<uint64_t>(std::min(next, until).value - at.value));
     at = next;
   }
-  for (auto& chunks : out.views)
-    for (auto& chunk : chunks) finish(*chunk, request.groups);
+  for (size_t v = 0; v < out.views.size(); ++v)
+    for (auto& chunk : out.views[v]) finish(*chunk, request.groups, wanted_by(request, v));
   return out;
 }
 
@@ -227,40 +302,95 @@ Result<std::vector<std::string>> event_columns(const EventRequest& request) {
   return names;
 }
 
+namespace {
+
+// What one task read: chunks by view.
+struct TableHistory {
+  std::vector<std::vector<std::unique_ptr<EventChunk>>> views;
+  uint64_t undecodable = 0;
+};
+
+// Rows [from, until) of a table whose row 0 has the offset `first`.
+Result<TableHistory> read_rows(const EventRequest& request, const Table& table, uint64_t from, uint64_t until, uint64_t first, bool owning) {
+  TableHistory out;
+  out.views.resize(request.programs.size());
+  for (size_t v = 0; v < out.views.size(); ++v) {
+    TRY_ASSIGN(auto columns, locate(table, request.source, *request.programs[v]));
+    TableDecoder decoder(request, v, table, std::move(columns));
+    auto chunk = std::make_unique<EventChunk>();
+    const auto close = [&] {
+      out.undecodable += chunk->rows.failed.size();  // an expression had no value: a dead letter of this view
+      finish(*chunk, request.groups, wanted_by(request, v));
+      if (chunk->rows.rows > 0) out.views[v].push_back(std::move(chunk));
+      chunk = std::make_unique<EventChunk>();
+    };
+    for (uint64_t at = from; at < until; at += kBatchRowsMax) {
+      const size_t count = std::min<uint64_t>(kBatchRowsMax, until - at), before = chunk->rows.rows;
+      if (before == 0) chunk->rows.reserve(std::min<uint64_t>(kChunkRows, until - at));
+      const uint64_t lost = decoder.decode(at, count, first, chunk->rows);
+      if (v == 0) out.undecodable += lost;
+      if (owning) own_texts(chunk->rows, before);
+      if (chunk->rows.rows + kBatchRowsMax > kChunkRows) close();
+    }
+    close();
+  }
+  return out;
+}
+
+void append(std::vector<TableHistory>& parts, SourceHistory& out) {
+  for (TableHistory& part : parts) {
+    out.undecodable += part.undecodable;
+    for (size_t v = 0; v < part.views.size(); ++v) std::ranges::move(part.views[v], std::back_inserter(out.views[v].chunks));
+  }
+}
+
+// What any view of the request may want.
+TimeRange wanted_times(const EventRequest& request) {
+  TimeRange out;
+  for (size_t v = 0; v < request.programs.size(); ++v)
+    out.add(wanted_by(request, v) ? wanted_by(request, v)->times() : TimeRange{.from_us = INT64_MIN, .until_us = INT64_MAX});
+  return out;
+}
+
+}  // namespace
+
 Result<SourceHistory> read_events(const EventRequest& request, std::shared_ptr<const Table> table) {
   SourceHistory out;
   out.table = table;
   out.records = table->rows();
   out.views.resize(request.programs.size());
-  const size_t chunks = (table->rows() + kChunkRows - 1) / kChunkRows;
-  std::vector<std::vector<size_t>> columns;
-  for (const auto& program : request.programs) {
-    TRY_ASSIGN(auto located, locate(*table, request.source, *program));
-    columns.push_back(std::move(located));
-  }
-  for (ViewEvents& view : out.views) view.chunks.resize(chunks);
-  std::vector<uint64_t> undecodable(chunks);
-  TRY(parallel_for(request.threads, chunks, request.stop, [&](size_t c, unsigned) -> Result<> {
-    ColumnBatch batch;
-    std::vector<uint8_t> keep;
+  for (const auto& program : request.programs) TRY(locate(*table, request.source, *program));
+  std::vector<TableHistory> parts((table->rows() + kChunkRows - 1) / kChunkRows);
+  TRY(parallel_for(request.threads, parts.size(), request.stop, [&](size_t c, unsigned) -> Result<> {
     const uint64_t first = c * kChunkRows, last = std::min<uint64_t>(first + kChunkRows, table->rows());
-    for (size_t v = 0; v < request.programs.size(); ++v) {
-      auto chunk = std::make_unique<EventChunk>();
-      chunk->rows.reserve(last - first);
-      for (uint64_t from = first; from < last; from += kBatchRowsMax) {
-        const size_t count = std::min<uint64_t>(kBatchRowsMax, last - from);
-        decode(*table, request.source, request.programs[v]->input_fields(), columns[v], from, count, batch, keep);
-        request.programs[v]->prepare(batch, keep, chunk->rows);
-        if (v == 0) undecodable[c] += static_cast<uint64_t>(std::ranges::count(keep, 0));
-      }
-      undecodable[c] += chunk->rows.failed.size();  // an expression had no value: a dead letter of this view
-      finish(*chunk, request.groups);
-      out.views[v].chunks[c] = std::move(chunk);
-    }
+    TRY_ASSIGN(parts[c], read_rows(request, *table, first, last, 0, false));
     if (request.report) request.report(last - first);
     return {};
   }));
-  for (const uint64_t n : undecodable) out.undecodable += n;
+  append(parts, out);
+  return out;
+}
+
+Result<SourceHistory> read_events(const EventRequest& request, const TableFile& file) {
+  SourceHistory out;
+  out.records = file.rows();
+  out.views.resize(request.programs.size());
+  TRY_ASSIGN(const auto types, file.no_rows());
+  for (const auto& program : request.programs) TRY(locate(*types, request.source, *program));
+  const TimeRange wanted = wanted_times(request);
+  std::vector<TableHistory> parts(file.groups());
+  TRY(parallel_for(request.threads, parts.size(), request.stop, [&](size_t g, unsigned) -> Result<> {
+    const auto times = file.times(g, request.source.time_field, request.source.time_unit);
+    const bool skip = times && (times->until_us <= wanted.from_us || wanted.until_us <= times->from_us);
+    parts[g].views.resize(request.programs.size());
+    if (!skip) {
+      TRY_ASSIGN(const auto table, file.read(g));
+      TRY_ASSIGN(parts[g], read_rows(request, *table, 0, table->rows(), file.first_row(g), true));
+    }
+    if (request.report) request.report(file.rows(g));
+    return {};
+  }));
+  append(parts, out);
   return out;
 }
 

@@ -16,6 +16,8 @@
 #include "feature/view_program.h"
 #include "history/partition.h"
 #include "history/table.h"
+#include "history/table_file.h"
+#include "history/wanted.h"
 #include "log/log.h"
 
 namespace ms::history {
@@ -59,6 +61,7 @@ struct SourceHistory {
 struct EventRequest {
   feature::SourceDefinition source;
   std::vector<std::shared_ptr<const feature::ViewProgram>> programs;
+  std::vector<const Wanted*> wanted;  // by program; an entry or all of it missing: every event. Others are left out
   uint32_t groups = 1;
   unsigned threads = 1;
   std::stop_token stop;
@@ -68,6 +71,8 @@ struct EventRequest {
 // Rows of a file: the row number is the offset, in partition 0. The table must have what event_columns() names.
 Result<std::vector<std::string>> event_columns(const EventRequest& request);
 Result<SourceHistory> read_events(const EventRequest& request, std::shared_ptr<const Table> table);
+// The same without holding the whole file: what is wanted of a row group is copied out of it.
+Result<SourceHistory> read_events(const EventRequest& request, const TableFile& file);
 // Records of the topic below `until` (partitions it does not name are left out).
 Result<SourceHistory> read_events(const EventRequest& request, TopicId topic, const engine::OffsetVector& until, log::Log& log);
 

@@ -3,50 +3,22 @@
 #include <arrow/api.h>
 #include <arrow/csv/api.h>
 #include <arrow/io/api.h>
-#include <arrow/util/io_util.h>
 #include <fmt/format.h>
-#include <parquet/arrow/reader.h>
-#include <parquet/arrow/schema.h>
-#include <parquet/file_reader.h>
-#include <parquet/properties.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <limits>
 
 #include "base/check.h"
-#include "base/nearest.h"
 #include "codec/json_nested.h"
 #include "history/arrow_pool.h"
+#include "history/parquet_reader.h"
 #include "history/table_values.h"
 
 namespace ms::history {
 namespace {
 
-Unexpected from_arrow(const std::string& path, const arrow::Status& status) {
-  const auto detail = status.detail();
-  const std::string why = status.IsIOError() && detail ? detail->ToString() : status.message();
-  const bool disk_fails = detail && arrow::internal::ErrnoFromStatusDetail(*detail) == EIO;
-  return fail(disk_fails ? ErrorKind::kInternal : ErrorKind::kInvalidArgument,
-              path + ": " + why.substr(why.starts_with("[errno ") ? why.find("] ") + 2 : 0));
-}
-
-#define ARROW_TRY(path, declaration, expression)                        \
-  auto MS_CONCAT(arrow_result_, __LINE__) = (expression);               \
-  if (!MS_CONCAT(arrow_result_, __LINE__).ok())                         \
-    return from_arrow(path, MS_CONCAT(arrow_result_, __LINE__).status()); \
-  declaration = std::move(*MS_CONCAT(arrow_result_, __LINE__))
-
 bool is_text(const arrow::DataType& type) {
   return type.id() == arrow::Type::STRING || type.id() == arrow::Type::LARGE_STRING;
-}
-
-std::string no_such_column(const std::string& path, std::string_view name, const std::vector<std::string>& names) {
-  std::string text = path + ": there is no column '" + std::string(name) + "'";
-  if (const std::string hint = did_you_mean(name, names); !hint.empty()) return text + hint;
-  text += "; it has";
-  for (const std::string& n : names) text += " '" + n + "'";
-  return text;
 }
 
 struct Loaded {
@@ -55,40 +27,9 @@ struct Loaded {
 };
 
 Result<Loaded> read_parquet(const std::string& path, const std::optional<std::vector<std::string>>& columns, bool threads) {
-  ARROW_TRY(path, auto file, arrow::io::MemoryMappedFile::Open(path, arrow::io::FileMode::READ));
-  parquet::arrow::FileReaderBuilder builder;
-  if (const auto opened = builder.Open(file); !opened.ok())
-    return invalid(path + " is not a Parquet file: " + opened.message());
-  parquet::ArrowReaderProperties properties;
-  properties.set_use_threads(threads);
-  const auto metadata = builder.raw_reader()->metadata();
-  // Strings stay dictionary-encoded: a key is then encoded once per value, and the writer need not hash it again.
-  std::vector<std::string> top;
-  for (int i = 0; i < metadata->schema()->group_node()->field_count(); ++i)
-    top.push_back(metadata->schema()->group_node()->field(i)->name());
-  for (int i = 0; i < metadata->num_columns(); ++i) {
-    const auto* column = metadata->schema()->Column(i);
-    if (column->physical_type() == parquet::Type::BYTE_ARRAY && column->logical_type()->is_string() &&
-        column->path()->ToDotVector().size() == 1)
-      properties.set_read_dictionary(i, true);
-  }
-  ARROW_TRY(path, auto reader, builder.memory_pool(arrow_pool())->properties(properties)->Build());
-  std::vector<int> wanted;
-  if (columns) {
-    for (const std::string& name : *columns) {
-      if (std::ranges::find(top, name) == top.end()) return invalid(no_such_column(path, name, top));
-      for (int i = 0; i < metadata->num_columns(); ++i)
-        if (metadata->schema()->GetColumnRoot(i)->name() == name) wanted.push_back(i);
-    }
-  } else {
-    for (int i = 0; i < metadata->num_columns(); ++i) wanted.push_back(i);
-  }
-  ARROW_TRY(path, auto table, reader->ReadTable(wanted));
-  std::shared_ptr<arrow::Schema> original;
-  if (const auto found = parquet::arrow::FromParquetSchema(metadata->schema(), parquet::ArrowReaderProperties(),
-                                                           metadata->key_value_metadata(), &original); !found.ok())
-    return from_arrow(path, found);
-  return Loaded{table, original};
+  TRY_ASSIGN(const ParquetReader file, ParquetReader::open(path, columns, threads));
+  ARROW_TRY(path, auto table, file.reader->ReadTable(file.columns));
+  return Loaded{table, file.original};
 }
 
 Result<Loaded> read_csv(const std::string& path, const std::optional<std::vector<std::string>>& columns, bool threads,
@@ -192,12 +133,18 @@ Result<std::shared_ptr<const Table>> Table::read(const std::string& path, const 
   const bool parallel = threads > 1;
   if (parallel && arrow::GetCpuThreadPoolCapacity() != static_cast<int>(threads))
     (void)arrow::SetCpuThreadPoolCapacity(static_cast<int>(threads));
+  TRY_ASSIGN(const Loaded loaded, path.ends_with(".csv") ? read_csv(path, columns, parallel, csv_types) : read_parquet(path, columns, parallel));
+  return of(path, loaded.table, loaded.original);
+}
+
+Result<std::shared_ptr<const Table>> Table::of(const std::string& path, const std::shared_ptr<arrow::Table>& table,
+                                               std::shared_ptr<arrow::Schema> original, uint64_t first_row) {
   std::shared_ptr<Table> out(new Table);
   out->path_ = path;
-  TRY_ASSIGN(const Loaded loaded, out->is_csv() ? read_csv(path, columns, parallel, csv_types) : read_parquet(path, columns, parallel));
-  out->original_ = loaded.original;
+  out->original_ = std::move(original);
+  out->first_row_ = first_row;
   // One dictionary per column instead of one per row group.
-  ARROW_TRY(path, out->table_, arrow::DictionaryUnifier::UnifyTable(*loaded.table));
+  ARROW_TRY(path, out->table_, arrow::DictionaryUnifier::UnifyTable(*table));
   out->rows_ = static_cast<uint64_t>(out->table_->num_rows());
   out->names_ = out->table_->ColumnNames();
   out->pieces_.resize(out->names_.size());
@@ -272,7 +219,7 @@ Result<> Table::check_rows(size_t column, const Type& type) const {
       }
     }
     if (fault.row >= 0)
-      return invalid(fmt::format("{}: row {}: column '{}', wanted {}: {}", path_, piece.first + static_cast<uint64_t>(fault.row) + 1,
+      return invalid(fmt::format("{}: row {}: column '{}', wanted {}: {}", path_, first_row_ + piece.first + static_cast<uint64_t>(fault.row) + 1,
                                  names_[column], ms::type_text(type), fault.what));
   }
   return {};
@@ -319,6 +266,10 @@ void fill_strings(const arrow::Array& array, int64_t from, size_t count, size_t 
 void fill_valid(const arrow::Array& array, int64_t from, size_t count, size_t at, Column& out) {
   if (array.type_id() == arrow::Type::NA) return;
   if (array.null_count() == 0) {
+    if (at == 0 && count == out.validity.size() * 64) {
+      std::ranges::fill(out.validity, ~uint64_t{0});
+      return;
+    }
     for (size_t i = 0; i < count; ++i) out.set_valid(at + i);
     return;
   }

@@ -34,6 +34,9 @@ class Table {
   // file there, not such a file), kInternal (the disk).
   static Result<std::shared_ptr<const Table>> read(const std::string& path, const std::optional<std::vector<std::string>>& columns,
                                                    unsigned threads, const std::map<std::string, Type>& csv_types = {});
+  // What an Arrow table of this file's rows says, from number `first_row` on; `original` is the schema that the file's own readers see.
+  static Result<std::shared_ptr<const Table>> of(const std::string& path, const std::shared_ptr<arrow::Table>& table,
+                                                 std::shared_ptr<arrow::Schema> original, uint64_t first_row = 0);
   ~Table();
 
   uint64_t rows() const { return rows_; }
@@ -75,6 +78,7 @@ class Table {
   std::string path_;
   std::shared_ptr<arrow::Table> table_;
   std::shared_ptr<arrow::Schema> original_;
+  uint64_t first_row_ = 0;  // in the file, for messages
   uint64_t rows_ = 0;
   std::vector<std::string> names_;
   std::vector<std::vector<Piece>> pieces_;

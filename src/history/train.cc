@@ -20,12 +20,15 @@ namespace {
 
 constexpr uint32_t kServedGroups = 256;  // no engine has more shards
 constexpr uint64_t kRowsPerGroup = 32'768;
+constexpr uint64_t kEventsPerQuestion = 16;
 
 unsigned thread_count(unsigned asked) { return asked != 0 ? asked : usable_cores(); }
 
 // Enough groups that every thread is busy to the end and that a group's state stays near its core.
-uint32_t group_count(TrainMode mode, unsigned threads, uint64_t rows) {
+// A question rarely needs more than some events.
+uint32_t group_count(TrainMode mode, unsigned threads, uint64_t events, uint64_t questions) {
   if (mode == TrainMode::kAsServed) return kServedGroups;
+  const uint64_t rows = std::min(events, questions * kEventsPerQuestion) + questions;
   return std::bit_ceil(static_cast<uint32_t>(std::clamp<uint64_t>(rows / kRowsPerGroup, threads * 8ull, 4'096)));
 }
 
@@ -208,6 +211,7 @@ class Training {
       views.push_back(v);
       request.programs.push_back(service_.views[v].program);
     }
+    TRY_ASSIGN(const auto wanted, wanted_events(views, request));
     reporter_.begin("reading", 0);
     ManifestSource& source = manifest_.sources.emplace_back();
     source.name = first.source.name;
@@ -223,6 +227,43 @@ class Training {
     return {};
   }
 
+  // A Parquet file of enough row groups to keep all threads busy is read one by one.
+  Result<std::unique_ptr<const TableFile>> row_groups(const std::string& path, const std::vector<std::string>& columns) const {
+    std::unique_ptr<const TableFile> none;
+    if (path.ends_with(".csv")) return none;
+    TRY_ASSIGN(auto file, TableFile::open(path, columns));
+    if (file->groups() < 2 * threads_) return none;
+    return file;
+  }
+  Result<SourceHistory> read_row_groups(const TableFile& file, const std::string& path, EventRequest& request, ManifestSource& source) {
+    reporter_.begin("reading", file.rows());
+    TRY_ASSIGN(source.file, identify(*inputs_.fs, path, file.rows()));
+    request.groups = group_count(request_.mode, threads_, file.rows(), spine_->rows());
+    return read_events(request, file);
+  }
+
+  // What to read of a source for some views. Of the spine itself, as a history, everything is asked.
+  Result<std::vector<std::unique_ptr<Wanted>>> wanted_events(const std::vector<size_t>& views, EventRequest& request) const {
+    std::vector<std::unique_ptr<Wanted>> out;
+    const auto file = request_.event_files.find(request.source.name);
+    if (file != request_.event_files.end() && same_file(file->second, request_.spine)) return out;
+    for (const size_t v : views) {
+      const feature::ViewProgram& program = *service_.views[v].program;
+      std::vector<feature::FeatureSpec> specs;
+      for (const uint32_t f : features_of(v)) specs.push_back(program.specs()[f]);
+      out.push_back(std::make_unique<Wanted>(specs, questions_[v], request_.after_event));
+      request.wanted.push_back(out.back().get());
+      std::vector<size_t> columns;
+      bool plain = true;
+      for (const feature::Field& key : program.key_fields()) {
+        plain &= std::ranges::find(program.input_fields(), key) != program.input_fields().end();
+        TRY_ASSIGN(columns.emplace_back(), spine_->find(key.name));
+      }
+      if (plain && file != request_.event_files.end()) out.back()->learn_columns(*spine_, program.key_fields(), columns);
+    }
+    return out;
+  }
+
   Result<SourceHistory> read_events_of(const TrainView& view, EventRequest& request, ManifestSource& source) {
     if (const auto file = request_.event_files.find(view.source.name); file != request_.event_files.end()) {
       std::shared_ptr<const Table> table = spine_;
@@ -231,22 +272,24 @@ class Training {
         std::map<std::string, Type> types;  // that a CSV's own looks do not tell
         for (const feature::Field& field : view.source.fields)
           if (feature::answer_is_bytes(field.type)) types.emplace(field.name, field.type);
+        TRY_ASSIGN(const auto file_of_groups, row_groups(file->second, columns));
+        if (file_of_groups) return read_row_groups(*file_of_groups, file->second, request, source);
         TRY_ASSIGN(table, Table::read(file->second, columns, threads_, types));
       }
       reporter_.begin("reading", table->rows());
       TRY_ASSIGN(source.file, identify(*inputs_.fs, file->second, table->rows()));
-      request.groups = group_count(request_.mode, threads_, table->rows() + spine_->rows());
+      request.groups = group_count(request_.mode, threads_, table->rows(), spine_->rows());
       return read_events(request, table);
     }
     source.topic = view.topic;
-    uint64_t records = spine_->rows();
+    uint64_t records = 0;
     for (const auto& [partition, until] : pin_) {
       if (partition.topic != view.topic) continue;
       source.offsets[partition] = until;
       records += static_cast<uint64_t>(until.value);
     }
-    reporter_.begin("reading", records - spine_->rows());
-    request.groups = group_count(request_.mode, threads_, records);
+    reporter_.begin("reading", records);
+    request.groups = group_count(request_.mode, threads_, records, spine_->rows());
     return read_events(request, view.topic, source.offsets, *inputs_.log);
   }
 
