@@ -329,6 +329,7 @@ Result<> Derivation::answer(uint32_t g, size_t chunk_end) {
   if (request_.report) request_.report(lane.questions() % kProgressEvery);
   out.note_nulls(lane.questions());
   out.events = lane.state->applied();
+  if (chunk_end == answers_.chunks_.size()) lanes_[g].reset();  // nothing more will be asked
   return {};
 }
 

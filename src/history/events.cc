@@ -30,14 +30,21 @@ void reorder(Column& column, const std::vector<uint32_t>& order) {
   column.validity = std::move(validity);
 }
 
-// Equal keys of neighbours share their bytes, so that a replay of few keys compares bytes that it has just read.
-void share_keys(feature::PreparedRows& rows) {
-  std::array<std::string_view, 64> seen;
+// The keys' bytes come to lie in the order of the rows, so that a replay finds them where it reads; equal keys of neighbours
+// share theirs, so that a replay of few keys compares bytes that it has just read.
+void gather_keys(feature::PreparedRows& rows) {
+  StringArena arena;
+  std::array<std::string_view, 64> seen, from;
   for (size_t i = 0; i < rows.rows; ++i) {
-    std::string_view& same = seen[rows.table_hashes[i] % seen.size()];
-    if (same == rows.keys[i]) rows.keys[i] = same;
-    else same = rows.keys[i];
+    const size_t place = rows.table_hashes[i] % seen.size();
+    if (from[place].data() != rows.keys[i].data() && seen[place] != rows.keys[i]) seen[place] = arena.add(rows.keys[i]);
+    from[place] = rows.keys[i];
+    rows.keys[i] = seen[place];
   }
+  if (std::ranges::any_of(rows.arguments, [](const Column& c) { return c.type == TypeKind::kString; }))
+    for (Column& column : rows.arguments)
+      for (std::string_view& text : column.strings) text = arena.add(text);  // some lie in the arena that goes
+  rows.arena = std::move(arena);
 }
 
 // Rows of one group come to lie together, in the order they had: a replay goes through a chunk group by group.
@@ -57,7 +64,7 @@ void finish(EventChunk& chunk, uint32_t groups, const Wanted* wanted) {
   reorder(rows.table_hashes, order), reorder(rows.event_times_us, order), reorder(rows.offsets, order);
   for (Column& column : rows.arguments) reorder(column, order);
   for (auto& filter : rows.filters) reorder(filter, order);
-  share_keys(rows);
+  gather_keys(rows);
   for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
 }
 
@@ -157,12 +164,6 @@ class TableDecoder {
   std::vector<uint8_t> keep_;
   std::vector<uint32_t> rows_;
 };
-
-// The texts of arguments, which are views into the table.
-void own_texts(feature::PreparedRows& rows, size_t from) {
-  for (Column& column : rows.arguments)
-    for (size_t i = from; i < column.strings.size(); ++i) column.strings[i] = rows.arena.add(column.strings[i]);
-}
 
 // ---- the log
 
@@ -311,7 +312,7 @@ struct TableHistory {
 };
 
 // Rows [from, until) of a table whose row 0 has the offset `first`.
-Result<TableHistory> read_rows(const EventRequest& request, const Table& table, uint64_t from, uint64_t until, uint64_t first, bool owning) {
+Result<TableHistory> read_rows(const EventRequest& request, const Table& table, uint64_t from, uint64_t until, uint64_t first) {
   TableHistory out;
   out.views.resize(request.programs.size());
   for (size_t v = 0; v < out.views.size(); ++v) {
@@ -329,7 +330,6 @@ Result<TableHistory> read_rows(const EventRequest& request, const Table& table, 
       if (before == 0) chunk->rows.reserve(std::min<uint64_t>(kChunkRows, until - at));
       const uint64_t lost = decoder.decode(at, count, first, chunk->rows);
       if (v == 0) out.undecodable += lost;
-      if (owning) own_texts(chunk->rows, before);
       if (chunk->rows.rows + kBatchRowsMax > kChunkRows) close();
     }
     close();
@@ -363,7 +363,7 @@ Result<SourceHistory> read_events(const EventRequest& request, std::shared_ptr<c
   std::vector<TableHistory> parts((table->rows() + kChunkRows - 1) / kChunkRows);
   TRY(parallel_for(request.threads, parts.size(), request.stop, [&](size_t c, unsigned) -> Result<> {
     const uint64_t first = c * kChunkRows, last = std::min<uint64_t>(first + kChunkRows, table->rows());
-    TRY_ASSIGN(parts[c], read_rows(request, *table, first, last, 0, false));
+    TRY_ASSIGN(parts[c], read_rows(request, *table, first, last, 0));
     if (request.report) request.report(last - first);
     return {};
   }));
@@ -385,7 +385,7 @@ Result<SourceHistory> read_events(const EventRequest& request, const TableFile& 
     parts[g].views.resize(request.programs.size());
     if (!skip) {
       TRY_ASSIGN(const auto table, file.read(g));
-      TRY_ASSIGN(parts[g], read_rows(request, *table, 0, table->rows(), file.first_row(g), true));
+      TRY_ASSIGN(parts[g], read_rows(request, *table, 0, table->rows(), file.first_row(g)));
     }
     if (request.report) request.report(file.rows(g));
     return {};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <future>
 #include <limits>
 #include <set>
 
@@ -21,6 +22,7 @@ namespace {
 constexpr uint32_t kServedGroups = 256;  // no engine has more shards
 constexpr uint64_t kRowsPerGroup = 32'768;
 constexpr uint64_t kEventsPerQuestion = 16;
+constexpr size_t kKeysAtOnce = 65'536;  // with a state: some hundred bytes each, often more than a row of answers
 
 unsigned thread_count(unsigned asked) { return asked != 0 ? asked : usable_cores(); }
 
@@ -222,7 +224,8 @@ class Training {
     tables_.push_back(history.table);
     for (size_t i = 0; i < views.size(); ++i) {
       histories_[views[i]] = std::move(history.views[i]);
-      TRY(prepare_view(views[i], request.groups, history.lost));
+      const size_t keys = wanted.empty() ? questions_[views[i]].keys.size() : wanted[i]->keys();
+      TRY(prepare_view(views[i], request.groups, keys, history.lost));
     }
     return {};
   }
@@ -237,9 +240,12 @@ class Training {
   }
   Result<SourceHistory> read_row_groups(const TableFile& file, const std::string& path, EventRequest& request, ManifestSource& source) {
     reporter_.begin("reading", file.rows());
-    TRY_ASSIGN(source.file, identify(*inputs_.fs, path, file.rows()));
     request.groups = group_count(request_.mode, threads_, file.rows(), spine_->rows());
-    return read_events(request, file);
+    // The checksum is taken beside the reading, which brings the file's bytes near.
+    auto identity = std::async(threads_ > 1 ? std::launch::async : std::launch::deferred, [&] { return identify(*inputs_.fs, path, file.rows()); });
+    auto read = read_events(request, file);
+    TRY_ASSIGN(source.file, identity.get());
+    return read;
   }
 
   // What to read of a source for some views. Of the spine itself, as a history, everything is asked.
@@ -307,7 +313,7 @@ class Training {
     return {};
   }
 
-  Result<> prepare_view(size_t v, uint32_t groups, const LostEvents& lost) {
+  Result<> prepare_view(size_t v, uint32_t groups, size_t keys, const LostEvents& lost) {
     DeriveRequest request{.program = service_.views[v].program,
                           .features = features_of(v),
                           .after_event = request_.after_event,
@@ -318,7 +324,9 @@ class Training {
                           .threads = threads_,
                           .stop = stop_,
                           .report = [this](uint64_t rows) { reporter_.add(rows); }};
-    TRY_ASSIGN(derivations_[v], Derivation::make(std::move(request), histories_[v], questions_[v], kBlockChunks));
+    // Block by block needs the states of all keys at once, all at once the answers of all questions: what is less.
+    const size_t block_chunks = keys > kKeysAtOnce ? SIZE_MAX : kBlockChunks;
+    TRY_ASSIGN(derivations_[v], Derivation::make(std::move(request), histories_[v], questions_[v], block_chunks));
     return {};
   }
 
