@@ -44,7 +44,7 @@ Result<std::map<std::string, std::string>> event_files(const Json& body) {
 
 Result<history::TrainRequest> training_request(const Json& body, std::string& service) {
   TRY(only_members(body, {"service", "spine", "out", "manifest", "mode", "time_column", "after_event", "pin_manifest", "event_files",
-                          "statuses", "event_times", "compression", "threads"}));
+                          "statuses", "event_times", "compression", "threads", "memory_bytes"}));
   history::TrainRequest request;
   TRY_ASSIGN(service, string_member(body, "service"));
   if (service.empty()) return invalid("a training set needs a \"service\"");
@@ -63,12 +63,15 @@ Result<history::TrainRequest> training_request(const Json& body, std::string& se
   TRY_ASSIGN(const int64_t threads, int_member(body, "threads", 0));
   if (threads < 0 || threads > 256) return invalid("\"threads\" must be 0 (one per core) to 256");
   request.threads = static_cast<unsigned>(threads);
+  TRY_ASSIGN(const int64_t memory, int_member(body, "memory_bytes", 0));
+  if (memory < 0) return invalid("\"memory_bytes\" must be 0 (half of the machine's) or more");
+  request.memory_bytes = static_cast<uint64_t>(memory);
   return request;
 }
 
 Json training_report(const history::TrainReport& report) {
   return {{"rows", report.rows},         {"features", report.features}, {"events", report.events}, {"undecodable", report.undecodable},
-          {"gap_rows", report.gap_rows}, {"seconds", report.seconds},   {"out", report.out},       {"manifest", report.manifest}};
+          {"gap_rows", report.gap_rows}, {"spilled_bytes", report.spilled_bytes}, {"seconds", report.seconds},   {"out", report.out},       {"manifest", report.manifest}};
 }
 
 }  // namespace ms::api

@@ -104,11 +104,47 @@ class GroupState {
   uint64_t applied_ = 0, next_upkeep_ = kMaintainEvery;
 };
 
+// The events of one group, chunk after chunk; those that were spilled are in memory as long as this is.
+class GroupEvents {
+ public:
+  struct Part {
+    const EventChunk* chunk;
+    std::span<const uint32_t> rows;  // of the group
+  };
+  static Result<std::unique_ptr<GroupEvents>> of(const ViewEvents& events, uint32_t group) {
+    auto out = std::make_unique<GroupEvents>();
+    for (const auto& chunk : events.chunks) {
+      const std::vector<uint32_t>& begin = chunk->grouping.begin;
+      const size_t count = begin[group + 1] - begin[group];
+      if (count == 0) continue;
+      if (chunk->spill == nullptr) {
+        out->parts_.push_back({chunk.get(), chunk->grouping.group(group)});
+        continue;
+      }
+      auto loaded = std::make_unique<EventChunk>();
+      loaded->rows.partition = chunk->rows.partition;
+      loaded->rows.filters.resize(chunk->rows.filters.size());
+      for (const Column& column : chunk->rows.arguments) loaded->rows.arguments.emplace_back().type = column.type;
+      loaded->in_time_order = chunk->in_time_order;
+      TRY(chunk->spill->read(chunk->places[group], chunk->places[group + 1], count, loaded->rows));
+      loaded->grouping = Grouping::make(count, 1, [](size_t) { return 0; });
+      out->parts_.push_back({loaded.get(), loaded->grouping.group(0)});
+      out->loaded_.push_back(std::move(loaded));
+    }
+    return out;
+  }
+  const std::vector<Part>& parts() const { return parts_; }
+
+ private:
+  std::vector<Part> parts_;
+  std::vector<std::unique_ptr<EventChunk>> loaded_;
+};
+
 // as_known: what a question at t must have seen are the events with et < t; the rest of what is known changes nothing.
 // Events that lie in time order are taken as they lie, without a copy.
 class TimeFeed {
  public:
-  TimeFeed(const ViewEvents& events, uint32_t group) : events_(events), group_(group) {
+  explicit TimeFeed(const GroupEvents& events) : parts_(events.parts()) {
     if (!in_order()) sort();
   }
   void advance(GroupState& state, int64_t below, Instant now) {
@@ -119,32 +155,29 @@ class TimeFeed {
  private:
   struct Ref {
     int64_t et;
-    uint32_t chunk, row;
+    uint32_t part, row;
     auto operator<=>(const Ref&) const = default;
   };
 
   bool in_order() const {
     int64_t last = std::numeric_limits<int64_t>::min();
-    for (const auto& chunk : events_.chunks) {
-      const auto rows = chunk->grouping.group(group_);
-      if (rows.empty()) continue;
+    for (const auto& [chunk, rows] : parts_) {
       const auto& et = chunk->rows.event_times_us;
       if (et[rows.front()] < last) return false;
-      if (!chunk->in_time_order && !std::ranges::is_sorted(rows, {}, [&](uint32_t r) { return et[r]; })) return false;
+      if (!chunk->in_time_order && !std::ranges::is_sorted(rows, {}, [&et](uint32_t r) { return et[r]; })) return false;
       last = et[rows.back()];
     }
     return true;
   }
   void sort() {
-    for (uint32_t c = 0; c < events_.chunks.size(); ++c)
-      for (const uint32_t row : events_.chunks[c]->grouping.group(group_))
-        sorted_.push_back({events_.chunks[c]->rows.event_times_us[row], c, row});
+    for (uint32_t p = 0; p < parts_.size(); ++p)
+      for (const uint32_t row : parts_[p].rows) sorted_.push_back({parts_[p].chunk->rows.event_times_us[row], p, row});
     std::ranges::sort(sorted_);
   }
   void advance_in_order(GroupState& state, int64_t below, Instant now) {
-    for (; chunk_ < events_.chunks.size(); ++chunk_, at_ = 0) {
-      const EventChunk& chunk = *events_.chunks[chunk_];
-      const auto rows = chunk.grouping.group(group_);
+    for (; part_ < parts_.size(); ++part_, at_ = 0) {
+      const EventChunk& chunk = *parts_[part_].chunk;
+      const auto rows = parts_[part_].rows;
       const int64_t* et = chunk.rows.event_times_us.data();
       const size_t from = at_;
       while (at_ < rows.size() && et[rows[at_]] < below) ++at_;
@@ -154,17 +187,16 @@ class TimeFeed {
   }
   void advance_sorted(GroupState& state, int64_t below, Instant now) {
     while (at_ < sorted_.size() && sorted_[at_].et < below) {
-      const uint32_t chunk = sorted_[at_].chunk;
+      const uint32_t part = sorted_[at_].part;
       which_.clear();
-      for (; at_ < sorted_.size() && sorted_[at_].chunk == chunk && sorted_[at_].et < below; ++at_)
+      for (; at_ < sorted_.size() && sorted_[at_].part == part && sorted_[at_].et < below; ++at_)
         which_.push_back(sorted_[at_].row);
-      state.apply(*events_.chunks[chunk], which_, now);
+      state.apply(*parts_[part].chunk, which_, now);
     }
   }
 
-  const ViewEvents& events_;
-  const uint32_t group_;
-  size_t chunk_ = 0, at_ = 0;
+  const std::vector<GroupEvents::Part>& parts_;
+  size_t part_ = 0, at_ = 0;
   std::vector<Ref> sorted_;  // only when the events do not lie in time order
   std::vector<uint32_t> which_;
 };
@@ -172,7 +204,7 @@ class TimeFeed {
 // as_served: what a question may see is what its shard had applied, partition by partition.
 class CutFeed {
  public:
-  CutFeed(const ViewEvents& events, uint32_t group) : events_(events), group_(group) { reset(); }
+  CutFeed(const GroupEvents& events, TopicId topic) : parts_(events.parts()), topic_(topic) { reset(); }
 
   // True when `cut` is not behind what has been fed; otherwise the state must start again.
   bool reaches(const engine::Cut& cut) const {
@@ -182,14 +214,14 @@ class CutFeed {
   }
   void reset() {
     lanes_.clear();
-    for (size_t c = 0; c < events_.chunks.size(); ++c) lanes_[events_.chunks[c]->rows.partition].chunks.push_back(c);
+    for (size_t p = 0; p < parts_.size(); ++p) lanes_[parts_[p].chunk->rows.partition].parts.push_back(p);
   }
   void advance(GroupState& state, const engine::Cut& cut, Instant now) {
     for (auto& [partition, lane] : lanes_) {
       lane.fed = offset_of(cut, partition);
-      for (; lane.chunk < lane.chunks.size(); ++lane.chunk, lane.at = 0) {
-        const EventChunk& chunk = *events_.chunks[lane.chunks[lane.chunk]];
-        const auto rows = chunk.grouping.group(group_);
+      for (; lane.part < lane.parts.size(); ++lane.part, lane.at = 0) {
+        const auto& [chunk_of, rows] = parts_[lane.parts[lane.part]];
+        const EventChunk& chunk = *chunk_of;
         const size_t from = lane.at;
         while (lane.at < rows.size() && chunk.rows.offsets[rows[lane.at]] < lane.fed) ++lane.at;
         if (lane.at > from) state.apply(chunk, rows.subspan(from, lane.at - from), now);
@@ -200,17 +232,17 @@ class CutFeed {
 
  private:
   struct Lane {
-    std::vector<size_t> chunks;
-    size_t chunk = 0, at = 0;
+    std::vector<size_t> parts;
+    size_t part = 0, at = 0;
     int64_t fed = 0;
   };
   int64_t offset_of(const engine::Cut& cut, int32_t partition) const {
-    const auto it = cut.applied.find({events_.topic, PartitionId{partition}});
+    const auto it = cut.applied.find({topic_, PartitionId{partition}});
     return it == cut.applied.end() ? 0 : it->second.value;
   }
 
-  const ViewEvents& events_;
-  const uint32_t group_;
+  const std::vector<GroupEvents::Part>& parts_;
+  const TopicId topic_;
   std::map<int32_t, Lane> lanes_;
 };
 
@@ -223,6 +255,7 @@ struct Derivation::Lane {
   std::vector<uint32_t> keys;   // into questions_.keys
   std::vector<uint32_t> order;  // slots by time; empty: as they are
   std::unique_ptr<GroupState> state;
+  std::unique_ptr<GroupEvents> events;
   std::unique_ptr<TimeFeed> times;  // as_known
   std::unique_ptr<CutFeed> cuts;    // as_served
 
@@ -252,7 +285,9 @@ Result<> Derivation::prepare(size_t block_chunks) {
     return {};
   }));
   for (uint32_t g = 0; g < request_.groups; ++g) lanes_.push_back(std::make_unique<Lane>());
-  block_chunks_ = in_time_order() ? std::min(block_chunks, chunks) : chunks;
+  // What was spilled is read once, so a group is answered to its end.
+  const bool spilled = std::ranges::any_of(events_.chunks, [](const auto& chunk) { return chunk->spill != nullptr; });
+  block_chunks_ = !spilled && in_time_order() ? std::min(block_chunks, chunks) : chunks;
   make_groups();
   return {};
 }
@@ -321,10 +356,13 @@ Result<> Derivation::answer(uint32_t g, size_t chunk_end) {
   Answers::Group& out = *answers_.groups_[g];
   std::ranges::fill(out.nulls, 0);
   if (lane.questions() == 0) return {};
+  if (!lane.events) {
+    TRY_ASSIGN(lane.events, GroupEvents::of(events_, g));
+  }
   if (!lane.state) lane.state = std::make_unique<GroupState>(request_.program);
   for (auto& texts : out.texts) std::ranges::fill(texts, std::string_view());
   out.arena.clear();
-  TRY(request_.timeline ? answer_as_served(g, lane, out) : answer_as_known(g, lane, out));
+  TRY(request_.timeline ? answer_as_served(g, lane, out) : answer_as_known(lane, out));
   if (request_.lost.any()) mark_lost(lane, out);
   if (request_.report) request_.report(lane.questions() % kProgressEvery);
   out.note_nulls(lane.questions());
@@ -333,8 +371,8 @@ Result<> Derivation::answer(uint32_t g, size_t chunk_end) {
   return {};
 }
 
-Result<> Derivation::answer_as_known(uint32_t g, Lane& lane, Answers::Group& out) {
-  if (!lane.times) lane.times = std::make_unique<TimeFeed>(events_, g);
+Result<> Derivation::answer_as_known(Lane& lane, Answers::Group& out) {
+  if (!lane.times) lane.times = std::make_unique<TimeFeed>(*lane.events);
   const feature::AnswerColumns columns = out.columns(request_);
   ViewState& state = lane.state->state();
   for (size_t i = 0; i < lane.questions(); ++i) {
@@ -350,7 +388,7 @@ Result<> Derivation::answer_as_known(uint32_t g, Lane& lane, Answers::Group& out
 }
 
 Result<> Derivation::answer_as_served(uint32_t g, Lane& lane, Answers::Group& out) {
-  if (!lane.cuts) lane.cuts = std::make_unique<CutFeed>(events_, g);
+  if (!lane.cuts) lane.cuts = std::make_unique<CutFeed>(*lane.events, events_.topic);
   const feature::AnswerColumns columns = out.columns(request_);
   FeatureRow row;
   for (size_t i = 0; i < lane.questions(); ++i) {

@@ -98,7 +98,7 @@ class Derivation {
   bool in_time_order() const;
   void gather_questions(uint32_t g, size_t chunk_end);
   Result<> answer(uint32_t g, size_t chunk_end);
-  Result<> answer_as_known(uint32_t g, Lane& lane, Answers::Group& out);
+  Result<> answer_as_known(Lane& lane, Answers::Group& out);
   Result<> answer_as_served(uint32_t g, Lane& lane, Answers::Group& out);
   void mark_lost(const Lane& lane, Answers::Group& out) const;
   Result<> tick(size_t i) const;

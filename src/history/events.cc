@@ -68,6 +68,20 @@ void finish(EventChunk& chunk, uint32_t groups, const Wanted* wanted) {
   for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
 }
 
+// A finished chunk stays in memory while there is room.
+Result<> keep_or_spill(EventChunk& chunk, const EventRequest& request) {
+  if (request.spill == nullptr || request.spill->has_room_for(Spill::bytes_of(chunk.rows))) return {};
+  TRY_ASSIGN(chunk.places, request.spill->write(chunk.rows, chunk.grouping.begin));
+  chunk.spill = request.spill;
+  feature::PreparedRows types;
+  types.partition = chunk.rows.partition;
+  types.filters.resize(chunk.rows.filters.size());
+  for (const Column& column : chunk.rows.arguments) types.arguments.emplace_back().type = column.type;
+  chunk.rows = std::move(types);
+  chunk.grouping.order = {};
+  return {};
+}
+
 // ---- files
 
 Result<std::vector<size_t>> locate(const Table& table, const feature::SourceDefinition& source, const feature::ViewProgram& program) {
@@ -245,6 +259,10 @@ Result<PartitionHistory> read_from(const EventRequest& request, TopicPartition p
   }
   out.views.resize(request.programs.size());
   const auto reader = engine::TopicReader::make({{.source = request.source, .programs = request.programs}});
+  const auto close = [&](size_t v, EventChunk& chunk) -> Result<> {
+    finish(chunk, request.groups, wanted_by(request, v));
+    return keep_or_spill(chunk, request);
+  };
   const auto sink = [&](engine::TopicReader::Chunk& chunk) -> Result<> {
     out.records += chunk.records;
     out.undecodable += chunk.dead.size();
@@ -252,7 +270,10 @@ Result<PartitionHistory> read_from(const EventRequest& request, TopicPartition p
       const feature::PreparedRows& rows = *chunk.rows[v];
       if (rows.rows == 0) continue;
       auto& chunks = out.views[v];
-      if (chunks.empty() || chunks.back()->rows.rows + rows.rows > kChunkRows) chunks.push_back(std::make_unique<EventChunk>());
+      if (chunks.empty() || chunks.back()->rows.rows + rows.rows > kChunkRows) {
+        if (!chunks.empty()) TRY(close(v, *chunks.back()));
+        chunks.push_back(std::make_unique<EventChunk>());
+      }
       append_rows(rows, chunks.back()->rows);
       chunks.back()->rows.partition = partition.partition.value;
     }
@@ -268,7 +289,7 @@ Result<PartitionHistory> read_from(const EventRequest& request, TopicPartition p
     at = next;
   }
   for (size_t v = 0; v < out.views.size(); ++v)
-    for (auto& chunk : out.views[v]) finish(*chunk, request.groups, wanted_by(request, v));
+    if (!out.views[v].empty()) TRY(close(v, *out.views[v].back()));
   return out;
 }
 
@@ -319,20 +340,24 @@ Result<TableHistory> read_rows(const EventRequest& request, const Table& table, 
     TRY_ASSIGN(auto columns, locate(table, request.source, *request.programs[v]));
     TableDecoder decoder(request, v, table, std::move(columns));
     auto chunk = std::make_unique<EventChunk>();
-    const auto close = [&] {
+    const auto close = [&]() -> Result<> {
       out.undecodable += chunk->rows.failed.size();  // an expression had no value: a dead letter of this view
       finish(*chunk, request.groups, wanted_by(request, v));
-      if (chunk->rows.rows > 0) out.views[v].push_back(std::move(chunk));
+      if (chunk->rows.rows > 0) {
+        TRY(keep_or_spill(*chunk, request));
+        out.views[v].push_back(std::move(chunk));
+      }
       chunk = std::make_unique<EventChunk>();
+      return {};
     };
     for (uint64_t at = from; at < until; at += kBatchRowsMax) {
       const size_t count = std::min<uint64_t>(kBatchRowsMax, until - at), before = chunk->rows.rows;
       if (before == 0) chunk->rows.reserve(std::min<uint64_t>(kChunkRows, until - at));
       const uint64_t lost = decoder.decode(at, count, first, chunk->rows);
       if (v == 0) out.undecodable += lost;
-      if (chunk->rows.rows + kBatchRowsMax > kChunkRows) close();
+      if (chunk->rows.rows + kBatchRowsMax > kChunkRows) TRY(close());
     }
-    close();
+    TRY(close());
   }
   return out;
 }

@@ -15,6 +15,7 @@
 #include "feature/definition.h"
 #include "feature/view_program.h"
 #include "history/partition.h"
+#include "history/spill.h"
 #include "history/table.h"
 #include "history/table_file.h"
 #include "history/wanted.h"
@@ -28,6 +29,9 @@ struct EventChunk {
   feature::PreparedRows rows;
   Grouping grouping;
   bool in_time_order = true;  // event times never go back
+  // Set when the rows are on disk: then `rows` has just its columns' types, and `grouping` says how many rows each group has.
+  std::shared_ptr<const Spill> spill;
+  std::vector<uint64_t> places;  // of each group in the spill; one more at the end
 };
 // One view's share of its source's history; chunks of one partition stand in offset order.
 struct ViewEvents {
@@ -62,6 +66,7 @@ struct EventRequest {
   feature::SourceDefinition source;
   std::vector<std::shared_ptr<const feature::ViewProgram>> programs;
   std::vector<const Wanted*> wanted;  // by program; an entry or all of it missing: every event. Others are left out
+  std::shared_ptr<Spill> spill;       // what of the rows does not fit goes there; null: all fits
   uint32_t groups = 1;
   unsigned threads = 1;
   std::stop_token stop;

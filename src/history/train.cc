@@ -49,7 +49,7 @@ std::string manifest_path_of(const TrainRequest& request) {
 // What is written on the way to the output and its manifest must hit nothing that is read, and neither of the two the other.
 Result<> check_paths(const TrainRequest& request) {
   const std::string manifest = manifest_path_of(request);
-  const std::vector<std::string> written = {request.out, request.out + ".tmp", manifest, manifest + ".tmp"};
+  const std::vector<std::string> written = {request.out, request.out + ".tmp", request.out + ".spill", manifest, manifest + ".tmp"};
   std::vector<std::string> read = {request.spine};
   for (const auto& [source, file] : request.event_files) read.push_back(file);
   // An earlier manifest may pin the training set that replaces its own.
@@ -84,6 +84,8 @@ class Training {
   Result<TrainReport> run() {
     const int64_t began = inputs_.clock->steady_us();
     TRY(check_request());
+    const uint64_t memory = request_.memory_bytes != 0 ? request_.memory_bytes : machine_memory_bytes() / 2;
+    spill_ = std::make_shared<Spill>(*inputs_.fs, request_.out + ".spill", memory / 2);
     TRY(read_spine());
     TRY(check_instants());
     TRY(choose_pin());
@@ -207,7 +209,7 @@ class Training {
 
   Result<> read_source(const TrainView& first) {
     std::vector<size_t> views;
-    EventRequest request{.source = first.source, .threads = threads_, .stop = stop_, .report = [this](uint64_t rows) { reporter_.add(rows); }};
+    EventRequest request{.source = first.source, .spill = spill_, .threads = threads_, .stop = stop_, .report = [this](uint64_t rows) { reporter_.add(rows); }};
     for (size_t v = 0; v < service_.views.size(); ++v) {
       if (!same_source(service_.views[v], first)) continue;
       views.push_back(v);
@@ -379,6 +381,7 @@ class Training {
     TRY(write_training_file(options, *spine_, output_columns(), *inputs_.fs));
     TRY(publish(*inputs_.fs, request_.out, manifest_path, manifest));
     reporter_.end();
+    manifest_.report.spilled_bytes = spill_->written();
     manifest_.report.out = request_.out;
     manifest_.report.manifest = manifest_path;
     return {};
@@ -390,6 +393,7 @@ class Training {
   const std::stop_token stop_;
   const unsigned threads_;
   Reporter reporter_;
+  std::shared_ptr<Spill> spill_;  // one budget for all sources
 
   std::shared_ptr<const Table> spine_;
   std::vector<int64_t> times_;

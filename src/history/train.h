@@ -69,6 +69,10 @@ struct TrainRequest {
   bool event_times = false;  // adds <feature>__event_time (timestamp)
   std::string compression = "snappy";  // "none", "snappy", "lz4", "zstd"
   unsigned threads = 0;      // 0: one per core
+  // What a run should do with; 0: half of the machine's. Half of it holds prepared events, what has no room goes to a file
+  // OUT.spill beside the output, which has lost its name already. The spine, its answers, the states of the keys that are being
+  // answered and a row group per thread come out of the other half, which is not enforced.
+  uint64_t memory_bytes = 0;
 };
 
 // What train() reads from and through. `log` may be null when every source comes from a file; `timeline` only for as_served.
@@ -91,10 +95,11 @@ using ProgressSink = std::function<void(const TrainProgress&)>;
 struct TrainReport {
   uint64_t rows = 0;          // spine rows, all of them in the output
   uint64_t features = 0;
-  uint64_t events = 0;        // rows replayed, summed over views
+  uint64_t events = 0;        // rows replayed, summed over views: those that some row of the spine can see
   uint64_t undecodable = 0;   // records left out as the live engine leaves them out
   uint64_t gap_rows = 0;      // rows with null for what is not known: instants in a recorded gap (as_served), windows that
                               // reach below what the log still has (with `statuses`; else such a row is refused)
+  uint64_t spilled_bytes = 0;  // of prepared events that the memory had no room for
   double seconds = 0;
   std::string out, manifest;  // paths written
 };

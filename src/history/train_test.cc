@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <arrow/api.h>
+#include <arrow/io/api.h>
+#include <parquet/arrow/writer.h>
+
 #include <cmath>
 
 #include "base/clock.h"
@@ -300,6 +304,80 @@ TEST(Train, RefusesFilesAndDirectoriesThatAreNotThere) {
   EXPECT_TRUE(refusal([](Job& run) { run.request.spine = run.dir / "no.csv"; }).ends_with("no.csv: No such file or directory"));
   EXPECT_TRUE(refusal([](Job& run) { run.request.event_files["flights"] = run.dir / "no.parquet"; }).ends_with("no.parquet: No such file or directory"));
   EXPECT_NE(refusal([](Job& run) { run.request.out = run.dir / "no/out.parquet"; }).find("no/out.parquet: there is no directory '"), std::string::npos);
+}
+
+// Rows of a table as a Parquet file of many row groups.
+void write_in_groups(const Table& table, const std::string& path) {
+  const auto file = arrow::io::FileOutputStream::Open(path);
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE(parquet::arrow::WriteTable(*table.arrow(), arrow::default_memory_pool(), *file, 700).ok());
+  ASSERT_TRUE((*file)->Close().ok());
+}
+
+// Every value of every row, bit by bit.
+bool same(const Table& a, const Table& b) {
+  return a.arrow()->Equals(*b.arrow(), arrow::EqualOptions::Defaults().nans_equal(true).signed_zeros_equal(false));
+}
+
+// Neither the memory, nor the threads, nor the order of the events, nor reading them by row groups.
+TEST(Train, HowItIsMadeChangesNoBit) {
+  Rng rng(11);
+  for (int round = 0; round < 4; ++round) {
+    std::vector<std::string> events;
+    std::string spine = "note,origin,event_time\n";
+    const int64_t start = *parse_time("2001-01-01");
+    const auto second = [&](uint64_t s) { return format_time(start + static_cast<int64_t>(s) * kMicrosPerSecond).substr(0, 19); };
+    for (uint64_t i = 0; i < 20'000; ++i)  // no two at one time: which of them is the last would depend on their order
+      events.push_back(second(i * 7919 % 30'011) + ",K" + std::to_string(rng.below(500)) + "," + (rng.below(9) == 0 ? "" : std::to_string(rng.below(100))) + ",C" +
+                       std::to_string(rng.below(3)) + "," + std::to_string(rng.below(50)) + ".25," + (rng.below(2) == 0 ? "true" : "false") + "," +
+                       second(rng.below(30'000)) + "\n");
+    for (int i = 0; i < 3'000; ++i) spine += std::to_string(i) + ",K" + std::to_string(rng.below(700)) + "," + second(rng.below(30'000)) + "\n";
+    const TrainService service = round == 0 ? flights_service() : service_of(random_view(rng));
+    std::shared_ptr<const Table> expected;
+    for (const uint64_t memory : {uint64_t{1} << 40, uint64_t{1}, uint64_t{1} << 20}) {
+      for (const unsigned threads : {1u, 2u, 4u}) {
+        std::string text = "date,origin,delay,carrier,price,cancelled,booked\n";
+        for (const std::string& event : events) text += event;
+        Job run(spine, text);
+        run.service = service;
+        run.request.memory_bytes = memory, run.request.threads = threads;
+        run.request.statuses = run.request.event_times = true;
+        if (threads == 2) {
+          const auto table = Table::read(run.request.event_files["flights"], std::nullopt, 1, {{"origin", TypeKind::kString}});
+          ASSERT_TRUE(table) << table.error().message;
+          write_in_groups(**table, run.request.event_files["flights"] = run.dir / "events.parquet");
+        }
+        const size_t files = run.dir.files();
+        const auto report = run();
+        ASSERT_TRUE(report) << report.error().message;
+        if (memory == 1) EXPECT_GT(report->spilled_bytes, 0u);
+        if (memory == uint64_t{1} << 40) EXPECT_EQ(report->spilled_bytes, 0u);
+        EXPECT_EQ(run.dir.files(), files + 2);  // the output and its manifest
+        if (!expected) expected = run.output();
+        EXPECT_TRUE(same(*run.output(), *expected)) << memory << " bytes, " << threads << " threads";
+        for (size_t i = events.size(); i > 1; --i) std::swap(events[i - 1], events[rng.below(i)]);
+      }
+    }
+  }
+}
+
+TEST(Train, AFullDiskOfSpilledEventsIsNamedAndLeavesNothing) {
+  testing::CrashFileSystem fs(5);
+  Job run;
+  for (const std::string& path : {run.request.spine, run.request.event_files["flights"]}) {
+    const auto bytes = read_file(posix_file_system(), path);
+    ASSERT_TRUE(bytes);
+    ASSERT_TRUE(fs.create_directories(std::filesystem::path(path).parent_path().string()));
+    ASSERT_TRUE(write_file_atomically(fs, path, *bytes));
+  }
+  const uint64_t before = fs.used_bytes();
+  fs.set_capacity(before);
+  run.request.memory_bytes = 1;
+  const auto full = train(run.service, run.request, {.fs = &fs, .clock = &run.clock}, {}, {});
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().kind, ErrorKind::kExhausted);
+  EXPECT_NE(full.error().message.find("give more memory"), std::string::npos) << full.error().message;
+  EXPECT_EQ(fs.used_bytes(), before);
 }
 
 TEST(Train, ManyRowsAcrossChunksAgreeWithOneThread) {

@@ -26,6 +26,7 @@ struct TrainOptions {
   std::vector<std::string> events;  // SOURCE=FILE
   bool statuses = false, event_times = false, after_event = false;
   unsigned threads = 0;
+  uint64_t memory_bytes = 0;
 };
 
 std::string absolute(const std::string& path) {
@@ -53,7 +54,8 @@ Json request_json(const TrainOptions& o) {
           {"statuses", o.statuses},
           {"event_times", o.event_times},
           {"compression", o.compression},
-          {"threads", o.threads}};
+          {"threads", o.threads},
+          {"memory_bytes", o.memory_bytes}};
 }
 
 Result<Json> train_on_server(const Cli& cli, const TrainOptions& options) {
@@ -116,6 +118,9 @@ void add_train_command(Cli& cli) {
   sub->add_flag("--event-times", options->event_times, "add an event time column per feature");
   sub->add_option("--compression", options->compression, "none, snappy, lz4 or zstd");
   sub->add_option("--threads", options->threads, "0: one per core");
+  sub->add_option("--memory", options->memory_bytes, "what it should do with, such as 4GiB (default half of the machine's): events beyond half of it wait on disk beside OUT")
+      ->type_name("SIZE")
+      ->transform(CLI::AsSizeValue(false));
   sub->add_option("--dir", options->dir, "work on a data directory that no server holds")->type_name("DIR");
   add_server_options(cli, *sub);
 }
