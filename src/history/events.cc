@@ -51,9 +51,13 @@ void gather_keys(feature::PreparedRows& rows) {
 // Those that no question can see are left out.
 void finish(EventChunk& chunk, uint32_t groups, const Wanted* wanted) {
   feature::PreparedRows& rows = chunk.rows;
+  constexpr size_t kAhead = 16;
   std::vector<uint32_t> kept;
-  for (uint32_t i = 0; i < rows.rows; ++i)
+  kept.reserve(rows.rows);
+  for (uint32_t i = 0; i < rows.rows; ++i) {
+    if (wanted != nullptr && i + kAhead < rows.rows) wanted->prefetch(rows.table_hashes[i + kAhead]);
     if (wanted == nullptr || wanted->row(rows.table_hashes[i], rows.event_times_us[i])) kept.push_back(i);
+  }
   chunk.in_time_order = std::ranges::is_sorted(kept, {}, [&](uint32_t i) { return rows.event_times_us[i]; });
   chunk.grouping = Grouping::make(kept.size(), groups, [&](size_t i) { return rows.shard_hashes[kept[i]]; });
   std::vector<uint32_t>& order = chunk.grouping.order;

@@ -35,6 +35,7 @@ class Wanted {
   const TimeRange& times() const { return all_; }  // of all keys
   size_t keys() const { return count_; }           // distinct ones
   bool row(uint64_t table_hash, int64_t event_time_us) const;
+  void prefetch(uint64_t table_hash) const { __builtin_prefetch(&slots_[table_hash & (slots_.size() - 1)]); }  // some rows ahead of row()
 
   // Knows the keys by the spine's key columns too, so that has_key() can decide before canonical keys are made. For keys that
   // are plain fields of the events.
