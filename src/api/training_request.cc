@@ -70,8 +70,11 @@ Result<history::TrainRequest> training_request(const Json& body, std::string& se
 }
 
 Json training_report(const history::TrainReport& report) {
-  return {{"rows", report.rows},         {"features", report.features}, {"events", report.events}, {"undecodable", report.undecodable},
-          {"gap_rows", report.gap_rows}, {"spilled_bytes", report.spilled_bytes}, {"seconds", report.seconds},   {"out", report.out},       {"manifest", report.manifest}};
+  return {{"rows", report.rows},         {"features", report.features},
+          {"events", report.events},     {"undecodable", report.undecodable},
+          {"gap_rows", report.gap_rows}, {"spilled_bytes", report.spilled_bytes},
+          {"seconds", report.seconds},   {"out", report.out},
+          {"manifest", report.manifest}};
 }
 
 }  // namespace ms::api

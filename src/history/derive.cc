@@ -189,8 +189,7 @@ class TimeFeed {
     while (at_ < sorted_.size() && sorted_[at_].et < below) {
       const uint32_t part = sorted_[at_].part;
       which_.clear();
-      for (; at_ < sorted_.size() && sorted_[at_].part == part && sorted_[at_].et < below; ++at_)
-        which_.push_back(sorted_[at_].row);
+      for (; at_ < sorted_.size() && sorted_[at_].part == part && sorted_[at_].et < below; ++at_) which_.push_back(sorted_[at_].row);
       state.apply(*parts_[part].chunk, which_, now);
     }
   }

@@ -41,7 +41,7 @@ void gather_keys(feature::PreparedRows& rows) {
     from[place] = rows.keys[i];
     rows.keys[i] = seen[place];
   }
-  if (std::ranges::any_of(rows.arguments, [](const Column& c) { return c.type == TypeKind::kString; }))
+  if (std::ranges::any_of(rows.arguments, [](const Column& c) { return is_bytes(c.type); }))
     for (Column& column : rows.arguments)
       for (std::string_view& text : column.strings) text = arena.add(text);  // some lie in the arena that goes
   rows.arena = std::move(arena);
@@ -121,7 +121,11 @@ void select(Column& column, std::span<const uint32_t> rows) {
 class TableDecoder {
  public:
   TableDecoder(const EventRequest& request, size_t view, const Table& table, std::vector<size_t> columns)
-      : table_(table), unit_(request.source.time_unit), program_(*request.programs[view]), wanted_(wanted_by(request, view)), columns_(std::move(columns)) {
+      : table_(table),
+        unit_(request.source.time_unit),
+        program_(*request.programs[view]),
+        wanted_(wanted_by(request, view)),
+        columns_(std::move(columns)) {
     batch_.columns.resize(columns_.size());
     if (wanted_ == nullptr || !wanted_->knows_columns()) return;
     for (const feature::Field& key : program_.key_fields())
@@ -156,7 +160,9 @@ class TableDecoder {
   }
 
  private:
-  void fill(size_t f, uint64_t from, size_t count) { table_.fill(columns_[f], program_.input_fields()[f].type, from, count, batch_.columns[f]); }
+  void fill(size_t f, uint64_t from, size_t count) {
+    table_.fill(columns_[f], program_.input_fields()[f].type, from, count, batch_.columns[f]);
+  }
 
   // The rows with a time that may be wanted.
   void choose(uint64_t from, size_t count) {
@@ -336,13 +342,23 @@ struct TableHistory {
   uint64_t undecodable = 0;
 };
 
+// By program: where the table has its input fields, then the time; checks their types and values.
+Result<std::vector<std::vector<size_t>>> locate_all(const EventRequest& request, const Table& table) {
+  std::vector<std::vector<size_t>> out;
+  for (const auto& program : request.programs) {
+    TRY_ASSIGN(auto columns, locate(table, request.source, *program));
+    out.push_back(std::move(columns));
+  }
+  return out;
+}
+
 // Rows [from, until) of a table whose row 0 has the offset `first`.
-Result<TableHistory> read_rows(const EventRequest& request, const Table& table, uint64_t from, uint64_t until, uint64_t first) {
+Result<TableHistory> read_rows(const EventRequest& request, const Table& table, const std::vector<std::vector<size_t>>& columns,
+                               uint64_t from, uint64_t until, uint64_t first) {
   TableHistory out;
   out.views.resize(request.programs.size());
   for (size_t v = 0; v < out.views.size(); ++v) {
-    TRY_ASSIGN(auto columns, locate(table, request.source, *request.programs[v]));
-    TableDecoder decoder(request, v, table, std::move(columns));
+    TableDecoder decoder(request, v, table, columns[v]);
     auto chunk = std::make_unique<EventChunk>();
     const auto close = [&]() -> Result<> {
       out.undecodable += chunk->rows.failed.size();  // an expression had no value: a dead letter of this view
@@ -388,11 +404,11 @@ Result<SourceHistory> read_events(const EventRequest& request, std::shared_ptr<c
   out.table = table;
   out.records = table->rows();
   out.views.resize(request.programs.size());
-  for (const auto& program : request.programs) TRY(locate(*table, request.source, *program));
+  TRY_ASSIGN(const auto columns, locate_all(request, *table));
   std::vector<TableHistory> parts((table->rows() + kChunkRows - 1) / kChunkRows);
   TRY(parallel_for(request.threads, parts.size(), request.stop, [&](size_t c, unsigned) -> Result<> {
     const uint64_t first = c * kChunkRows, last = std::min<uint64_t>(first + kChunkRows, table->rows());
-    TRY_ASSIGN(parts[c], read_rows(request, *table, first, last, 0));
+    TRY_ASSIGN(parts[c], read_rows(request, *table, columns, first, last, 0));
     if (request.report) request.report(last - first);
     return {};
   }));
@@ -405,7 +421,7 @@ Result<SourceHistory> read_events(const EventRequest& request, const TableFile& 
   out.records = file.rows();
   out.views.resize(request.programs.size());
   TRY_ASSIGN(const auto types, file.no_rows());
-  for (const auto& program : request.programs) TRY(locate(*types, request.source, *program));
+  TRY(locate_all(request, *types));
   const TimeRange wanted = wanted_times(request);
   std::vector<TableHistory> parts(file.groups());
   TRY(parallel_for(request.threads, parts.size(), request.stop, [&](size_t g, unsigned) -> Result<> {
@@ -414,7 +430,8 @@ Result<SourceHistory> read_events(const EventRequest& request, const TableFile& 
     parts[g].views.resize(request.programs.size());
     if (!skip) {
       TRY_ASSIGN(const auto table, file.read(g));
-      TRY_ASSIGN(parts[g], read_rows(request, *table, 0, table->rows(), file.first_row(g)));
+      TRY_ASSIGN(const auto columns, locate_all(request, *table));
+      TRY_ASSIGN(parts[g], read_rows(request, *table, columns, 0, table->rows(), file.first_row(g)));
     }
     if (request.report) request.report(file.rows(g));
     return {};

@@ -62,10 +62,10 @@ Result<ParquetReader> ParquetReader::open(const std::string& path, const std::op
     for (int i = 0; i < metadata->num_columns(); ++i) wanted.push_back(i);
   }
   if (const auto found = parquet::arrow::FromParquetSchema(metadata->schema(), parquet::ArrowReaderProperties(),
-                                                           metadata->key_value_metadata(), &out.original); !found.ok())
+                                                           metadata->key_value_metadata(), &out.original);
+      !found.ok())
     return from_arrow(path, found);
   return out;
 }
-
 
 }  // namespace ms::history

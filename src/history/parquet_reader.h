@@ -17,10 +17,9 @@ namespace ms::history {
 // kInternal when the disk fails, else kInvalidArgument: the file is not what it should be.
 Unexpected from_arrow(const std::string& path, const arrow::Status& status);
 
-#define ARROW_TRY(path, declaration, expression)                        \
-  auto MS_CONCAT(arrow_result_, __LINE__) = (expression);               \
-  if (!MS_CONCAT(arrow_result_, __LINE__).ok())                         \
-    return from_arrow(path, MS_CONCAT(arrow_result_, __LINE__).status()); \
+#define ARROW_TRY(path, declaration, expression)                                                                      \
+  auto MS_CONCAT(arrow_result_, __LINE__) = (expression);                                                             \
+  if (!MS_CONCAT(arrow_result_, __LINE__).ok()) return from_arrow(path, MS_CONCAT(arrow_result_, __LINE__).status()); \
   declaration = std::move(*MS_CONCAT(arrow_result_, __LINE__))
 
 std::string no_such_column(const std::string& path, std::string_view name, const std::vector<std::string>& names);

@@ -26,7 +26,8 @@ class Packer {
   }
   void put(const Column& column, size_t from, size_t count) {
     for (size_t i = from; i < from + count; ++i) bytes_.push_back(column.valid(i) ? 1 : 0);
-    put(column.bools, from, count), put(column.ints, from, count), put(column.floats, from, count), put(column.strings, from, count);
+    put(column.bools, from, count), put(column.ints, from, count), put(column.floats, from, count), put(column.decimals, from, count),
+        put(column.strings, from, count);
   }
   std::vector<uint8_t>& bytes() { return bytes_; }
 
@@ -63,11 +64,20 @@ class Unpacker {
     take(valid, count);
     for (size_t i = 0; i < count; ++i)
       if (valid[i] != 0) column.set_valid(i);
-    switch (column.type) {
-      case TypeKind::kBool: return take(column.bools, count);
-      case TypeKind::kFloat64: return take(column.floats, count);
-      case TypeKind::kString: return take(column.strings, count);
-      default: return take(column.ints, count);
+    switch (column.type.kind) {
+      case TypeKind::kBool:
+        return take(column.bools, count);
+      case TypeKind::kFloat64:
+        return take(column.floats, count);
+      case TypeKind::kDecimal:
+        return take(column.decimals, count);
+      case TypeKind::kString:
+      case TypeKind::kList:
+      case TypeKind::kVector:
+      case TypeKind::kMap:
+        return take(column.strings, count);
+      default:
+        return take(column.ints, count);
     }
   }
   bool done() const { return at_ == end_; }
@@ -88,7 +98,10 @@ class Unpacker {
 uint64_t Spill::bytes_of(const feature::PreparedRows& rows) {
   uint64_t each = sizeof(std::string_view) + 3 * sizeof(int64_t) + rows.filters.size(), texts = 0;
   for (const Column& column : rows.arguments) {
-    each += column.type == TypeKind::kString ? sizeof(std::string_view) : column.type == TypeKind::kBool ? 1 : sizeof(int64_t);
+    each += is_bytes(column.type)               ? sizeof(std::string_view)
+            : column.type == TypeKind::kDecimal ? sizeof(int128)
+            : column.type == TypeKind::kBool    ? 1
+                                                : sizeof(int64_t);
     for (const std::string_view text : column.strings) texts += text.size();
   }
   for (const std::string_view key : rows.keys) texts += key.size();
@@ -127,7 +140,8 @@ Result<std::vector<uint64_t>> Spill::write(const feature::PreparedRows& rows, co
   const uint64_t at = end_.fetch_add(packer.bytes().size());
   const std::span<const uint8_t> part(packer.bytes());
   if (auto written = file_->write_at(at, {&part, 1}); !written)
-    return fail(written.error().kind, written.error().message + " (events that the memory had no room for; give more memory or another directory to the output)");
+    return fail(written.error().kind,
+                written.error().message + " (events that the memory had no room for; give more memory or another directory to the output)");
   for (uint64_t& place : places) place += at;
   return places;
 }

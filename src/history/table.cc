@@ -133,7 +133,8 @@ Result<std::shared_ptr<const Table>> Table::read(const std::string& path, const 
   const bool parallel = threads > 1;
   if (parallel && arrow::GetCpuThreadPoolCapacity() != static_cast<int>(threads))
     (void)arrow::SetCpuThreadPoolCapacity(static_cast<int>(threads));
-  TRY_ASSIGN(const Loaded loaded, path.ends_with(".csv") ? read_csv(path, columns, parallel, csv_types) : read_parquet(path, columns, parallel));
+  TRY_ASSIGN(const Loaded loaded,
+             path.ends_with(".csv") ? read_csv(path, columns, parallel, csv_types) : read_parquet(path, columns, parallel));
   return of(path, loaded.table, loaded.original);
 }
 
@@ -219,8 +220,9 @@ Result<> Table::check_rows(size_t column, const Type& type) const {
       }
     }
     if (fault.row >= 0)
-      return invalid(fmt::format("{}: row {}: column '{}', wanted {}: {}", path_, first_row_ + piece.first + static_cast<uint64_t>(fault.row) + 1,
-                                 names_[column], ms::type_text(type), fault.what));
+      return invalid(fmt::format("{}: row {}: column '{}', wanted {}: {}", path_,
+                                 first_row_ + piece.first + static_cast<uint64_t>(fault.row) + 1, names_[column], ms::type_text(type),
+                                 fault.what));
   }
   return {};
 }

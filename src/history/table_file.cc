@@ -31,7 +31,9 @@ Result<std::unique_ptr<const TableFile>> TableFile::open(const std::string& path
 
 uint64_t TableFile::rows() const { return static_cast<uint64_t>(opened_->metadata->num_rows()); }
 
-uint64_t TableFile::rows(size_t group) const { return static_cast<uint64_t>(opened_->metadata->RowGroup(static_cast<int>(group))->num_rows()); }
+uint64_t TableFile::rows(size_t group) const {
+  return static_cast<uint64_t>(opened_->metadata->RowGroup(static_cast<int>(group))->num_rows());
+}
 
 Result<std::shared_ptr<const Table>> TableFile::read(size_t group) const {
   TRY_ASSIGN(const ParquetReader file, ParquetReader::open(opened_->path, opened_->columns, false, opened_->metadata));
@@ -50,18 +52,25 @@ namespace {
 std::optional<int64_t> micros_each(const parquet::ColumnDescriptor& column, feature::TimeUnit unit) {
   if (const auto& logical = column.logical_type(); logical->is_timestamp()) {
     switch (static_cast<const parquet::TimestampLogicalType&>(*logical).time_unit()) {
-      case parquet::LogicalType::TimeUnit::MILLIS: return kMicrosPerMilli;
-      case parquet::LogicalType::TimeUnit::MICROS: return 1;
-      default: return std::nullopt;
+      case parquet::LogicalType::TimeUnit::MILLIS:
+        return kMicrosPerMilli;
+      case parquet::LogicalType::TimeUnit::MICROS:
+        return 1;
+      default:
+        return std::nullopt;
     }
   } else if (!logical->is_none() && !logical->is_int()) {
     return std::nullopt;
   }
   switch (unit) {
-    case feature::TimeUnit::kSeconds: return kMicrosPerSecond;
-    case feature::TimeUnit::kMillis: return kMicrosPerMilli;
-    case feature::TimeUnit::kMicros: return 1;
-    case feature::TimeUnit::kRfc3339: return std::nullopt;
+    case feature::TimeUnit::kSeconds:
+      return kMicrosPerSecond;
+    case feature::TimeUnit::kMillis:
+      return kMicrosPerMilli;
+    case feature::TimeUnit::kMicros:
+      return 1;
+    case feature::TimeUnit::kRfc3339:
+      return std::nullopt;
   }
   return std::nullopt;
 }
@@ -74,7 +83,8 @@ std::optional<TimeRange> TableFile::times(size_t group, const std::string& name,
   if (column < 0 || opened_->metadata->schema()->Column(column)->physical_type() != parquet::Type::INT64) return std::nullopt;
   const auto factor = micros_each(*opened_->metadata->schema()->Column(column), unit);
   const auto statistics = rows->ColumnChunk(column)->statistics();
-  if (!factor || !statistics || !statistics->HasMinMax() || !statistics->HasNullCount() || statistics->null_count() != 0) return std::nullopt;
+  if (!factor || !statistics || !statistics->HasMinMax() || !statistics->HasNullCount() || statistics->null_count() != 0)
+    return std::nullopt;
   const auto& typed = static_cast<const parquet::Int64Statistics&>(*statistics);
   int64_t least = 0, most = 0;
   if (__builtin_mul_overflow(typed.min(), *factor, &least) || __builtin_mul_overflow(typed.max(), *factor, &most) || most == INT64_MAX)

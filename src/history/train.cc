@@ -209,7 +209,9 @@ class Training {
 
   Result<> read_source(const TrainView& first) {
     std::vector<size_t> views;
-    EventRequest request{.source = first.source, .spill = spill_, .threads = threads_, .stop = stop_, .report = [this](uint64_t rows) { reporter_.add(rows); }};
+    EventRequest request{.source = first.source, .spill = spill_, .threads = threads_, .stop = stop_, .report = [this](uint64_t rows) {
+                           reporter_.add(rows);
+                         }};
     for (size_t v = 0; v < service_.views.size(); ++v) {
       if (!same_source(service_.views[v], first)) continue;
       views.push_back(v);
@@ -244,7 +246,8 @@ class Training {
     reporter_.begin("reading", file.rows());
     request.groups = group_count(request_.mode, threads_, file.rows(), spine_->rows());
     // The checksum is taken beside the reading, which brings the file's bytes near.
-    auto identity = std::async(threads_ > 1 ? std::launch::async : std::launch::deferred, [&] { return identify(*inputs_.fs, path, file.rows()); });
+    auto identity =
+        std::async(threads_ > 1 ? std::launch::async : std::launch::deferred, [&] { return identify(*inputs_.fs, path, file.rows()); });
     auto read = read_events(request, file);
     TRY_ASSIGN(source.file, identity.get());
     return read;

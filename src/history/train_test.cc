@@ -1,9 +1,8 @@
 #include "history/train.h"
 
-#include <gtest/gtest.h>
-
 #include <arrow/api.h>
 #include <arrow/io/api.h>
+#include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
 
 #include <cmath>
@@ -328,10 +327,12 @@ TEST(Train, HowItIsMadeChangesNoBit) {
     const int64_t start = *parse_time("2001-01-01");
     const auto second = [&](uint64_t s) { return format_time(start + static_cast<int64_t>(s) * kMicrosPerSecond).substr(0, 19); };
     for (uint64_t i = 0; i < 20'000; ++i)  // no two at one time: which of them is the last would depend on their order
-      events.push_back(second(i * 7919 % 30'011) + ",K" + std::to_string(rng.below(500)) + "," + (rng.below(9) == 0 ? "" : std::to_string(rng.below(100))) + ",C" +
-                       std::to_string(rng.below(3)) + "," + std::to_string(rng.below(50)) + ".25," + (rng.below(2) == 0 ? "true" : "false") + "," +
-                       second(rng.below(30'000)) + "\n");
-    for (int i = 0; i < 3'000; ++i) spine += std::to_string(i) + ",K" + std::to_string(rng.below(700)) + "," + second(rng.below(30'000)) + "\n";
+      events.push_back(second(i * 7919 % 30'011) + ",K" + std::to_string(rng.below(500)) + "," +
+                       (rng.below(9) == 0 ? "" : std::to_string(rng.below(100))) + ",C" + std::to_string(rng.below(3)) + "," +
+                       std::to_string(rng.below(50)) + ".25," + (rng.below(2) == 0 ? "true" : "false") + "," + second(rng.below(30'000)) +
+                       "\n");
+    for (int i = 0; i < 3'000; ++i)
+      spine += std::to_string(i) + ",K" + std::to_string(rng.below(700)) + "," + second(rng.below(30'000)) + "\n";
     const TrainService service = round == 0 ? flights_service() : service_of(random_view(rng));
     std::shared_ptr<const Table> expected;
     for (const uint64_t memory : {uint64_t{1} << 40, uint64_t{1}, uint64_t{1} << 20}) {

@@ -25,16 +25,22 @@ void hash_parts(std::span<const Column* const> parts, size_t rows, std::vector<u
       for (size_t i = 0; i < rows; ++i) out[i] = mix(std::rotl(out[i], 25) ^ bits_of(values[i]));
     };
     switch (part->type.kind) {
-      case TypeKind::kBool: each(part->bools, [](uint8_t b) { return uint64_t{b}; }); break;
+      case TypeKind::kBool:
+        each(part->bools, [](uint8_t b) { return uint64_t{b}; });
+        break;
       case TypeKind::kDecimal:
         each(part->decimals, [](int128 v) { return mix(static_cast<uint64_t>(v)) ^ static_cast<uint64_t>(static_cast<uint128>(v) >> 64); });
         break;
       case TypeKind::kString:
       case TypeKind::kList:
       case TypeKind::kVector:
-      case TypeKind::kMap: each(part->strings, [](std::string_view s) { return feature::table_hash(s); }); break;
-      case TypeKind::kFloat64: break;  // never a key
-      default: each(part->ints, [](int64_t v) { return static_cast<uint64_t>(v); });
+      case TypeKind::kMap:
+        each(part->strings, [](std::string_view s) { return feature::table_hash(s); });
+        break;
+      case TypeKind::kFloat64:
+        break;  // never a key
+      default:
+        each(part->ints, [](int64_t v) { return static_cast<uint64_t>(v); });
     }
   }
 }
@@ -64,7 +70,8 @@ Wanted::Wanted(const std::vector<feature::FeatureSpec>& specs, const Questions& 
   }
   slots_.resize(std::bit_ceil(std::max<size_t>(questions.keys.size(), 8) * 2));
   for (size_t k = 0; k < asked.size(); ++k)
-    if (asked[k].first <= asked[k].last) add(questions.keys[k].table_hash, seen_between(windows, asked[k].first, asked[k].last, after_event));
+    if (asked[k].first <= asked[k].last)
+      add(questions.keys[k].table_hash, seen_between(windows, asked[k].first, asked[k].last, after_event));
 }
 
 void Wanted::add(uint64_t hash, const TimeRange& times) {

@@ -20,9 +20,7 @@ struct Questions;
 struct TimeRange {
   int64_t from_us = INT64_MAX, until_us = INT64_MIN;
   bool has(int64_t us) const { return from_us <= us && us < until_us; }
-  void add(const TimeRange& other) {
-    from_us = std::min(from_us, other.from_us), until_us = std::max(until_us, other.until_us);
-  }
+  void add(const TimeRange& other) { from_us = std::min(from_us, other.from_us), until_us = std::max(until_us, other.until_us); }
 };
 
 // Immutable; const methods may run on many threads. Says yes to every event that an answer could depend on, and to a few more.

@@ -118,7 +118,8 @@ void add_train_command(Cli& cli) {
   sub->add_flag("--event-times", options->event_times, "add an event time column per feature");
   sub->add_option("--compression", options->compression, "none, snappy, lz4 or zstd");
   sub->add_option("--threads", options->threads, "0: one per core");
-  sub->add_option("--memory", options->memory_bytes, "what it should do with, such as 4GiB (default half of the machine's): events beyond half of it wait on disk beside OUT")
+  sub->add_option("--memory", options->memory_bytes,
+                  "what it should do with, such as 4GiB (default half of the machine's): events beyond half of it wait on disk beside OUT")
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(false));
   sub->add_option("--dir", options->dir, "work on a data directory that no server holds")->type_name("DIR");
