@@ -2,9 +2,7 @@
 JSON decoding, prepared rows, shard state, one read per 1,000 events) over 155-byte events of 1,000,000 users (Zipf 1.0, 5 % late); the limit is
 simdjson alone decoding the same fields of the same bytes in the same process, round about. Rates are events per CPU second."""
 
-import json
 import statistics
-import subprocess
 import tempfile
 
 import harness
@@ -15,13 +13,9 @@ USERS = 1_000_000
 
 
 def run(quick):
-    servers.build_tools()
     events, rounds = (QUICK_EVENTS, 2) if quick else (EVENTS, 5)
-    with servers.pinned(servers.SERVER_CORE), tempfile.TemporaryDirectory(prefix="millstream-b2b-") as directory:
-        done = subprocess.run([servers.BUILD / "bin" / "bench_b2b", directory, str(events), str(USERS), str(rounds)], capture_output=True, text=True)
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    if len(lines) != rounds:
-        raise RuntimeError(f"bench_b2b: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+    with tempfile.TemporaryDirectory(prefix="millstream-b2b-") as directory:
+        lines = servers.rounds("b2b", directory, events, USERS, rounds)
     for line in lines:
         harness.note(f"  {events / line['ours_cpu_s']:>12,.0f} events/CPU s, simdjson alone {events / line['simdjson_cpu_s']:>12,.0f}")
     ours, alone = (events / statistics.median(line[f"{who}_cpu_s"] for line in lines) for who in ("ours", "simdjson"))

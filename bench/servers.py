@@ -56,6 +56,17 @@ def tool(name, *arguments, core=None):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def rounds(name, *arguments):
+    """Runs one of our benchmarks in one process, pinned to a core; it prints a JSON line per round and fails when results are not equal."""
+    build_tools()
+    with pinned(SERVER_CORE):
+        done = subprocess.run([str(BUILD / "bin" / f"bench_{name}"), *map(str, arguments)], capture_output=True, text=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    if not lines or done.returncode not in (0, 1) or done.returncode == 1 and all(line.get("equal", True) for line in lines):
+        raise RuntimeError(f"bench_{name} {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout[-1000:]}\n{done.stderr[-3000:]}")
+    return lines
+
+
 def cpu_seconds(pid):
     """User and system time of a process and its threads so far."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
