@@ -7,14 +7,14 @@ import statistics
 import harness
 import servers
 
-EVENTS, QUICK_EVENTS = 5_000_000, 500_000
-USERS, QUICK_USERS = 100_000, 10_000
+EVENTS, QUICK_EVENTS = 2_000_000, 500_000
+USERS, QUICK_USERS = 50_000, 10_000
 LENGTHS = ("10m", "1h", "6h", "24h", "7d", "30d", "90d")
 FLAT, HUNDRED = 1.15, 2.5
 
 
 def run(quick):
-    lines = servers.rounds("b3", *((QUICK_EVENTS, QUICK_USERS, 3) if quick else (EVENTS, USERS, 5)))
+    lines = servers.rounds("b3", *((QUICK_EVENTS, QUICK_USERS, 3) if quick else (EVENTS, USERS, 3)))
     names = list(dict.fromkeys(line["case"] for line in lines))
     ns = {name: statistics.median(line["ns"] for line in lines if line["case"] == name) for name in names}
     for name in names:
