@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "catalog/parameters.h"
 #include "catalog/planner.h"
-#include "catalog/window_text.h"
 
 namespace ms::catalog {
 namespace {
@@ -15,7 +15,8 @@ using namespace feature;
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kUnits[] = {"s", "ms", "us", "rfc3339"};
-constexpr std::string_view kWindowKinds[] = {"sliding", "sliding_exact", "tumbling", "lifetime"};
+constexpr std::string_view kWindowKinds[] = {"sliding", "sliding_exact", "tumbling", "lifetime", "hopping", "session", "last", "decay", "series"};
+static_assert(std::size(kWindowKinds) == feature::kWindowKindCount);
 
 // What is wrong with the document; caught in read_document.
 struct Malformed {
@@ -76,10 +77,34 @@ ScalarValue scalar_from(const Json& j) {
   return std::monostate{};
 }
 
+// What a window of a kind has beside its kind, and how the document calls it; nullptr: it has none.
+struct WindowMembers {
+  const char* length = "length";
+  const char* hop = nullptr;
+  const char* count = nullptr;
+};
+WindowMembers members_of(WindowKind kind) {
+  switch (kind) {
+    case WindowKind::kSliding: return {.hop = "hop"};
+    case WindowKind::kSlidingExact:
+    case WindowKind::kTumbling: return {};
+    case WindowKind::kLifetime: return {.length = nullptr};
+    case WindowKind::kHopping: return {.hop = "slide"};
+    case WindowKind::kSession: return {.length = "longest", .hop = "gap"};
+    case WindowKind::kLast: return {.length = "age", .count = "rows"};
+    case WindowKind::kDecay: return {.length = "half_life", .hop = "width"};
+    case WindowKind::kSeries: return {.length = "step", .count = "steps"};
+  }
+  return {};
+}
+
 Json window_of(const Window& w) {
+  const WindowMembers m = members_of(w.kind);
   Json out = {{"kind", kWindowKinds[static_cast<size_t>(w.kind)]}};
-  if (w.kind != WindowKind::kLifetime) out["length"] = format_duration(w.length_us);
-  if (w.kind == WindowKind::kSliding) out["hop"] = format_duration(w.hop_us);
+  if (m.length != nullptr && w.length_us != 0) out[m.length] = format_duration(w.length_us);  // without an age: 0
+  if (m.hop != nullptr) out[m.hop] = format_duration(w.hop_us);
+  if (m.count != nullptr) out[m.count] = w.count;
+  if (w.kind == WindowKind::kSession) out["closed"] = w.closed;
   return out;
 }
 Window window_from(const Json& j) {
@@ -89,9 +114,42 @@ Window window_from(const Json& j) {
     if (!us) throw Malformed{us.error().message};
     return *us;
   };
-  if (out.kind != WindowKind::kLifetime) out.length_us = duration("length");
-  if (out.kind == WindowKind::kSliding) out.hop_us = duration("hop");
+  const WindowMembers m = members_of(out.kind);
+  const bool ageless = out.kind == WindowKind::kLast && !j.contains("age");
+  if (m.length != nullptr && !ageless) out.length_us = duration(m.length);
+  if (m.hop != nullptr) out.hop_us = duration(m.hop);
+  if (m.count != nullptr) out.count = j.at(m.count);
+  if (out.kind == WindowKind::kSession) out.closed = j.at("closed");
   return out;
+}
+
+void write_parameters(Json& out, const FeatureDefinition& f) {
+  for (const Parameter& p : parameters_of(f.aggregate)) {
+    std::visit([&](auto member) {
+      const auto& value = f.parameters.*member;
+      if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::vector<double>>) {
+        if (p.name == "q" && f.parameters.one) out[p.name] = value.at(0);
+        else out[p.name] = value;
+      } else {
+        out[p.name] = value;
+      }
+    }, p.member);
+  }
+}
+void read_parameters(const Json& j, FeatureDefinition& out) {
+  for (const Parameter& p : parameters_of(out.aggregate)) {
+    const Json& value = j.at(p.name);
+    std::visit([&](auto member) {
+      auto& to = out.parameters.*member;
+      if constexpr (std::is_same_v<std::decay_t<decltype(to)>, std::vector<double>>) {
+        if (p.name == "q") out.parameters.one = !value.is_array();
+        if (value.is_array()) to = value.get<std::vector<double>>();
+        else to = {value.get<double>()};
+      } else {
+        to = value;
+      }
+    }, p.member);
+  }
 }
 
 Json feature_of(const ViewEntry& v, size_t i) {
@@ -101,10 +159,11 @@ Json feature_of(const ViewEntry& v, size_t i) {
               {"aggregate", to_string(f.aggregate)},
               {"window", window_of(f.window)}};
   if (!f.of.empty()) out["of"] = f.of;
+  if (!f.by.empty()) out["by"] = f.by;
   if (!f.where.empty()) out["where"] = f.where;
   if (!std::holds_alternative<std::monostate>(f.default_value)) out["default"] = scalar_of(f.default_value);
   if (f.ttl_us) out["ttl"] = format_duration(*f.ttl_us);
-  if (f.aggregate == AggregateKind::kCountDistinct) out["cap"] = f.distinct_cap;
+  write_parameters(out, f);
   out["hash"] = v.feature_hashes[i];
   return out;
 }
@@ -115,14 +174,14 @@ FeatureDefinition feature_from(const Json& j) {
   for (size_t i = 0; i < feature::kAggregateKindCount; ++i)
     if (to_string(static_cast<AggregateKind>(i)) == aggregate) out.aggregate = static_cast<AggregateKind>(i), known = true;
   if (!known) throw Malformed{fmt::format("aggregate '{}'", aggregate)};
-  out.of = j.value("of", ""), out.where = j.value("where", "");
+  out.of = j.value("of", ""), out.by = j.value("by", ""), out.where = j.value("where", "");
   if (j.contains("default")) out.default_value = scalar_from(j.at("default"));
   if (j.contains("ttl")) {
     const auto us = parse_duration(j.at("ttl").get<std::string>());
     if (!us) throw Malformed{us.error().message};
     out.ttl_us = *us;
   }
-  out.distinct_cap = j.value("cap", out.distinct_cap);
+  read_parameters(j, out);
   return out;
 }
 

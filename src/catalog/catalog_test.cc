@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <set>
 #include <thread>
 
 #include "base/rng.h"
@@ -10,7 +12,6 @@
 #include "catalog/catalog_document.h"
 #include "catalog/definitions.h"
 #include "catalog/planner.h"
-#include "catalog/window_text.h"
 
 namespace ms::catalog {
 namespace {
@@ -85,14 +86,14 @@ TEST_F(CatalogTest, PlanSaysWhatApplyWouldDo) {
     key origin
 + view airport_arrivals@1  (new)
     from arrivals (topic arrivals), by airport (origin string)
-    + arrivals_count_10m              int64    sliding 10m, hop 1m   88 B
-    + arrivals_count_24h              int64    sliding 1d, hop 1h   200 B
-    + delay_avg_3h                    float64  sliding 3h, hop 5m   592 B
-    + delay_avg_1h_hop_1m             float64  sliding 1h, hop 1m   976 B
-    + delay_max_1h_tumbling           int64    tumbling 1h           40 B
-    + routes_count_distinct_lifetime  int64    lifetime             804 B
-    + late_count_if_1h_exact          int64    sliding 1h, exact    480 B
-    state: about 3.1 KiB for an entity with an event a minute
+    + arrivals_count_10m              int64    sliding 10m, hop 1m    264 B
+    + arrivals_count_24h              int64    sliding 1d, hop 1h     600 B
+    + delay_avg_3h                    float64  sliding 3h, hop 5m   1.7 KiB
+    + delay_avg_1h_hop_1m             float64  sliding 1h, hop 1m   2.9 KiB
+    + delay_max_1h_tumbling           int64    tumbling 1h             80 B
+    + routes_count_distinct_lifetime  int64    lifetime               840 B
+    + late_count_if_1h_exact          int64    sliding 1h, exact    2.8 KiB
+    state: about 35.0 KiB for an entity with an event a minute
     needs all history of topic arrivals
 + service eta@1  (new)
     7 features: arrivals_count_10m arrivals_count_24h delay_avg_3h delay_avg_1h_hop_1m delay_max_1h_tumbling routes_count_distinct_lifetime late_count_if_1h_exact
@@ -120,13 +121,13 @@ TEST_F(CatalogTest, PlanSaysWhatBecomesOfEachFeature) {
   EXPECT_EQ(plan(before).substr(plan(before).find("= service")), "= service eta@1  (unchanged)\n    3 features: n delay late_count_if_1h\nNothing changes.\n");
   EXPECT_EQ(plan(after).substr(plan(after).find("~ view")), R"(~ view airport_arrivals@2  (changed)
     from arrivals (topic arrivals), by airport (origin string)
-    = n_count_1h        int64             sliding 1h, hop 5m  104 B
-    + n_count_3h        int64             sliding 3h, hop 5m  296 B
-    ~ delay_max_1h      int64 -> float64  sliding 1h, hop 5m  260 B
-    ~ late_count_if_1h  int64             sliding 1h, hop 5m  104 B
+    = n_count_1h        int64             sliding 1h, hop 5m  312 B
+    + n_count_3h        int64             sliding 3h, hop 5m  888 B
+    ~ delay_max_1h      int64 -> float64  sliding 1h, hop 5m  520 B
+    ~ late_count_if_1h  int64             sliding 1h, hop 5m  416 B
     - n_count_24h       int64             sliding 1d, hop 1h
     - delay_max_3h      int64             sliding 3h, hop 5m
-    state: about 764 B for an entity with an event a minute
+    state: about 1.7 KiB for an entity with an event a minute
     needs the last 3h5m of topic arrivals
 ~ service eta@2  (changed)
     4 features: n delay_max_1h late_count_if_1h n_count_1h
@@ -244,6 +245,127 @@ TEST_F(CatalogTest, FieldsOfEveryType) {
   EXPECT_EQ(catalog->snapshot()->find_view("airport_arrivals")->version, 2u);
 }
 
+constexpr const char* kEverything = R"yaml(sources:
+  events:
+    time: {field: at}
+    fields: {u: string, x: int64, y: float64, s: string, b: bool}
+entities: {user: {key: u}}
+views:
+  all:
+    entity: user
+    from: events
+    features:
+      n: {count: {over: [1h, "sliding(1h, hop: 1m)", "sliding(1h, exact)", tumbling(1h), "hopping(1h, 5m)", "session(30m, 12h)", "session(30m, 12h, closed)", last(10), "last(10, 7d)", decay(1h), "series(1h, 24)", lifetime]}}
+      seen: {time_since_last: {over: 1h}, count_if: {of: b, over: 1h}, count_distinct: {of: s, over: 1h, cap: 7}, approx_count_distinct: {of: s, over: 1h, precision: 10}}
+      y: {sum: {of: y, over: decay(1h)}, avg: {of: y, over: 1h, default: 0.5}, min: {of: y, over: 1h}, max: {of: y, over: 1h}, first: {of: y, over: 1h}, last: {of: y, over: 1h, ttl: 10m}}
+      m: {variance: {of: y, over: 1h}, stddev: {of: y, over: 1h}, skew: {of: y, over: 1h}, kurtosis: {of: y, over: 1h}}
+      p: {covariance: {of: y, by: x, over: 1h}, correlation: {of: y, by: x, over: 1h}, slope: {of: y, by: x, over: 1h}, ratio: {of: y, by: x, over: 1h, where: b}}
+      a: {arg_min: {of: s, by: y, over: 1h}, arg_max: {of: s, by: "y * 2", over: 1h}}
+      l: {first_n: {of: s, n: 3, over: 1h}, last_n: {of: s, n: 3, distinct: true, over: 1h}}
+      q: {quantile: {of: y, q: 0.5, over: 1h}, histogram: {of: y, bounds: [0, 10.5, 1e3], over: 1h}}
+      qs: {quantile: {of: y, q: [0.5, 0.99], error: 0.02, over: 1h}}
+      k: {top_k: {of: s, k: 3, cap: 50, over: 1h}, count_by: {of: s, over: 1h, cap: 60}, sum_by: {of: y, by: s, over: 1h}}
+)yaml";
+
+// Every window, aggregate and parameter comes back from the document as it was; each parameter is part of the computation.
+TEST_F(CatalogTest, EverythingSurvivesTheDocument) {
+  ASSERT_TRUE(apply(kEverything).ok()) << plan(kEverything);
+  const auto before = catalog->snapshot();
+  std::set<feature::AggregateKind> aggregates;
+  std::set<feature::WindowKind> windows;
+  for (const auto& f : before->views[0]->definition.features) aggregates.insert(f.aggregate), windows.insert(f.window.kind);
+  EXPECT_EQ(aggregates.size(), feature::kAggregateKindCount);
+  EXPECT_EQ(windows.size(), feature::kWindowKindCount);
+  open();
+  const auto after = catalog->snapshot();
+  ASSERT_EQ(after->views[0]->definition.features.size(), before->views[0]->definition.features.size());
+  for (size_t i = 0; i < before->views[0]->definition.features.size(); ++i) {
+    const auto &a = before->views[0]->definition.features[i], &b = after->views[0]->definition.features[i];
+    EXPECT_TRUE(a.parameters == b.parameters && a.window == b.window && a.of == b.of && a.by == b.by && a.where == b.where && a.ttl_us == b.ttl_us) << a.name;
+    EXPECT_EQ(a.name, b.name);
+  }
+  EXPECT_EQ(write_document(*after), write_document(*before));
+  EXPECT_FALSE(apply(kEverything).changes());
+
+  const std::pair<const char*, const char*> changes[] = {
+      {"cap: 7", "cap: 8"}, {"precision: 10", "precision: 11"}, {"q: 0.5", "q: 0.6"}, {"q: 0.5", "q: [0.5]"}, {"error: 0.02", "error: 0.03"}, {"10.5", "10.6"}, {"k: 3", "k: 4"},
+      {"cap: 50", "cap: 51"}, {"cap: 60", "cap: 61"}, {"n: 3, distinct", "n: 4, distinct"}, {"distinct: true", "distinct: false"}, {"by: s", "by: u"}};
+  for (const auto& [from, to] : changes) {
+    const std::string shown = plan(replaced(kEverything, from, to));
+    EXPECT_EQ(std::count(shown.begin(), shown.end(), '~'), 2) << from << " -> " << to << "\n" << shown;  // the view and its feature
+  }
+}
+
+TEST_F(CatalogTest, WhatAnAggregateTakesAndNeeds) {
+  const std::string e = kEverything;
+  const auto on = [&](std::string_view text) { return fmt::format("f.yaml:{}:", 1 + std::count(e.begin(), e.begin() + static_cast<int64_t>(e.find(text)), '\n')); };
+  const std::tuple<std::string, std::string, std::string> cases[] = {
+      {"min: {of: y,", "min: {of: y, cap: 3,", "min of feature 'y' takes no 'cap' (count_distinct, top_k, count_by and sum_by do); it takes of, over, where, default, ttl"},
+      {"min: {of: y,", "min: {of: y, by: x,", "takes no 'by' (arg_min, arg_max, covariance, correlation, slope, ratio and sum_by do); it takes of, over,"},
+      {"time_since_last: {over", "time_since_last: {of: x, over", "time_since_last of feature 'seen' takes no 'of' (every aggregate but count and time_since_last does); it takes over, where, default, ttl"},
+      {"precision: 10", "precison: 10", "approx_count_distinct of feature 'seen' has no 'precison'; did you mean 'precision'?"},
+      {"precision: 10", "precision: 17", "approx_count_distinct of feature 'seen': precision 17 is outside 4..16"},
+      {"precision: 10", "precision: ten", "precision is a whole number from 4 to 16, not 'ten'"},
+      {"precision: 10", "precision: [10]", "precision is a whole number from 4 to 16, not a list"},
+      {"cap: 50", "cap: 100001", "top_k of feature 'k': cap 100001 is outside 1..100000"},
+      {"k: 3, ", "", "top_k of feature 'k' needs 'k'; add k: 10"},
+      {"n: 3, over", "over", "first_n of feature 'l' needs 'n'; add n: 10"},
+      {"q: 0.5, ", "", "quantile of feature 'q' needs 'q'; add q: 0.5"},
+      {"q: 0.5", "q: 1.5", "quantile of feature 'q': q 1.5 is outside 0..1"},
+      {"q: 0.5", "q: half", "q is a number from 0 to 1, or a list of them, not 'half'"},
+      {"error: 0.02", "error: 0", "error 0 is outside 0.0001..0.1"},
+      {"bounds: [0, 10.5, 1e3], ", "", "histogram of feature 'q' needs 'bounds'; add bounds: [0, 10, 100]"},
+      {"[0, 10.5, 1e3]", "[0, 10.5, 10.5]", "histogram of feature 'q': bounds must ascend; 10.5 comes behind 10.5"},
+      {"[0, 10.5, 1e3]", "[0, inf]", "bounds is a list of ascending numbers, not 'inf'"},
+      {"[0, 10.5, 1e3]", "[]", "bounds has 0 numbers; 1 to 100 can be"},
+      {"distinct: true", "distinct: yes", "last_n of feature 'l': distinct is true or false, not 'yes'"},
+      {"{of: y, by: x, over: 1h}, corr", "{of: y, over: 1h}, corr", "covariance of feature 'p' needs a second expression; add by: EXPRESSION"},
+      {"{of: y, over: 1h}, stddev", "{over: 1h}, stddev", "variance of feature 'm' aggregates nothing; add of: EXPRESSION"},
+      {"{of: y, over: 1h}, stddev", "{of: y}, stddev", "variance of feature 'm' has no window; add over: [1h]"},
+      {"sum: {of: y, over: decay(1h)}", "sum: {of: s, over: 1h}", "view 'all': feature 'y_sum_1h': sum takes a number or a vector, not string"},
+      {"by: \"y * 2\"", "by: \"y * z\"", "there is no field 'z'"},
+  };
+  for (const auto& [from, to, want] : cases) {
+    const std::string got = plan(replaced(e, from, to));
+    EXPECT_TRUE(got.starts_with(on(from))) << got << "want at: " << on(from);
+    EXPECT_NE(got.substr(0, got.find('\n')).find(want), std::string::npos) << got << "want: " << want;
+    EXPECT_NE(got.find("Refused: 1 mistake."), std::string::npos) << got;
+  }
+}
+
+TEST_F(CatalogTest, MoreStateThanAnEntityMayHaveIsRefused) {
+  const auto with = [](std::string_view feature) {
+    const std::string e = kEverything;
+    return e.substr(0, e.find("      n: {count")) + "      f: {" + std::string(feature) + "}\n";
+  };
+  const std::pair<const char*, const char*> refused[] = {
+      {"count_by: {of: s, over: 7d, cap: 100000}", "; give it a smaller cap, a wider hop, as in sliding(7d, hop: 7d), a shorter window"},
+      {"count_distinct: {of: s, over: 24h, cap: 1000000}", "; give it a smaller cap, a wider hop, as in sliding(1d, hop: 1d), a shorter window"},
+      {"sum: {of: x, over: \"hopping(365d, 10s)\"}", "; give it a wider hop that divides the window, a shorter window"},
+      {"quantile: {of: y, q: 0.5, error: 0.0001, over: 7d}", "; give it a larger error, a wider hop"},
+      {"top_k: {of: s, k: 3, over: \"session(10s, 1d)\"}", "; give it a smaller cap, a longer gap, a shorter longest session"}};
+  for (const auto& [feature, way] : refused) {
+    const std::string got = plan(with(feature));
+    EXPECT_TRUE(got.starts_with("f.yaml:11:")) << got;
+    EXPECT_NE(got.find("for one entity, more than the 64.0 MiB that a feature may"), std::string::npos) << got;
+    EXPECT_NE(got.find(way), std::string::npos) << got;
+  }
+  for (const char* feature : {"count_by: {of: s, over: 7d}", "count_distinct: {of: s, over: lifetime, cap: 1000000}", "quantile: {of: y, q: 0.5, over: 7d}", "first_n: {of: s, n: 1000, over: 7d}",
+                              "sum: {of: x, over: [365d, \"sliding(30d, exact)\", \"hopping(30d, 1h)\"]}", "last_n: {of: s, n: 10, over: \"last(1000, 7d)\"}", "sum_by: {of: y, by: s, over: \"session(30m, 12h)\"}"})
+    EXPECT_NE(plan(with(feature)).find("3 new"), std::string::npos) << plan(with(feature));
+}
+
+TEST_F(CatalogTest, PlanSaysWhatWindowsKeep) {
+  const std::string shown = plan(kEverything);
+  for (const char* line : {"session, gap 30m, at most 12h, reach 13h ", "decay, half-life 1h, tiles of 1h ", "hopping 1h, one every 5m ", "series of 24 times 1h ",
+                           "closed sessions keep all runs: the estimate counts one a day for a year\n", "needs all history of topic events\n"})
+    EXPECT_NE(shown.find(line), std::string::npos) << shown;
+  std::string open = replaced(kEverything, "\"session(30m, 12h, closed)\", last(10), ", "");
+  open = replaced(open, ", lifetime]", "]");
+  EXPECT_EQ(plan(open).find("closed sessions"), std::string::npos);
+  EXPECT_NE(plan(open).find("needs the last 7d1h of topic events"), std::string::npos) << plan(open);
+}
+
 TEST_F(CatalogTest, ATopicThatASourceReadsStays) {
   ASSERT_TRUE(apply(kFlights).ok());
   size_t removed = 0;
@@ -310,7 +432,7 @@ TEST_F(CatalogTest, MistakesAreRefusedWithTheirPlace) {
       {replaced(f, "delay_min > 15", "delay_min > 'x'"),
        "f.yaml:5:32: derived.late, column 11: '>' mixes int64 and string; convert one with cast(... as int64)"},
       {replaced(f, "{of: delay_min, over: [3h", "{of: origin, over: [3h"),
-       "f.yaml:17:25: view 'airport_arrivals': feature 'delay_avg_3h': avg takes an int64 or a float64, not string"},
+       "f.yaml:17:25: view 'airport_arrivals': feature 'delay_avg_3h': avg takes a number or a vector, not string"},
       {replaced(f, "from: arrivals", "from: arrival"), "f.yaml:13:11: there is no source 'arrival'; did you mean 'arrivals'?"},
       {replaced(f, "entity: airport", "entity: airprt"), "f.yaml:12:13: there is no entity 'airprt'; did you mean 'airport'?"},
       {replaced(f, "key: [origin]", "key: [orgin]"),
@@ -372,23 +494,6 @@ TEST_F(CatalogTest, ServicesRenameColumns) {
   EXPECT_EQ(s->columns[1].name, "ord_arrivals_count_10m");
   EXPECT_EQ(s->columns[8].name, "n");
   EXPECT_EQ(s->columns[8].feature, 0u);
-}
-
-TEST(Windows, ReadAndDescribe) {
-  const std::tuple<const char*, const char*, const char*> cases[] = {
-      {"10m", "10m", "sliding 10m, hop 1m"}, {"sliding(7d)", "7d", "sliding 7d, hop 1h"}, {"sliding(7d, exact)", "7d_exact", "sliding 7d, exact"},
-      {"tumbling(90s)", "90s_tumbling", "tumbling 1m30s"}, {"lifetime", "lifetime", "lifetime"}, {" sliding( 1h , hop: 30s )", "1h_hop_30s", "sliding 1h, hop 30s"}};
-  for (const auto& [text, suffix, shown] : cases) {
-    const auto w = parse_window(text);
-    ASSERT_TRUE(w) << w.error().message;
-    EXPECT_EQ(w->suffix, suffix);
-    EXPECT_EQ(describe(w->window), shown);
-  }
-  EXPECT_EQ(parse_window("sliding(1h").error().message, "'sliding(1h' has no closing ')'; in a list in brackets a window with a comma needs quotes");
-  EXPECT_EQ(parse_window("slidin(1h)").error().message, "there is no window 'slidin'; did you mean 'sliding'?");
-  EXPECT_FALSE(parse_window("tumbling(1h, exact)"));
-  EXPECT_FALSE(parse_window("1w"));
-  EXPECT_FALSE(parse_window(""));
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ std::string item_text(const PlanItem& item) {
 }
 
 nlohmann::ordered_json feature_json(const FeaturePlan& f) {
-  nlohmann::ordered_json out = {{"name", f.name}, {"type", f.type}, {"window", f.window}, {"hash", f.hash}, {"change", to_string(f.change)}, {"state_bytes", f.state_bytes}};
+  nlohmann::ordered_json out = {{"name", f.name}, {"type", f.type}, {"window", f.window}, {"hash", f.hash}, {"change", to_string(f.change)}, {"state_bytes", f.state_bytes}, {"state_bytes_most", f.state_bytes_most}};
   if (f.change == Change::kChanged) out["type_before"] = f.type_before;
   return out;
 }

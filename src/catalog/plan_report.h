@@ -31,7 +31,8 @@ struct FeaturePlan {
   std::string hash;           // identity of the computation; equal hash = equal state
   Change change = Change::kNew;
   std::string type_before;    // of a changed one; a name holds its window, so that cannot differ
-  uint64_t state_bytes = 0;   // per entity, estimate for one that is always busy
+  uint64_t state_bytes = 0;   // per entity, estimate for one with an event a minute, of this feature alone
+  uint64_t state_bytes_most = 0;  // per entity, with caps and lists full
 };
 
 struct PlanItem {
@@ -43,7 +44,7 @@ struct PlanItem {
   std::vector<std::string> notes;  // "owner changes from a to b", "reads topic arrivals"
   // Views only.
   std::vector<FeaturePlan> features;  // in the order of the definition, then those that it has no more
-  uint64_t state_bytes_per_entity = 0;  // of those that it has
+  uint64_t state_bytes_per_entity = 0;  // of those that it has, which share tiles
   std::string topic;          // that it reads
   int64_t retention_us = 0;   // how much history of the topic the view needs; INT64_MAX: all of it
   std::vector<std::string> warnings;  // that its topic keeps less

@@ -6,8 +6,11 @@
 #include <optional>
 #include <set>
 
+#include "base/human_bytes.h"
 #include "base/nearest.h"
 #include "base/sha256.h"
+#include "catalog/parameters.h"
+#include "catalog/state_estimate.h"
 #include "catalog/window_text.h"
 
 namespace ms::catalog {
@@ -27,21 +30,26 @@ bool same(const SourceDefinition& a, const SourceDefinition& b) {
          a.max_ahead_us == b.max_ahead_us && a.owner == b.owner;
 }
 
-// Bytes that one feature keeps for an entity with an event a minute; features that share tiles need less.
-uint64_t state_estimate(const FeatureSpec& spec) {
-  const auto per_tile = [&]() -> uint64_t {
-    switch (spec.aggregate) {
-      case AggregateKind::kCount: case AggregateKind::kCountIf: return 4;
-      case AggregateKind::kSum: case AggregateKind::kAvg: return 12;
-      case AggregateKind::kStddev: return 24;
-      case AggregateKind::kCountDistinct: return 16 * static_cast<uint64_t>(std::min<int64_t>(spec.distinct_cap, 60));
-      default: return 16;
-    }
-  }();
-  const Window& w = spec.window;
-  const int64_t tiles = w.kind == WindowKind::kLifetime ? 1 : w.kind == WindowKind::kSlidingExact ? std::max<int64_t>(w.length_us / kMicrosPerMinute, 1)
-                      : w.kind == WindowKind::kTumbling ? 2 : w.length_us / w.hop_us + 1;
-  return static_cast<uint64_t>(tiles) * (per_tile + 4);
+// What makes a feature's state smaller.
+std::string ways_out(const FeatureSpec& spec) {
+  std::string out;
+  const auto add = [&](std::string_view way) { out += fmt::format("{}{}", out.empty() ? "" : ", ", way); };
+  for (const Parameter& p : parameters_of(spec.aggregate)) {
+    if (p.name == "error") add("a larger error");
+    else if (p.name == "cap" || p.name == "n" || p.name == "precision") add(fmt::format("a smaller {}", p.name));
+  }
+  switch (spec.window.kind) {
+    case WindowKind::kSliding: add(fmt::format("a wider hop, as in sliding({0}, hop: {0})", format_duration(spec.window.length_us))), add("a shorter window"); break;
+    case WindowKind::kSlidingExact: add("sliding without exact"), add("a shorter window"); break;
+    case WindowKind::kHopping: add("a wider hop that divides the window"), add("a shorter window"); break;
+    case WindowKind::kSession: add("a longer gap"), add("a shorter longest session"); break;
+    case WindowKind::kLast: add("fewer rows"); break;
+    case WindowKind::kSeries: add("fewer steps"); break;
+    case WindowKind::kTumbling:
+    case WindowKind::kLifetime:
+    case WindowKind::kDecay: break;
+  }
+  return out.empty() ? "a narrower type" : out;
 }
 
 class Planner {
@@ -145,8 +153,23 @@ class Planner {
     DefinitionPlace place;
     auto program = ViewProgram::compile(source->second->definition, *entity->second, d, &place);
     if (!program) return refused("view", d.name), refuse_view(p, place, program.error().message);
-    if (p.refused || is_refused("source", d.source) || is_refused("entity", d.entity)) refused("view", d.name);
+    const bool fits = within_budget(p, **program);
+    if (!fits || p.refused || is_refused("source", d.source) || is_refused("entity", d.entity)) refused("view", d.name);
     settle(d, *source->second, *entity->second, std::move(*program));
+  }
+
+  bool within_budget(const Parsed<ViewDefinition>& p, const ViewProgram& program) {
+    bool fits = true;
+    for (size_t i = 0; i < program.specs().size(); ++i) {
+      const FeatureSpec& spec = program.specs()[i];
+      const uint64_t most = estimate_state({&spec, 1}).most_bytes;
+      if (most <= kStateBytesMax) continue;
+      fits = false;
+      refuse(p.place(fmt::format("features[{}].over", i)), 0,
+             fmt::format("view '{}': feature '{}' may need {} for one entity, more than the {} that a feature may; give it {}", p.definition.name,
+                         p.definition.features[i].name, human_bytes(static_cast<int64_t>(most)), human_bytes(static_cast<int64_t>(kStateBytesMax)), ways_out(spec)));
+    }
+    return fits;
   }
 
   // A compile error belongs to the view, or to the source or entity that it uses, if that is in the files too.
@@ -197,8 +220,11 @@ class Planner {
     for (size_t i = 0; i < entry.feature_hashes.size(); ++i) {
       item.features.push_back(feature_plan(entry, i));
       if (old != nullptr) compare(*old, item.features.back());
-      item.state_bytes_per_entity += item.features.back().state_bytes;
     }
+    item.state_bytes_per_entity = estimate_state(entry.program->specs()).busy_bytes;
+    const auto& specs = entry.program->specs();
+    if (std::any_of(specs.begin(), specs.end(), [](const FeatureSpec& s) { return s.window.closed; }))
+      item.notes.push_back("closed sessions keep all runs: the estimate counts one a day for a year");
     for (size_t i = 0; old != nullptr && i < old->feature_hashes.size(); ++i) {
       if (feature_index(entry, old->definition.features[i].name)) continue;
       item.features.push_back(feature_plan(*old, i));
@@ -213,11 +239,13 @@ class Planner {
   }
 
   static FeaturePlan feature_plan(const ViewEntry& view, size_t i) {
+    const StateEstimate state = estimate_state({&view.program->specs()[i], 1});
     return {.name = view.definition.features[i].name,
             .type = type_text(view.program->features()[i].type),
             .window = describe(view.definition.features[i].window),
             .hash = view.feature_hashes[i],
-            .state_bytes = state_estimate(view.program->specs()[i])};
+            .state_bytes = state.busy_bytes,
+            .state_bytes_most = state.most_bytes};
   }
 
   static void compare(const ViewEntry& old, FeaturePlan& f) {

@@ -11,7 +11,9 @@
 #include "base/sha256.h"
 #include "base/testing/doc_example.h"
 #include "catalog/definitions.h"
+#include "catalog/parameters.h"
 #include "catalog/planner.h"
+#include "feature/feature_spec.h"
 
 namespace ms::catalog {
 namespace {
@@ -97,7 +99,7 @@ class Schema {
 
 // Whether the schema and the parser (not the types behind it) accept `text`.
 std::pair<bool, std::string> verdicts(const std::string& text) {
-  const json root = json::parse(file_text("docs/schema/definitions.json"));
+  static const json root = json::parse(file_text("docs/schema/definitions.json"));
   bool schema = true;
   for (const YAML::Node& document : YAML::LoadAll(text)) schema = schema && Schema(root).accepts(to_json(document));
   const DefinitionFile file{"f.yaml", text};
@@ -141,6 +143,56 @@ TEST(Schema, TypesOfFields) {
     const auto [schema, refusal] = with(type);
     EXPECT_FALSE(schema) << type;
     EXPECT_NE(refusal, "") << type;
+  }
+}
+
+// Every aggregate with what it needs and, one after the other, every key that some aggregate takes: with values at the ends of its range
+// and beyond.
+TEST(Schema, EveryAggregateTakesTheSameKeysInBoth) {
+  const auto kept = [](feature::AggregateKind aggregate, std::string_view but) {
+    std::map<std::string, std::string> keys = {{"over", "1h"}};
+    if (takes_of(aggregate)) keys["of"] = "x";
+    if (takes_by(aggregate)) keys["by"] = "y";
+    for (const Parameter& p : parameters_of(aggregate))
+      if (p.required) keys[std::string(p.name)] = "1";
+    keys.erase(std::string(but));
+    return keys;
+  };
+  const auto both = [](feature::AggregateKind aggregate, const std::map<std::string, std::string>& keys) {
+    std::string options;
+    for (const auto& [key, value] : keys) options += fmt::format("{}{}: {}", options.empty() ? "" : ", ", key, value);
+    const std::string text = fmt::format("views: {{v: {{entity: e, from: s, features: {{f: {{{}: {{{}}}}}}}}}}}\n", to_string(aggregate), options);
+    const auto [schema, refusal] = verdicts(text);
+    EXPECT_EQ(schema, refusal.empty()) << text << refusal;
+    return schema;
+  };
+  for (size_t i = 0; i < feature::kAggregateKindCount; ++i) {
+    const auto aggregate = static_cast<feature::AggregateKind>(i);
+    EXPECT_TRUE(both(aggregate, kept(aggregate, ""))) << to_string(aggregate);
+    for (const auto& [key, value] : kept(aggregate, "")) EXPECT_FALSE(both(aggregate, kept(aggregate, key))) << to_string(aggregate) << " without " << key;
+    for (const char* key : {"of", "by", "cap", "n", "k", "distinct", "precision", "q", "error", "bounds", "where", "default", "ttl", "size"}) {
+      auto keys = kept(aggregate, "");
+      for (const char* value : {"x", "true", "0", "1", "2", "4", "16", "17", "1000", "1001", "100000", "100001", "1000000", "1000001", "0.5", "0.05", "0.0001", "0.00001", "0.11", "-0.1", "1.1",
+                                "[0.1, 0.5]", "[]", "{}", "1h"}) {
+        keys[key] = value;
+        both(aggregate, keys);
+      }
+    }
+  }
+}
+
+TEST(Schema, Windows) {
+  const auto with = [](std::string_view window) { return verdicts(fmt::format("views: {{v: {{entity: e, from: s, features: {{f: {{count: {{over: \"{}\"}}}}}}}}}}\n", window)); };
+  for (const char* window : {"1h", "lifetime", "sliding(1h)", "sliding(1h, hop: 1m)", "sliding(7d, exact)", "tumbling(1h)", "hopping(1h, 5m)", "session(30m, 12h)",
+                             "session(30m, 12h, closed)", "last(10)", "last(10, 7d)", "decay(1h)", "series(1h, 24)"}) {
+    const auto [schema, refusal] = with(window);
+    EXPECT_TRUE(schema) << window;
+    EXPECT_EQ(refusal, "");
+  }
+  for (const char* window : {"", "1w", "hop(1h, 5m)", "decay", "last 10", "session(30m, 12h"}) {
+    const auto [schema, refusal] = with(window);
+    EXPECT_FALSE(schema) << window;
+    EXPECT_NE(refusal, "") << window;
   }
 }
 

@@ -10,6 +10,13 @@ int64_t ladder_hop(int64_t length_us) {
   return kMicrosPerDay;
 }
 
+std::optional<int64_t> ladder_width(int64_t half_life_us) {
+  for (const int64_t width : {kMicrosPerDay, kMicrosPerHour, 5 * kMicrosPerMinute, kMicrosPerMinute, 10 * kMicrosPerSecond}) {
+    if (width <= half_life_us) return width;
+  }
+  return std::nullopt;
+}
+
 std::string_view to_string(AggregateKind kind) {
   switch (kind) {
     case AggregateKind::kCount: return "count";
@@ -23,6 +30,23 @@ std::string_view to_string(AggregateKind kind) {
     case AggregateKind::kLast: return "last";
     case AggregateKind::kTimeSinceLast: return "time_since_last";
     case AggregateKind::kCountDistinct: return "count_distinct";
+    case AggregateKind::kVariance: return "variance";
+    case AggregateKind::kSkew: return "skew";
+    case AggregateKind::kKurtosis: return "kurtosis";
+    case AggregateKind::kCovariance: return "covariance";
+    case AggregateKind::kCorrelation: return "correlation";
+    case AggregateKind::kSlope: return "slope";
+    case AggregateKind::kRatio: return "ratio";
+    case AggregateKind::kArgMin: return "arg_min";
+    case AggregateKind::kArgMax: return "arg_max";
+    case AggregateKind::kFirstN: return "first_n";
+    case AggregateKind::kLastN: return "last_n";
+    case AggregateKind::kApproxCountDistinct: return "approx_count_distinct";
+    case AggregateKind::kQuantile: return "quantile";
+    case AggregateKind::kHistogram: return "histogram";
+    case AggregateKind::kTopK: return "top_k";
+    case AggregateKind::kCountBy: return "count_by";
+    case AggregateKind::kSumBy: return "sum_by";
   }
   return "?";
 }

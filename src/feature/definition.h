@@ -38,40 +38,71 @@ struct EntityDefinition {
   std::vector<std::string> key;  // fields (or derived fields) of the source, in order
 };
 
-enum class WindowKind : uint8_t { kSliding, kSlidingExact, kTumbling, kLifetime };
-inline constexpr size_t kWindowKindCount = static_cast<size_t>(WindowKind::kLifetime) + 1;
+enum class WindowKind : uint8_t { kSliding, kSlidingExact, kTumbling, kLifetime, kHopping, kSession, kLast, kDecay, kSeries };
+inline constexpr size_t kWindowKindCount = static_cast<size_t>(WindowKind::kSeries) + 1;
 
-// Membership is tail(t) <= et < head(t):
-//   kSliding       tail = floor((t - length) / hop) * hop, head = t     kSlidingExact  tail = t - length, head = t
+// Membership is tail(t) <= et < head(t), head(t) = t where nothing else is said. A feature's own `where` decides which rows there are
+// for it, before the window looks at them.
+//   kSliding       tail = floor((t - length) / hop) * hop
+//   kSlidingExact  tail = t - length
 //   kTumbling      head = floor(t / length) * length, tail = head - length
-//   kLifetime      tail = -infinity, head = t
+//   kLifetime      tail = -infinity
+//   kHopping       head = floor(t / hop) * hop, tail = head - length: the last closed one of those that begin every hop
+//   kSession       the run of rows with et < t, each at most `hop` (the gap) after the one before, that holds the last of them; empty
+//                  when t - its last et > gap. `closed`: the last run with t - its last et > gap. A run longer than `length` is OVERFLOW.
+//   kLast          the last `count` rows in canonical order with et < t; with a length only those with et >= t - length
+//   kDecay         every row counts 2^-((t - et) / half-life); length is the half-life, hop the tile width (ladder_width()):
+//                  tail = floor((t - 64 half-lives) / width) * width
+//   kSeries        `count` tumbling windows of `length`, the newest first: an answer for each
 struct Window {
   WindowKind kind = WindowKind::kSliding;
-  int64_t length_us = 0;  // multiple of 10 s; 0 for kLifetime
-  int64_t hop_us = 0;     // kSliding only; a ladder hop unless the definition overrides it
+  int64_t length_us = 0;  // multiple of 10 s; 0 for kLifetime and for kLast without an age
+  int64_t hop_us = 0;     // multiple of 10 s where the kind has one
+  int64_t count = 0;      // kLast: 1 .. 1,000; kSeries: 2 .. 1,000
+  bool closed = false;    // kSession
   auto operator<=>(const Window&) const = default;
 };
+inline constexpr int64_t kWindowCountMax = 1'000;
 
 // The default hop of sliding(length): < 10 min: 10 s; < 1 h: 1 min; < 12 h: 5 min; < 12 d: 1 h; else 1 d.
 int64_t ladder_hop(int64_t length_us);
 
+// The largest ladder hop that is not longer than the half-life; nullopt: shorter than any (10 s).
+std::optional<int64_t> ladder_width(int64_t half_life_us);
+
 enum class AggregateKind : uint8_t {
   kCount, kCountIf, kSum, kAvg, kMin, kMax, kStddev, kFirst, kLast, kTimeSinceLast, kCountDistinct,
+  kVariance, kSkew, kKurtosis, kCovariance, kCorrelation, kSlope, kRatio, kArgMin, kArgMax, kFirstN, kLastN,
+  kApproxCountDistinct, kQuantile, kHistogram, kTopK, kCountBy, kSumBy,
 };
-inline constexpr size_t kAggregateKindCount = static_cast<size_t>(AggregateKind::kCountDistinct) + 1;
+inline constexpr size_t kAggregateKindCount = static_cast<size_t>(AggregateKind::kSumBy) + 1;
 std::string_view to_string(AggregateKind kind);  // "count", "count_if", ...
 
 using ScalarValue = std::variant<std::monostate, bool, int64_t, double, std::string>;  // monostate: null
+
+// What some aggregates take beside their arguments; feature_spec.h says which.
+struct AggregateParameters {
+  int64_t cap = 1'000;               // count_distinct, top_k, count_by, sum_by: OVERFLOW when the window holds more keys
+  int64_t n = 1;                     // first_n, last_n, top_k: how many values
+  bool distinct = false;             // first_n, last_n: each value once
+  int64_t precision = 12;            // approx_count_distinct: 2^precision registers, standard error 1.04 / sqrt of that
+  std::vector<double> quantiles;     // quantile: each in [0, 1]
+  bool one = true;                   // quantile: one number, not a list
+  double error = 0.01;               // quantile: relative
+  std::vector<double> bounds;        // histogram: ascending, finite
+  bool operator==(const AggregateParameters&) const = default;
+};
 
 struct FeatureDefinition {
   std::string name;                  // <feature>_<aggregate>_<window>, or <feature>_<window> for count; stable
   AggregateKind aggregate = AggregateKind::kCount;
   std::string of;                    // expression; empty for count and time_since_last; a bool for count_if
+  std::string by;                    // second expression: what arg_min and arg_max order by, the other of a pair, the key of sum_by
   std::string where;                 // further filter of this feature alone; empty: none
   Window window;
   ScalarValue default_value;         // shown instead of null in an EMPTY_WINDOW or NULL answer; monostate: none
   std::optional<int64_t> ttl_us;     // EXPIRED when t - event_time > ttl
-  int64_t distinct_cap = 1'000;      // count_distinct: OVERFLOW above it
+  AggregateParameters parameters;
 };
 
 struct ViewDefinition {

@@ -54,6 +54,11 @@ DistinctCode distinct_code(std::string_view value) {
   return {load_le<uint64_t>(bytes), load_le<uint64_t>(bytes + 8)};
 }
 
+uint64_t distinct_hash(const DistinctCode& code) {
+  const uint64_t words[] = {code.low, code.high};
+  return siphash128({reinterpret_cast<const char*>(words), sizeof words}, kKey0, kKey1).low;
+}
+
 DistinctCode distinct_code(TypeKind type, uint64_t bits) {
   if (type == TypeKind::kFloat64 && bits == uint64_t{1} << 63) bits = 0;
   return {bits, uint64_t{8} << 56};

@@ -19,6 +19,8 @@ struct DistinctCode {
 DistinctCode distinct_code(std::string_view value);
 // `bits` as in a packed row. -0 and 0 are one value, and so are all NaN.
 DistinctCode distinct_code(TypeKind type, uint64_t bits);
+// 64 well-mixed bits of a code (SipHash-2-4).
+uint64_t distinct_hash(const DistinctCode& code);
 
 // Sorted; forgets its values once there are more than `cap` of them and only knows that.
 class DistinctSet {

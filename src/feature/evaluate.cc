@@ -4,53 +4,59 @@
 
 #include "base/check.h"
 #include "feature/finalize.h"
+#include "feature/answer_steps.h"
 #include "feature/state_impl.h"
 
 namespace ms::feature {
 
 void StateImpl::finalize_window(size_t window, const uint64_t* words, int64_t t, FeatureRow& out) const {
-  for (const size_t i : window_features_[window]) finalize(layout_.features[i], words, t, out, i);
+  for (const size_t i : window_features_[window]) {
+    AnswerCell cell(out.values[i]);
+    finalize(layout_.features[i], {words, 0, &t, 1}, cell.column(), out.arena);
+  }
 }
 
 void StateImpl::evaluate(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) const {
   out.reset(layout_.features.size());
   if (const Entity* e = table_.find(table_hash, key)) return evaluate_entity(*e, t.us, after_event, out);
-  TotalsRoom room;
-  const Totals empty(layout_, room);
-  for (size_t w = 0; w < layout_.windows.size(); ++w) finalize_window(w, empty.words(), t.us, out);
+  static const Entity kNone{};
+  answer_windows(kNone, t.us, after_event, kAllWindows, out);
 }
 
-template <class Visit>
-void StateImpl::each_nested(const Entity& e, int64_t t, bool after_event, Visit&& visit) const {
-  struct End {
-    int64_t tail;
-    size_t window;
-  };
-  std::array<End, 64> small;
-  std::vector<End> large;
-  std::span<End> ends(small);
-  if (layout_.windows.size() > small.size()) large.resize(layout_.windows.size()), ends = large;
+std::span<StateImpl::End> StateImpl::nested_ends(int64_t t, uint64_t wanted, std::span<End> ends) const {
   size_t count = 0;
   for (size_t w = 0; w < layout_.windows.size(); ++w) {
-    if (!layout_.windows[w].ends_at_now()) continue;
-    const End end{layout_.windows[w].tail(t), w};
+    if (!is_nested(w) || (window_bit(w) & wanted) == 0) continue;
+    const End end{layout_.windows[w].tail(t), w, 0};
     size_t place = count++;
     for (; place > 0 && ends[place - 1].tail < end.tail; --place) ends[place] = ends[place - 1];
     ends[place] = end;
   }
-  if (count == 0) return;
+  uint64_t needed = 0;
+  for (size_t i = count; i-- > 0;) ends[i].needed = needed |= window_bit(ends[i].window);
+  return ends.first(count);
+}
 
-  TotalsRoom room;
-  Totals totals(layout_, room);
+template <class Visit>
+void StateImpl::each_nested(const Entity& e, int64_t t, bool after_event, uint64_t wanted, Visit&& visit) const {
+  std::array<End, 64> small;
+  std::vector<End> large;
+  std::span<End> room(small);
+  if (layout_.windows.size() > small.size()) large.resize(layout_.windows.size()), room = large;
+  const std::span<End> ends = nested_ends(t, wanted, room);
+  if (ends.empty()) return;
+
+  TotalsRoom totals_room;
+  Totals totals(layout_, totals_room);
   size_t tile = e.tile_count;  // tiles from here on are in the totals
   const size_t pending = e.rows == nullptr ? 0 : e.rows->folded();
   size_t row = e.rows == nullptr ? 0 : e.rows->size();
   while (row > pending && (row_time(e.rows->row(row - 1)) > t || (!after_event && row_time(e.rows->row(row - 1)) == t))) --row;
-  for (const End& end : ends.first(count)) {
+  for (const End& end : ends) {
     size_t first = tile;
     const int64_t least = TileHeader::least_from(layout_, end.tail);
     while (first > 0 && tiles_.header(e, first - 1) >= least) --first;
-    if (first < tile) merge_words(layout_, totals.words(), tiles_.tile(e, first) + 1, tiles_.stride(), tile - first);
+    if (first < tile) merge_words(layout_, totals.words(), tiles_.tile(e, first) + 1, tiles_.stride(), tile - first, end.needed);
     tile = first;
     for (; row > pending && row_time(e.rows->row(row - 1)) >= end.tail; --row) add_row(layout_, totals.words(), e.rows->row(row - 1));
     const bool cut = tile > 0 && layout_.windows[end.window].is_exact() && e.rows != nullptr;
@@ -61,7 +67,7 @@ void StateImpl::each_nested(const Entity& e, int64_t t, bool after_event, Visit&
     }
     TotalsRoom edge_room;
     Totals edge(layout_, edge_room);
-    edge.assign(totals.words());
+    edge.assign(totals.words(), end.needed);
     for (size_t i = e.rows->lower_bound(end.tail); i < pending && row_time(e.rows->row(i)) < tile_end; ++i) add_row(layout_, edge.words(), e.rows->row(i));
     visit(end.window, edge.words());
   }
@@ -69,13 +75,28 @@ void StateImpl::each_nested(const Entity& e, int64_t t, bool after_event, Visit&
 
 void StateImpl::evaluate_entity(const Entity& e, int64_t t, bool after_event, FeatureRow& out) const {
   out.found = found(e, t, after_event);
-  each_nested(e, t, after_event, [&](size_t window, const uint64_t* words) { finalize_window(window, words, t, out); });
+  answer_windows(e, t, after_event, kAllWindows, out);
+}
+
+void StateImpl::answer_windows(const Entity& e, int64_t t, bool after_event, uint64_t wanted, FeatureRow& out) const {
+  const auto place_of = [&](size_t i) { return AnswerCell(out.values[i]); };
+  const Question question{e, t, after_event, out.arena};
+  each_nested(e, t, after_event, wanted, [&](size_t window, const uint64_t* words) {
+    if (step_of_window_[window].empty()) return finalize_window(window, words, t, out);
+    for (const size_t step : step_of_window_[window]) answer_step(step, words, question, place_of);
+  });
   for (size_t w = 0; w < layout_.windows.size(); ++w) {
-    if (layout_.windows[w].ends_at_now()) continue;
-    TotalsRoom room;
-    Totals totals(layout_, room);
-    add_tumbling(e, w, t, totals.words());
-    finalize_window(w, totals.words(), t, out);
+    if (is_nested(w) || (window_bit(w) & wanted) == 0) continue;
+    if (layout_.windows[w].window.kind == WindowKind::kDecay) {
+      for (const size_t step : step_of_window_[w]) answer_decay(step, question, place_of);
+    } else if (layout_.windows[w].window.kind == WindowKind::kSeries) {
+      answer_series(w, question, place_of);
+    } else {
+      TotalsRoom room;
+      Totals totals(layout_, room);
+      add_closed(e, w, t, totals.words());
+      finalize_window(w, totals.words(), t, out);
+    }
   }
 }
 
@@ -92,13 +113,17 @@ bool StateImpl::found(const Entity& e, int64_t t, bool after_event) const {
   return first < e.rows->size() && (row_time(e.rows->row(first)) < t || (after_event && row_time(e.rows->row(first)) == t));
 }
 
-void StateImpl::add_tumbling(const Entity& e, size_t window, int64_t t, uint64_t* words) const {
-  const int64_t tail = layout_.windows[window].tail(t), head = layout_.windows[window].head(t, false);
+void StateImpl::add_range(const Entity& e, int64_t tail, int64_t head, uint64_t windows, uint64_t* words) const {
   const size_t first = tiles_.lower_bound(e, tail), last = tiles_.lower_bound(e, head);
-  if (first < last) merge_words(layout_, words, tiles_.tile(e, first) + 1, tiles_.stride(), last - first);
+  if (first < last) merge_words(layout_, words, tiles_.tile(e, first) + 1, tiles_.stride(), last - first, windows);
   if (e.rows == nullptr) return;
   const size_t end = e.rows->lower_bound(head);
   for (size_t i = std::max(e.rows->folded(), e.rows->lower_bound(tail)); i < end; ++i) add_row(layout_, words, e.rows->row(i));
+}
+
+void StateImpl::add_closed(const Entity& e, size_t window, int64_t t, uint64_t* words) const {
+  const WindowPlan& plan = layout_.windows[window];
+  add_range(e, plan.tail(t), plan.head(t, false), window_bit(window), words);
 }
 
 bool StateImpl::build_forward(Entity& e, int64_t t, bool after_event) {
@@ -110,7 +135,7 @@ bool StateImpl::build_forward(Entity& e, int64_t t, bool after_event) {
   e.rolled_up = false;
   const int64_t limit = after_event ? t + 1 : t;
   e.forward->build(e, tiles_, limit, raw_horizon_);
-  each_nested(e, t, after_event, [&](size_t window, const uint64_t* words) {
+  each_nested(e, t, after_event, forward_plan_.window_bits, [&](size_t window, const uint64_t* words) {
     const auto w = std::lower_bound(forward_plan_.windows.begin(), forward_plan_.windows.end(), window) - forward_plan_.windows.begin();
     e.forward->set_window(static_cast<size_t>(w), words);
   });
@@ -138,9 +163,26 @@ void StateImpl::fill_batch(const Entity& e, const Forward& forward, int64_t t, s
   ForwardBatch& batch = forward_batch();
   const size_t first = i * batch.windows;
   for (size_t w = 0; w < forward_plan_.windows.size(); ++w) forward.totals(w, batch.totals.at(first + forward_plan_.windows[w]));
-  for (const size_t w : forward_plan_.tumbling) {
+  for (const size_t w : forward_plan_.closed) {
     batch.totals.reset(first + w);
-    add_tumbling(e, w, t, batch.totals.at(first + w));
+    add_closed(e, w, t, batch.totals.at(first + w));
+  }
+}
+
+// What the running totals do not hold, as evaluate() answers it, straight to its place.
+void StateImpl::answer_others(const Entity& e, int64_t t, bool after_event, const AnswerColumns& out, size_t at) const {
+  const auto place_of = [&](size_t i) { return ColumnPlace{out.features[i].bits == nullptr ? AnswerColumn{} : out.features[i].from(at)}; };
+  const Question question{e, t, after_event, *out.arena};
+  each_nested(e, t, after_event, forward_plan_.other_bits, [&](size_t window, const uint64_t* words) {
+    for (const size_t step : step_of_window_[window]) answer_step(step, words, question, place_of);
+    for (const size_t i : window_features_[window]) {
+      if (out.features[i].bits != nullptr) finalize(layout_.features[i], {words, 0, &t, 1}, out.features[i].from(at), *out.arena);
+    }
+  });
+  for (const size_t w : forward_plan_.others) {
+    if (layout_.windows[w].window.kind == WindowKind::kSeries) answer_series(w, question, place_of);
+    if (layout_.windows[w].window.kind != WindowKind::kDecay) continue;
+    for (const size_t step : step_of_window_[w]) answer_decay(step, question, place_of);
   }
 }
 
@@ -159,12 +201,14 @@ void StateImpl::evaluate_forward(std::string_view key, uint64_t table_hash, Inst
   out.found[at] = found(*e, t.us, after_event);
   fill_batch(*e, *forward, t.us, batch.count);
   batch.times[batch.count++] = t.us;
+  if (!forward_plan_.others.empty()) answer_others(*e, t.us, after_event, out, at);
 }
 
 void StateImpl::finish_forward(const AnswerColumns& out) {
   if (forward_batch_ == nullptr || forward_batch_->count == 0) return;
   ForwardBatch& batch = *forward_batch_;
   for (size_t w = 0; w < batch.windows; ++w) {
+    if (forward_plan_.is_other(w)) continue;
     const TotalsOf totals{batch.totals.at(w), batch.windows * layout_.words, batch.times.data(), batch.count};
     for (const size_t i : window_features_[w]) {
       if (out.features[i].bits != nullptr) finalize(layout_.features[i], totals, out.features[i].from(batch.first), *out.arena);
@@ -181,7 +225,10 @@ void StateImpl::evaluate_forward(std::string_view key, uint64_t table_hash, Inst
   fill_batch(*e, *forward, t.us, 0);
   out.reset(layout_.features.size());
   out.found = found(*e, t.us, after_event);
-  for (size_t w = 0; w < layout_.windows.size(); ++w) finalize_window(w, forward_batch().totals.at(w), t.us, out);
+  for (size_t w = 0; w < layout_.windows.size(); ++w) {
+    if (!forward_plan_.is_other(w)) finalize_window(w, forward_batch().totals.at(w), t.us, out);
+  }
+  for (const size_t w : forward_plan_.others) answer_windows(*e, t.us, after_event, window_bit(w), out);
 }
 
 }  // namespace ms::feature

@@ -171,8 +171,31 @@ void ExactSum::change_square(double x, bool subtract) {
   change_words(2 * p.shift / 64, words, subtract);
 }
 
+void ExactSum::add_scaled(std::span<const uint64_t> magnitude, bool negative, size_t bit) {
+  CHECK(magnitude.size() + 2 <= kLimbsMax);
+  std::array<uint64_t, kLimbsMax> words;
+  const unsigned shift = bit % 64;
+  uint64_t carry = 0;
+  size_t n = 0;
+  for (const uint64_t limb : magnitude) {
+    words[n++] = limb << shift | carry;
+    carry = shift == 0 ? 0 : limb >> (64 - shift);
+  }
+  words[n++] = carry;
+  while (n > 0 && words[n - 1] == 0) --n;
+  if (n == 0) return;
+  words[n++] = 0;  // the sign
+  change_words(bit / 64, {words.data(), n}, negative);
+}
+
+void ExactSum::add_specials(const ExactSum& o) { change_specials(o, false); }
+
 void ExactSum::change(const ExactSum& o, bool subtract) {
   if (o.count_ > 0) change_words(o.low_, {o.limbs(), o.count_}, subtract);
+  change_specials(o, subtract);
+}
+
+void ExactSum::change_specials(const ExactSum& o, bool subtract) {
   if (!o.is_large_) return;
   const Large& from = *o.large();
   if ((from.nans | from.plus_infinities | from.minus_infinities) == 0) return;

@@ -14,11 +14,11 @@
 namespace ms::feature {
 
 // Up to four limbs (256 bits) lie in the object, more of them and the special counts on the heap. It may be moved with
-// memcpy: nothing points into it. A sum of values has unit 2^-1074, a sum of squares 2^-2148: the caller knows which.
+// memcpy: nothing points into it. A sum of values has unit 2^-1074, a sum of squares 2^-2148, and so on: the caller knows which.
 class ExactSum {
  public:
   static constexpr int kUnit = -1074;
-  static constexpr size_t kLimbsMax = 70;  // 2^64 squares of float64
+  static constexpr size_t kLimbsMax = 140;  // 2^64 fourth powers of float64 or of decimals
 
   ExactSum() = default;
   ~ExactSum() { delete large(); }
@@ -31,6 +31,11 @@ class ExactSum {
   void subtract(double x) { change(x, true); }
   void add_square(double x) { change_square(x, false); }
   void subtract_square(double x) { change_square(x, true); }
+  // Adds magnitude * 2^bit units; limbs little-endian, at most kLimbsMax - 2 of them.
+  void add_scaled(std::span<const uint64_t> magnitude, bool negative, size_t bit);
+  void add_special(double x) { change_special(x, false); }  // NaN or an infinity
+  void add_specials(const ExactSum& o);                     // those of another sum
+  bool is_finite() const { return (nans() | plus_infinities() | minus_infinities()) == 0; }
   void add(const ExactSum& o) { change(o, false); }
   void subtract(const ExactSum& o) { change(o, true); }
 
@@ -68,6 +73,7 @@ class ExactSum {
   void change_square(double x, bool subtract);
   void change(const ExactSum& o, bool subtract);
   void change_special(double x, bool subtract);
+  void change_specials(const ExactSum& o, bool subtract);
   // Adds or takes away the two's complement number `words` (its last bit is the sign) at limb `low`.
   void change_words(size_t low, std::span<const uint64_t> words, bool subtract);
   bool change_few(size_t low, std::span<const uint64_t> words, bool subtract);

@@ -7,24 +7,45 @@
 
 namespace ms::feature {
 
-ForwardPlan::ForwardPlan(const StateLayout& layout) {
+namespace {
+
+// Whether a slot's totals can follow a window: what is left out is subtracted or falls off a queue.
+bool moves(const Slot& slot) {
+  switch (slot.kind) {
+    case SlotKind::kMin:
+    case SlotKind::kMax:
+    case SlotKind::kLast:
+    case SlotKind::kDistinct: return true;
+    case SlotKind::kFirst: return argument_words(slot.type) == 1;
+    default: return is_sum(slot.kind);
+  }
+}
+
+}  // namespace
+
+ForwardPlan::ForwardPlan(const StateLayout& layout) : other_windows(layout.windows.size()) {
+  uint64_t others_at = 0;
+  for (const Slot& slot : layout.slots) others_at |= moves(slot) ? 0 : slot.windows;
+  for (size_t w = 0; w < layout.windows.size(); ++w) {
+    const WindowPlan& window = layout.windows[w];
+    const bool range = window.window.kind == WindowKind::kTumbling || window.window.kind == WindowKind::kHopping;
+    const bool other = window.window.kind == WindowKind::kSeries || (!range && (others_at & window_bit(w)) != 0);
+    other_windows[w] = other;
+    (other ? others : range ? closed : windows).push_back(w);
+    (other ? other_bits : window_bits) |= window_bit(w);
+    has_sawtooth |= !other && window.window.kind == WindowKind::kSliding;
+  }
+  supported = layout.windows.size() <= 64 && !windows.empty();
   for (const Slot& slot : layout.slots) {
+    if ((slot.windows & window_bits) == 0 || !moves(slot)) continue;
     switch (slot.kind) {
       case SlotKind::kMin:
       case SlotKind::kMax: extremes.push_back(slot); break;
-      case SlotKind::kFirst:
-        firsts.push_back(slot);
-        supported &= slot.type != TypeKind::kString;
-        break;
+      case SlotKind::kFirst: firsts.push_back(slot); break;
       case SlotKind::kLast: lasts.push_back(slot); break;
       case SlotKind::kDistinct: distincts.push_back(slot); break;
       default: sums.push_back(slot);
     }
-  }
-  for (size_t w = 0; w < layout.windows.size(); ++w) {
-    const WindowPlan& window = layout.windows[w];
-    (window.ends_at_now() ? windows : tumbling).push_back(w);
-    has_sawtooth |= window.window.kind == WindowKind::kSliding;
   }
 }
 
@@ -123,8 +144,8 @@ void Forward::push_row(const uint64_t* row) {
 }
 
 void Forward::add(const uint64_t* row) {
-  add_row(layout_, plan_.sums, all_.words(), row);
-  if (!plan_.lasts.empty()) add_row(layout_, plan_.lasts, all_.words(), row);
+  add_row(layout_.row, plan_.sums, all_.words(), row);
+  if (!plan_.lasts.empty()) add_row(layout_.row, plan_.lasts, all_.words(), row);
   push_row(row);
   std::copy_n(row, 3, head_);
   has_head_ = true;
@@ -175,7 +196,7 @@ void Forward::evict_rows(size_t w, int64_t tail, const RowRun& rows) {
   for (; number < rows.dropped() + rows.size(); ++number) {
     const uint64_t* row = rows.row(static_cast<size_t>(number - rows.dropped()));
     if (row_time(row) >= tail) break;
-    add_row(layout_, plan_.sums, evicted(w), row);
+    add_row(layout_.row, plan_.sums, evicted(w), row);
   }
   rows_[w] = number;
 }

@@ -14,11 +14,15 @@ namespace ms::feature {
 // The slots of a layout by how they move: sums are added and subtracted, extremes and firsts queue, the last one stays.
 struct ForwardPlan {
   explicit ForwardPlan(const StateLayout& layout);
+  bool is_other(size_t window) const { return (other_windows[window]); }
   std::vector<Slot> sums, extremes, firsts, lasts, distincts;
   std::vector<size_t> windows;   // that end at t; "window w" below is a place in this list
-  std::vector<size_t> tumbling;  // answered by evaluate()
+  std::vector<size_t> closed;    // that ended before t: added up anew for each question
+  std::vector<size_t> others;    // with a slot that does not move, or a second step: as evaluate() answers
+  std::vector<bool> other_windows;
+  uint64_t window_bits = 0, other_bits = 0;
   bool has_sawtooth = false;     // some tail moves by tiles
-  bool supported = true;         // false: a first over text; evaluate() answers
+  bool supported = true;         // false: nothing moves, or there are too many windows for that; evaluate() answers all
 };
 
 // A window's total is what entered less what left, both exact, so the bits are those of evaluate().

@@ -9,7 +9,7 @@ namespace ms::feature {
 namespace {
 
 constexpr uint32_t kMagic = 0x5356534Du;  // "MSVS"
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
 constexpr size_t kHeadBytes = 4 + 1 + 8;  // magic, version, size of the body
 
 void save_header(const StateLayout& layout, int64_t header, ByteWriter& out) {
@@ -129,7 +129,7 @@ Result<> StateImpl::load_entity(ByteReader& in) {
     if (i > 0 && TileHeader::start(layout_, *header) < end) return corruption("view state: tiles out of order");
     end = TileHeader::end(layout_, *header, INT64_MIN);
     uint64_t* words = tiles_.append(e, *header);
-    if (!load_words(layout_, words, in)) return corruption("view state: a tile cannot be read");
+    if (!load_words(layout_.row, layout_, words, in)) return corruption("view state: a tile cannot be read");
   }
   const uint64_t row_count = in.varint();
   if (!in.ok() || row_count > in.remaining()) return corruption("view state: rows run past the end");

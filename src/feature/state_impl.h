@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "feature/entity_table.h"
@@ -73,11 +74,39 @@ class StateImpl final : public ViewState {
   void fill_batch(const Entity& e, const Forward& forward, int64_t t, size_t i);
   void drop(Entity& e);
   void evaluate_entity(const Entity& e, int64_t t, bool after_event, FeatureRow& out) const;
-  // visit(window, words) for every window that ends at t.
+  // Windows that end at t are answered from the newest tile on, each with what the shorter ones had.
+  struct End {
+    int64_t tail;
+    size_t window;
+    uint64_t needed;  // the bits of this window and the longer ones
+  };
+  bool is_nested(size_t window) const { return layout_.windows[window].ends_at_now() && layout_.windows[window].window.kind != WindowKind::kDecay; }
+  std::span<End> nested_ends(int64_t t, uint64_t wanted, std::span<End> ends) const;
+  // visit(window, words) for every nested window of `wanted` (window_bit): the slots that it needs are its totals.
   template <class Visit>
-  void each_nested(const Entity& e, int64_t t, bool after_event, Visit&& visit) const;
-  // `words` are initialised and empty.
-  void add_tumbling(const Entity& e, size_t window, int64_t t, uint64_t* words) const;
+  void each_nested(const Entity& e, int64_t t, bool after_event, uint64_t wanted, Visit&& visit) const;
+  // Adds the rows in [tail, head), both multiples of the tiles there; `words` are initialised and empty.
+  void add_range(const Entity& e, int64_t tail, int64_t head, uint64_t windows, uint64_t* words) const;
+  void add_closed(const Entity& e, size_t window, int64_t t, uint64_t* words) const;
+
+  // answer_steps.h: windows with a second step. place_of(i).column() is where feature i of this question goes.
+  struct Question {
+    const Entity& entity;
+    int64_t t;
+    bool after_event;
+    StringArena& arena;
+  };
+  template <class PlaceOf>
+  void finalize_step(size_t step, const uint64_t* words, bool overflow, const Question& q, const PlaceOf& place_of) const;
+  template <class PlaceOf>
+  void answer_step(size_t step, const uint64_t* words, const Question& q, const PlaceOf& place_of) const;
+  template <class PlaceOf>
+  void answer_decay(size_t step, const Question& q, const PlaceOf& place_of) const;
+  template <class PlaceOf>
+  void answer_series(size_t w, const Question& q, const PlaceOf& place_of) const;
+  void add_decaying(const WindowStep& step, const Question& q, uint64_t* words) const;
+  void answer_windows(const Entity& e, int64_t t, bool after_event, uint64_t wanted, FeatureRow& out) const;
+  void answer_others(const Entity& e, int64_t t, bool after_event, const AnswerColumns& out, size_t at) const;
   void finalize_window(size_t window, const uint64_t* words, int64_t t, FeatureRow& out) const;
   WindowReads window_reads(const Entity& e, int64_t tail, int64_t head) const;
   int64_t newest_event_time(const Entity& e, int64_t now) const;
@@ -89,7 +118,9 @@ class StateImpl final : public ViewState {
 
   std::shared_ptr<const ViewProgram> program_;
   const StateLayout layout_;
-  std::vector<std::vector<size_t>> window_features_;  // by window
+  std::vector<std::vector<size_t>> window_features_;  // by window: features without a step
+  std::vector<std::vector<size_t>> step_of_window_;   // by window: its steps
+  std::vector<std::vector<size_t>> step_features_;    // by step
   TileStore tiles_;
   EntityTable table_;
   TileRules rules_;         // at the clock

@@ -15,7 +15,7 @@ struct Event {
   int64_t et = 0, at = 0;
   int32_t partition = 0;
   int64_t offset = 0;
-  std::vector<ScalarValue> arguments;  // one per argument column
+  std::vector<ScalarValue> arguments;  // one per argument column; decimals as int64 units, lists, vectors and maps packed
   std::vector<uint8_t> filters;
 };
 
@@ -23,10 +23,12 @@ struct Event {
 uint64_t hash_of(std::string_view key);
 
 // Applies one event (or a run of events of one partition) at `now`.
-uint64_t apply_events(ViewState& state, const std::vector<TypeKind>& types, std::span<const Event> events, int64_t now);
+uint64_t apply_events(ViewState& state, const std::vector<Type>& types, std::span<const Event> events, int64_t now);
 
-// One answer as text: "STATUS value event_time", floats as the bits and the shortest text.
-std::string show(const FeatureValue& value, TypeKind type);
+// Bytes with letters as they are.
+std::string hex(std::string_view bytes);
+// One answer as text: "STATUS value event_time", floats as the shortest text, bytes as hex().
+std::string show(const FeatureValue& value, const Type& type);
 std::vector<std::string> show(const FeatureRow& row, const std::vector<FeatureSpec>& specs);
 std::vector<std::string> ask(const ViewState& state, const std::vector<FeatureSpec>& specs, std::string_view key, int64_t t, bool after_event = false);
 
@@ -36,7 +38,7 @@ std::vector<std::string> reference(const std::vector<FeatureSpec>& specs, std::s
 // Every line "key: hex".
 std::string export_text(const ViewState& state, int64_t t);
 
-FeatureSpec spec(AggregateKind aggregate, Window window, int argument = -1, TypeKind type = TypeKind::kInt64, int filter = -1);
+FeatureSpec spec(AggregateKind aggregate, Window window, int argument = -1, const Type& type = TypeKind::kInt64, int filter = -1);
 Window sliding(int64_t length_us, int64_t hop_us = 0);
 Window exact(int64_t length_us);
 Window tumbling(int64_t length_us);

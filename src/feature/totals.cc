@@ -1,21 +1,23 @@
 #include "feature/totals.h"
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <new>
 
 #include "base/check.h"
+#include "feature/box.h"
+#include "feature/decay.h"
+#include "feature/moments.h"
 
 namespace ms::feature {
 namespace {
 
 int64_t signed_at(const uint64_t* w) { return static_cast<int64_t>(*w); }
 
-int128 wide_at(const uint64_t* w) { return static_cast<int128>(static_cast<uint128>(w[1]) << 64 | w[0]); }
-void set_wide(uint64_t* w, int128 v) {
-  w[0] = static_cast<uint64_t>(v);
-  w[1] = static_cast<uint64_t>(static_cast<uint128>(v) >> 64);
-}
+int128 wide_at(const uint64_t* w) { return decimal_at(w); }
+void set_wide(uint64_t* w, int128 v) { set_decimal(w, v); }
 
 // Real sums never come near the ends (2^64 rows of int64); nonsense from a damaged checkpoint wraps.
 int128 add_wide(int128 a, int128 b) { return static_cast<int128>(static_cast<uint128>(a) + static_cast<uint128>(b)); }
@@ -34,11 +36,16 @@ uint128 square(uint64_t bits) {
   return static_cast<uint128>(v * v);
 }
 
+Box& make_box_at(const Slot& slot, uint64_t* w) {
+  if (*w == 0) *w = std::bit_cast<uint64_t>(make_box(slot).release());
+  return *box_at(w);
+}
+
 int64_t ordered(TypeKind type, uint64_t bits) {
   return type == TypeKind::kFloat64 ? ordered_bits(bits) : static_cast<int64_t>(bits);
 }
 
-// kFirst and kLast: words are event time, partition, offset, value.
+// kFirst and kLast: words are event time, partition, offset, value; kArgMin and kArgMax: then what orders.
 bool is_set(const uint64_t* w) { return signed_at(w + 1) >= 0; }
 
 bool before(const uint64_t* a, const uint64_t* b) {
@@ -48,25 +55,60 @@ bool before(const uint64_t* a, const uint64_t* b) {
   return false;
 }
 
-void set_text(uint64_t* value, const char* text, uint64_t size) {
-  char* copy = nullptr;
-  if (size > 0) {
-    copy = new char[size];
-    std::memcpy(copy, text, size);
-  }
-  delete[] std::bit_cast<char*>(value[0]);
-  value[0] = std::bit_cast<uint64_t>(copy), value[1] = size;
+bool is_arg(const Slot& slot) { return slot.kind == SlotKind::kArgMin || slot.kind == SlotKind::kArgMax; }
+const uint64_t* by_at(const Slot& slot, const uint64_t* w) { return w + 3 + argument_words(slot.type); }
+
+// Whether the candidate takes the place of what the slot has. Of equals in arg_min and arg_max the canonically first stays.
+bool wins(const Slot& slot, const uint64_t* candidate, const uint64_t* w) {
+  if (!is_set(w)) return true;
+  if (slot.kind == SlotKind::kFirst) return before(candidate, w);
+  if (slot.kind == SlotKind::kLast) return before(w, candidate);
+  const int order = compare_values(slot.by_type, by_at(slot, candidate), by_at(slot, w));
+  if (order != 0) return (slot.kind == SlotKind::kArgMin) == (order < 0);
+  return before(candidate, w);
 }
 
-// `candidate` has the words of the slot; its text stays its own.
+// `candidate` has the words of the slot; its bytes stay its own.
 void offer(const Slot& slot, uint64_t* w, const uint64_t* candidate) {
-  if (is_set(w) && (slot.kind == SlotKind::kFirst ? !before(candidate, w) : !before(w, candidate))) return;
+  if (!wins(slot, candidate, w)) return;
   std::copy_n(candidate, 3, w);
-  if (slot.type == TypeKind::kString) return set_text(w + 3, std::bit_cast<const char*>(candidate[3]), candidate[4]);
-  w[3] = candidate[3];
+  copy_value(slot.type, w + 3, candidate + 3);
+  if (is_arg(slot)) copy_value(slot.by_type, w + 3 + argument_words(slot.type), by_at(slot, candidate));
 }
 
-void add_value(const Slot& slot, uint64_t* w, const uint64_t* row, const uint64_t* value) {
+void offer_row(const Slot& slot, const RowLayout& layout, uint64_t* w, const uint64_t* row) {
+  uint64_t candidate[7] = {row[0], row[2], row[1]};
+  const uint32_t size = argument_words(slot.type);
+  std::copy_n(layout.value(row, slot.argument), size, candidate + 3);
+  if (is_arg(slot)) std::copy_n(layout.value(row, slot.by), argument_words(slot.by_type), candidate + 3 + size);
+  offer(slot, w, candidate);
+}
+
+size_t bin_of(const SlotExtra& extra, const Type& type, const uint64_t* value) {
+  if (type == TypeKind::kFloat64) {
+    const auto x = std::bit_cast<double>(*value);
+    if (std::isnan(x)) return extra.bounds.size();
+    return static_cast<size_t>(std::ranges::upper_bound(extra.bounds, x) - extra.bounds.begin());
+  }
+  const int128 x = type == TypeKind::kDecimal ? decimal_at(value) : static_cast<int64_t>(*value);
+  return static_cast<size_t>(std::ranges::upper_bound(extra.edges, x) - extra.edges.begin());
+}
+
+void add_decay(const Slot& slot, const RowLayout& layout, uint64_t* w, const uint64_t* row) {
+  const uint64_t* value = slot.argument < 0 ? nullptr : layout.value(row, slot.argument);
+  if (slot.type == TypeKind::kBool && value != nullptr && *value == 0) return;  // count_if
+  const int64_t et = row_time(row);
+  const uint128 weight = decay_weight(et - floor_to(et, slot.extra->width_us), slot.extra->half_life_us);
+  if (slot.kind == SlotKind::kDecayCount) return add_weight(exact_at(w), weight);
+  add_weighted(exact_at(w), weight, slot.type, value);
+}
+
+bool has_arguments(const Slot& slot, const RowLayout& layout, const uint64_t* row) {
+  return (slot.argument < 0 || layout.valid(row, slot.argument)) && (slot.by < 0 || layout.valid(row, slot.by));
+}
+
+void add_value(const Slot& slot, const RowLayout& layout, uint64_t* w, const uint64_t* row) {
+  const uint64_t* value = slot.argument < 0 ? nullptr : layout.value(row, slot.argument);
   switch (slot.kind) {
     case SlotKind::kRows: break;
     case SlotKind::kCount: ++*w; break;
@@ -80,16 +122,22 @@ void add_value(const Slot& slot, uint64_t* w, const uint64_t* row, const uint64_
     }
     case SlotKind::kSumFloat: exact_at(w).add(std::bit_cast<double>(*value)); break;
     case SlotKind::kSquaresFloat: exact_at(w).add_square(std::bit_cast<double>(*value)); break;
+    case SlotKind::kMoment: {
+      const uint64_t* by = slot.by < 0 ? value : layout.value(row, slot.by);
+      add_product(exact_at(w), slot.type, value, slot.extra->power, slot.by_type, by, slot.extra->by_power);
+      break;
+    }
     case SlotKind::kMin: *w = static_cast<uint64_t>(std::min(signed_at(w), ordered(slot.type, *value))); break;
     case SlotKind::kMax: *w = static_cast<uint64_t>(std::max(signed_at(w), ordered(slot.type, *value))); break;
     case SlotKind::kFirst:
-    case SlotKind::kLast: {
-      const bool text = slot.type == TypeKind::kString;
-      const uint64_t candidate[] = {row[0], row[2], row[1], value[0], text ? value[1] : 0};
-      offer(slot, w, candidate);
-      break;
-    }
+    case SlotKind::kLast:
+    case SlotKind::kArgMin:
+    case SlotKind::kArgMax: offer_row(slot, layout, w, row); break;
     case SlotKind::kDistinct: make_set(w).add(distinct_code_at(slot.type, value), slot.cap); break;
+    case SlotKind::kHistogram: ++w[bin_of(*slot.extra, slot.type, value)]; break;
+    case SlotKind::kDecayCount:
+    case SlotKind::kDecaySum: add_decay(slot, layout, w, row); break;
+    case SlotKind::kBox: make_box_at(slot, w).add_row(slot, layout, row); break;
   }
 }
 
@@ -109,15 +157,26 @@ void merge_one(const Slot& slot, uint64_t* w, const uint64_t* from) {
       break;
     }
     case SlotKind::kSumFloat:
-    case SlotKind::kSquaresFloat: exact_at(w).add(exact_at(from)); break;
+    case SlotKind::kSquaresFloat:
+    case SlotKind::kMoment:
+    case SlotKind::kDecayCount:
+    case SlotKind::kDecaySum: exact_at(w).add(exact_at(from)); break;
     case SlotKind::kMin: *w = static_cast<uint64_t>(std::min(signed_at(w), signed_at(from))); break;
     case SlotKind::kMax: *w = static_cast<uint64_t>(std::max(signed_at(w), signed_at(from))); break;
     case SlotKind::kFirst:
     case SlotKind::kLast:
+    case SlotKind::kArgMin:
+    case SlotKind::kArgMax:
       if (is_set(from)) offer(slot, w, from);
       break;
     case SlotKind::kDistinct:
       if (const DistinctSet* set = set_at(from)) make_set(w).add(*set, slot.cap);
+      break;
+    case SlotKind::kHistogram:
+      for (size_t i = 0; i <= slot.extra->bounds.size(); ++i) w[i] += from[i];
+      break;
+    case SlotKind::kBox:
+      if (const Box* box = box_at(from)) make_box_at(slot, w).merge(slot, *box);
       break;
   }
 }
@@ -125,56 +184,63 @@ void merge_one(const Slot& slot, uint64_t* w, const uint64_t* from) {
 void destroy_one(const Slot& slot, uint64_t* w) {
   switch (slot.kind) {
     case SlotKind::kSumFloat:
-    case SlotKind::kSquaresFloat: exact_at(w).~ExactSum(); break;
+    case SlotKind::kSquaresFloat:
+    case SlotKind::kMoment:
+    case SlotKind::kDecayCount:
+    case SlotKind::kDecaySum: exact_at(w).~ExactSum(); break;
     case SlotKind::kDistinct:
       if ((*w & 1) == 0) delete set_at(w);
       break;
     case SlotKind::kFirst:
-    case SlotKind::kLast:
-      if (slot.type == TypeKind::kString) delete[] std::bit_cast<char*>(w[3]);
-      break;
+    case SlotKind::kLast: free_value(slot.type, w + 3); break;
+    case SlotKind::kArgMin:
+    case SlotKind::kArgMax: free_value(slot.type, w + 3), free_value(slot.by_type, by_at(slot, w)); break;
+    case SlotKind::kBox: delete box_at(w); break;
     default: break;
   }
 }
 
 }  // namespace
 
-void init_words(const StateLayout& layout, uint64_t* words) {
-  std::fill_n(words, layout.words, 0);
-  for (const Slot& slot : layout.slots) {
+void init_words(const SlotSet& set, uint64_t* words) {
+  std::fill_n(words, set.words, 0);
+  for (const Slot& slot : set.slots) {
     uint64_t* w = words + slot.at;
     switch (slot.kind) {
       case SlotKind::kRows: w[1] = static_cast<uint64_t>(kNoEventTime); break;
       case SlotKind::kSumFloat:
-      case SlotKind::kSquaresFloat: new (w) ExactSum; break;
+      case SlotKind::kSquaresFloat:
+      case SlotKind::kMoment:
+      case SlotKind::kDecayCount:
+      case SlotKind::kDecaySum: new (w) ExactSum; break;
       case SlotKind::kMin: *w = static_cast<uint64_t>(INT64_MAX); break;
       case SlotKind::kMax: *w = static_cast<uint64_t>(INT64_MIN); break;
       case SlotKind::kFirst:
-      case SlotKind::kLast: w[1] = static_cast<uint64_t>(-1); break;
+      case SlotKind::kLast:
+      case SlotKind::kArgMin:
+      case SlotKind::kArgMax: w[1] = static_cast<uint64_t>(-1); break;
       default: break;
     }
   }
 }
 
-void destroy_words(const StateLayout& layout, uint64_t* words) {
-  if (!layout.has_boxes) return;
-  for (const Slot& slot : layout.slots) destroy_one(slot, words + slot.at);
+void destroy_words(const SlotSet& set, uint64_t* words) {
+  if (!set.has_boxes) return;
+  for (const Slot& slot : set.slots) destroy_one(slot, words + slot.at);
 }
 
-void add_row(const StateLayout& layout, std::span<const Slot> slots, uint64_t* words, const uint64_t* row) {
+void add_row(const RowLayout& layout, std::span<const Slot> slots, uint64_t* words, const uint64_t* row) {
   for (const Slot& slot : slots) {
-    if (!layout.row.passes(row, slot.filter)) continue;
+    if (!layout.passes(row, slot.filter)) continue;
     uint64_t* w = words + slot.at;
     if (slot.kind == SlotKind::kRows) {
       ++w[0];
       w[1] = static_cast<uint64_t>(std::max(signed_at(w + 1), row_time(row)));
-    } else if (layout.row.valid(row, slot.argument)) {
-      add_value(slot, w, row, row + layout.row.arguments[static_cast<size_t>(slot.argument)].at);
+    } else if (has_arguments(slot, layout, row)) {
+      add_value(slot, layout, w, row);
     }
   }
 }
-
-void add_row(const StateLayout& layout, uint64_t* words, const uint64_t* row) { add_row(layout, layout.slots, words, row); }
 
 namespace {
 
@@ -219,8 +285,25 @@ void merge_slot(const Slot& slot, uint64_t* w, const uint64_t* from, size_t stri
 
 }  // namespace
 
-void merge_words(const StateLayout& layout, uint64_t* to, const uint64_t* from, size_t stride, size_t count) {
-  for (const Slot& slot : layout.slots) merge_slot(slot, to + slot.at, from + slot.at, stride, count);
+void merge_words(const SlotSet& set, uint64_t* to, const uint64_t* from, size_t stride, size_t count, uint64_t windows) {
+  for (const Slot& slot : set.slots) {
+    if ((slot.windows & windows) != 0) merge_slot(slot, to + slot.at, from + slot.at, stride, count);
+  }
+}
+
+bool is_sum(SlotKind kind) {
+  switch (kind) {
+    case SlotKind::kRows:
+    case SlotKind::kCount:
+    case SlotKind::kTrue:
+    case SlotKind::kSumInt:
+    case SlotKind::kSquaresInt:
+    case SlotKind::kSumFloat:
+    case SlotKind::kSquaresFloat:
+    case SlotKind::kMoment:
+    case SlotKind::kHistogram: return true;
+    default: return false;
+  }
 }
 
 void merge_words(std::span<const Slot> slots, uint64_t* to, const uint64_t* from) {
@@ -243,7 +326,11 @@ void subtract_words(std::span<const Slot> sums, uint64_t* from, const uint64_t* 
         break;
       }
       case SlotKind::kSumFloat:
-      case SlotKind::kSquaresFloat: exact_at(w).subtract(exact_at(x)); break;
+      case SlotKind::kSquaresFloat:
+      case SlotKind::kMoment: exact_at(w).subtract(exact_at(x)); break;
+      case SlotKind::kHistogram:
+        for (size_t i = 0; i <= slot.extra->bounds.size(); ++i) w[i] -= x[i];
+        break;
       default: CHECK(false);
     }
   }
@@ -268,8 +355,12 @@ void copy_sums(std::span<const Slot> sums, uint64_t* to, const uint64_t* all, co
         set_squares(w, s);
         break;
       }
+      case SlotKind::kHistogram:
+        for (size_t i = 0; i <= slot.extra->bounds.size(); ++i) w[i] = a[i] - l[i];
+        break;
       case SlotKind::kSumFloat:
       case SlotKind::kSquaresFloat:
+      case SlotKind::kMoment:
         exact_at(w) = exact_at(a);
         exact_at(w).subtract(exact_at(l));
         break;
@@ -285,116 +376,16 @@ void copy_last(const Slot& slot, uint64_t* to, const uint64_t* all, int64_t tail
   if (is_set(a) && signed_at(a) >= tail) offer(slot, w, a);
 }
 
-DistinctCode distinct_code_at(TypeKind type, const uint64_t* value) {
-  if (type == TypeKind::kString) return distinct_code(std::string_view(std::bit_cast<const char*>(value[0]), value[1]));
-  return distinct_code(type, *value);
-}
-
-size_t box_bytes(const StateLayout& layout, const uint64_t* words) {
-  size_t bytes = 0;
-  if (!layout.has_boxes) return bytes;
-  for (const Slot& slot : layout.slots) {
-    const uint64_t* w = words + slot.at;
-    if (slot.kind == SlotKind::kSumFloat || slot.kind == SlotKind::kSquaresFloat) bytes += exact_at(w).heap_bytes();
-    if (slot.kind == SlotKind::kDistinct && *w != 0) bytes += set_at(w)->heap_bytes();
-    if ((slot.kind == SlotKind::kFirst || slot.kind == SlotKind::kLast) && slot.type == TypeKind::kString) bytes += w[4];
-  }
-  return bytes;
-}
-
-namespace {
-
-void save_one(const Slot& slot, const uint64_t* w, ByteWriter& out) {
-  switch (slot.kind) {
-    case SlotKind::kRows:
-      out.varint(w[0]);
-      if (w[0] != 0) out.i64(signed_at(w + 1));
-      break;
-    case SlotKind::kCount:
-    case SlotKind::kTrue: out.varint(*w); break;
-    case SlotKind::kSumInt: out.u64(w[0]), out.u64(w[1]); break;
-    case SlotKind::kSquaresInt: out.u64(w[0]), out.u64(w[1]), out.u64(w[2]); break;
-    case SlotKind::kSumFloat:
-    case SlotKind::kSquaresFloat: exact_at(w).save(out); break;
-    case SlotKind::kMin:
-    case SlotKind::kMax: out.u64(*w); break;
-    case SlotKind::kFirst:
-    case SlotKind::kLast:
-      out.u8(is_set(w) ? 1 : 0);
-      if (!is_set(w)) break;
-      out.i64(signed_at(w)), out.varint(w[1]), out.i64(signed_at(w + 2));
-      if (slot.type == TypeKind::kString) {
-        out.sized({std::bit_cast<const char*>(w[3]), w[4]});
-      } else {
-        out.u64(w[3]);
-      }
-      break;
-    case SlotKind::kDistinct:
-      if (const DistinctSet* set = set_at(w)) {
-        set->save(out);
-      } else {
-        DistinctSet().save(out);
-      }
-      break;
-  }
-}
-
-bool load_first_last(const Slot& slot, uint64_t* w, ByteReader& in) {
-  const uint8_t set = in.u8();
-  if (set > 1) return false;
-  if (set == 0) return in.ok();
-  w[0] = in.u64();
-  const uint64_t partition = in.varint();
-  w[2] = in.u64();
-  if (!in.ok() || partition > INT32_MAX) return false;
-  w[1] = partition;
-  if (slot.type == TypeKind::kString) {
-    const std::string_view text = in.sized();
-    set_text(w + 3, text.data(), text.size());
-  } else {
-    w[3] = in.u64();
-    if (slot.type == TypeKind::kBool && w[3] > 1) return false;
-  }
-  return in.ok();
-}
-
-bool load_one(const Slot& slot, uint64_t* w, ByteReader& in) {
-  switch (slot.kind) {
-    case SlotKind::kRows:
-      w[0] = in.varint();
-      if (w[0] != 0) w[1] = in.u64();
-      break;
-    case SlotKind::kCount:
-    case SlotKind::kTrue: *w = in.varint(); break;
-    case SlotKind::kSumInt: w[0] = in.u64(), w[1] = in.u64(); break;
-    case SlotKind::kSquaresInt: w[0] = in.u64(), w[1] = in.u64(), w[2] = in.u64(); break;
-    case SlotKind::kSumFloat:
-    case SlotKind::kSquaresFloat: return exact_at(w).load(in);
-    case SlotKind::kMin:
-    case SlotKind::kMax: *w = in.u64(); break;
-    case SlotKind::kFirst:
-    case SlotKind::kLast: return load_first_last(slot, w, in);
-    case SlotKind::kDistinct: {
-      DistinctSet set;
-      if (!set.load(in, slot.cap)) return false;
-      if (set.size() > 0 || set.over()) make_set(w) = std::move(set);
-      break;
-    }
-  }
-  return in.ok();
-}
-
-}  // namespace
-
-void save_words(const StateLayout& layout, const uint64_t* words, ByteWriter& out) {
-  for (const Slot& slot : layout.slots) save_one(slot, words + slot.at, out);
-}
-
-bool load_words(const StateLayout& layout, uint64_t* words, ByteReader& in) {
-  for (const Slot& slot : layout.slots) {
-    if (!load_one(slot, words + slot.at, in)) return false;
-  }
-  return true;
+DistinctCode distinct_code_at(const Type& type, const uint64_t* value) {
+  if (is_bytes(type)) return distinct_code(bytes_at(value));
+  if (type != TypeKind::kDecimal) return distinct_code(type.kind, *value);
+  // as few bytes as hold it, so that nearly all are whole
+  const int128 v = decimal_at(value);
+  char bytes[16];
+  std::memcpy(bytes, value, sizeof bytes);
+  size_t size = sizeof bytes;
+  while (size > 1 && bytes[size - 1] == (v < 0 ? -1 : 0) && (bytes[size - 2] < 0) == (v < 0)) --size;
+  return distinct_code(std::string_view(bytes, size));
 }
 
 }  // namespace ms::feature

@@ -28,8 +28,34 @@ std::string canonical_window(const Window& w) {
     case WindowKind::kSlidingExact: return fmt::format(R"({{"kind":"sliding_exact","length_us":"{}"}})", w.length_us);
     case WindowKind::kTumbling: return fmt::format(R"({{"kind":"tumbling","length_us":"{}"}})", w.length_us);
     case WindowKind::kLifetime: return R"({"kind":"lifetime"})";
+    case WindowKind::kHopping: return fmt::format(R"({{"kind":"hopping","length_us":"{}","slide_us":"{}"}})", w.length_us, w.hop_us);
+    case WindowKind::kSession: return fmt::format(R"({{"closed":{},"gap_us":"{}","kind":"session","max_us":"{}"}})", w.closed, w.hop_us, w.length_us);
+    case WindowKind::kLast: return fmt::format(R"({{"age_us":"{}","kind":"last","rows":"{}"}})", w.length_us, w.count);
+    case WindowKind::kDecay: return fmt::format(R"({{"half_life_us":"{}","kind":"decay","width_us":"{}"}})", w.length_us, w.hop_us);
+    case WindowKind::kSeries: return fmt::format(R"({{"kind":"series","step_us":"{}","windows":"{}"}})", w.length_us, w.count);
   }
   return "null";
+}
+
+// What an aggregate takes beside its arguments, if it takes anything (count_distinct's cap has a member of its own).
+std::string canonical_parameters(const FeatureSpec& s) {
+  const AggregateParameters& p = s.parameters;
+  const auto numbers = [](const std::vector<double>& list) {
+    std::string out;
+    for (const double v : list) out += fmt::format("{}\"{}\"", out.empty() ? "" : ",", number_text(v));
+    return out;
+  };
+  switch (s.aggregate) {
+    case AggregateKind::kFirstN:
+    case AggregateKind::kLastN: return fmt::format(R"("parameters":{{"distinct":{},"n":"{}"}},)", p.distinct, p.n);
+    case AggregateKind::kApproxCountDistinct: return fmt::format(R"("parameters":{{"precision":"{}"}},)", p.precision);
+    case AggregateKind::kQuantile: return fmt::format(R"("parameters":{{"error":"{}","list":{},"q":[{}]}},)", number_text(p.error), !p.one, numbers(p.quantiles));
+    case AggregateKind::kHistogram: return fmt::format(R"("parameters":{{"bounds":[{}]}},)", numbers(p.bounds));
+    case AggregateKind::kTopK: return fmt::format(R"("parameters":{{"cap":"{}","k":"{}"}},)", p.cap, p.n);
+    case AggregateKind::kCountBy:
+    case AggregateKind::kSumBy: return fmt::format(R"("parameters":{{"cap":"{}"}},)", p.cap);
+    default: return "";
+  }
 }
 
 std::string_view unit_name(TimeUnit unit) {
@@ -42,6 +68,11 @@ int64_t reach_of(const Window& w) {
     case WindowKind::kSliding: return w.length_us + w.hop_us;
     case WindowKind::kSlidingExact: return w.length_us;
     case WindowKind::kTumbling: return 2 * w.length_us;
+    case WindowKind::kHopping: return w.length_us + w.hop_us;
+    case WindowKind::kSession: return w.closed ? INT64_MAX : w.length_us + 2 * w.hop_us + ladder_hop(w.length_us + 2 * w.hop_us);
+    case WindowKind::kLast: return w.length_us == 0 ? INT64_MAX : w.length_us + ladder_hop(w.length_us);
+    case WindowKind::kDecay: return 64 * w.length_us + w.hop_us;
+    case WindowKind::kSeries: return (w.count + 1) * w.length_us;
     case WindowKind::kLifetime: return INT64_MAX;
   }
   return INT64_MAX;
@@ -57,17 +88,16 @@ class Program final : public ViewProgram {
   int64_t longest_reach_us() const override { return reach_us_; }
 
   std::string canonical_feature(size_t i) const override {
-    const FeatureDefinition& f = view_.features[i];
     const FeatureSpec& s = specs_[i];
     std::string key;
     for (const uint32_t k : keys_) key += (key.empty() ? "" : ",") + graph_.canonical(k);
     const auto expression = [&](uint32_t node) { return node == kNone ? std::string("null") : graph_.canonical(node); };
     const bool distinct = s.aggregate == AggregateKind::kCountDistinct;
     return fmt::format(
-        R"({{"aggregate":"{}","boundary":"strict","cap":{},"default":{},"event_time":{{"field":{},"unit":"{}"}},"filter":{},"format":"json","key":[{}],"language":{},"max_ahead_us":"{}","of":{},"ttl_us":{},"where":{},"window":{}}})",
-        to_string(s.aggregate), distinct ? fmt::format("\"{}\"", f.distinct_cap) : "null", canonical_scalar(s.default_value),
+        R"({{"aggregate":"{}","boundary":"strict",{}"cap":{},"default":{},"event_time":{{"field":{},"unit":"{}"}},"filter":{},"format":"json","key":[{}],"language":{},"max_ahead_us":"{}","of":{},{}"ttl_us":{},"where":{},"window":{}}})",
+        to_string(s.aggregate), s.by < 0 ? "" : fmt::format(R"("by":{},)", expression(arguments_[static_cast<size_t>(s.by)])), distinct ? fmt::format("\"{}\"", s.parameters.cap) : "null", canonical_scalar(s.default_value),
         canonical_string(source_.time_field), unit_name(source_.time_unit), expression(s.filter < 0 ? kNone : filters_[static_cast<size_t>(s.filter)]), key,
-        kLanguageVersion, source_.max_ahead_us, expression(s.argument < 0 ? kNone : arguments_[static_cast<size_t>(s.argument)]),
+        kLanguageVersion, source_.max_ahead_us, expression(s.argument < 0 ? kNone : arguments_[static_cast<size_t>(s.argument)]), canonical_parameters(s),
         s.ttl_us ? fmt::format("\"{}\"", *s.ttl_us) : "null", expression(where_), canonical_window(s.window));
   }
 
@@ -171,8 +201,8 @@ class Compiler {
   Result<> feature(size_t i) {
     const FeatureDefinition& f = view_.features[i];
     const std::string part = fmt::format("features[{}]", i);
-    FeatureSpec spec{.aggregate = f.aggregate, .window = f.window, .ttl_us = f.ttl_us, .distinct_cap = f.distinct_cap};
-    const bool takes_argument = f.aggregate != AggregateKind::kCount && f.aggregate != AggregateKind::kTimeSinceLast;
+    FeatureSpec spec{.aggregate = f.aggregate, .window = f.window, .ttl_us = f.ttl_us, .parameters = f.parameters};
+    const bool takes_argument = takes_of(f.aggregate);
     if (takes_argument && f.of.empty()) return fail(part + ".of", 0, fmt::format("feature '{}': {} needs 'of'", f.name, to_string(f.aggregate)));
     if (!takes_argument && !f.of.empty()) return fail(part + ".of", 0, fmt::format("feature '{}': {} takes no 'of'", f.name, to_string(f.aggregate)));
     if (takes_argument) {
@@ -180,16 +210,23 @@ class Compiler {
       spec.argument = position(out_->arguments_, node);
       spec.argument_type = out_->graph_.node(node).type;
     }
+    if (takes_by(f.aggregate) == f.by.empty()) return fail(part + ".by", 0, fmt::format("feature '{}': {} {} 'by'", f.name, to_string(f.aggregate), f.by.empty() ? "needs" : "takes no"));
+    if (!f.by.empty()) {
+      TRY_ASSIGN(const uint32_t node, expression(f.by, part + ".by", f.name + ".by"));
+      spec.by = position(out_->arguments_, node);
+      spec.by_type = out_->graph_.node(node).type;
+    }
     if (!f.where.empty()) {
       TRY_ASSIGN(const uint32_t node, expression(f.where, part + ".where", f.name + ".where", TypeKind::kBool));
       spec.filter = position(out_->filters_, node);
     }
-    const auto type = result_type(f.aggregate, spec.argument_type);
-    if (!type) return fail(part + ".of", 0, fmt::format("feature '{}': {}", f.name, type.error().message));
-    spec.result_type = *type;
+    if (f.aggregate == AggregateKind::kCountDistinct && (f.parameters.cap < 1 || f.parameters.cap > 1'000'000))
+      return fail(part + ".cap", 0, fmt::format("feature '{}': cap {} is outside 1..1,000,000", f.name, f.parameters.cap));
     if (const auto window = check_window(f.window); !window) return fail(part + ".over", 0, fmt::format("feature '{}': {}", f.name, window.error().message));
+    const auto type = result_type(spec);
+    if (!type) return fail(part + (fits_sliding(spec) ? ".over" : ".of"), 0, fmt::format("feature '{}': {}", f.name, type.error().message));
+    spec.result_type = *type;
     TRY(default_value(f, part, spec));
-    if (f.distinct_cap < 1 || f.distinct_cap > 1'000'000) return fail(part + ".cap", 0, fmt::format("feature '{}': cap {} is outside 1..1,000,000", f.name, f.distinct_cap));
     if (f.ttl_us && *f.ttl_us <= 0) return fail(part + ".ttl", 0, fmt::format("feature '{}': ttl must be positive", f.name));
     out_->features_.push_back({f.name, spec.result_type});
     out_->reach_us_ = std::max(out_->reach_us_, reach_of(f.window));
@@ -197,22 +234,30 @@ class Compiler {
     return {};
   }
 
+  // Whether the arguments are right, whatever the window.
+  static bool fits_sliding(FeatureSpec spec) {
+    spec.window = {};
+    return result_type(spec).has_value();
+  }
+
   Result<> default_value(const FeatureDefinition& f, const std::string& part, FeatureSpec& spec) {
+    // a series has a default for each of its windows
+    const Type wanted = f.window.kind == WindowKind::kSeries ? spec.result_type.element_type() : spec.result_type;
     const auto bad = [&](std::string_view is) {
-      return fail(part + ".default", 0, fmt::format("feature '{}' is {}, its default is {}", f.name, type_text(spec.result_type), is));
+      return fail(part + ".default", 0, fmt::format("feature '{}' is {}, its default is {}", f.name, type_text(wanted), is));
     };
     spec.default_value = f.default_value;
     if (std::holds_alternative<std::monostate>(f.default_value)) return {};
-    if (std::holds_alternative<bool>(f.default_value) && spec.result_type != TypeKind::kBool) return bad("bool");
-    if (std::holds_alternative<double>(f.default_value) && spec.result_type != TypeKind::kFloat64) return bad("float64");
-    if (const auto* text = std::get_if<std::string>(&f.default_value); text && spec.result_type != TypeKind::kString) {
+    if (std::holds_alternative<bool>(f.default_value) && wanted != TypeKind::kBool) return bad("bool");
+    if (std::holds_alternative<double>(f.default_value) && wanted != TypeKind::kFloat64) return bad("float64");
+    if (const auto* text = std::get_if<std::string>(&f.default_value); text && wanted != TypeKind::kString) {
       const auto us = parse_time(*text);
-      if (spec.result_type != TypeKind::kTimestamp || !us) return bad("a string");
+      if (wanted != TypeKind::kTimestamp || !us) return bad("a string");
       spec.default_value = *us;
     }
     if (const auto* i = std::get_if<int64_t>(&f.default_value)) {
-      if (spec.result_type == TypeKind::kFloat64) spec.default_value = static_cast<double>(*i);
-      else if (spec.result_type != TypeKind::kInt64) return bad("int64");
+      if (wanted == TypeKind::kFloat64) spec.default_value = static_cast<double>(*i);
+      else if (wanted != TypeKind::kInt64) return bad("int64");
     }
     return {};
   }
@@ -250,8 +295,10 @@ uint16_t Program::row_error(const ExprEvaluator& values, size_t r) const {
       if (const uint16_t e = filter.error(r); e != 0) return e;
       if (!is_true(filter, r)) continue;
     }
-    if (s.argument < 0) continue;
-    if (const uint16_t e = values.at(arguments_[static_cast<size_t>(s.argument)]).error(r); e != 0) return e;
+    for (const int argument : {s.argument, s.by}) {
+      if (argument < 0) continue;
+      if (const uint16_t e = values.at(arguments_[static_cast<size_t>(argument)]).error(r); e != 0) return e;
+    }
   }
   return 0;
 }

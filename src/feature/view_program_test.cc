@@ -108,7 +108,7 @@ TEST(ViewProgram, MistakesNameThePart) {
   v = view(), v.where = "delay";
   EXPECT_EQ(error(v), "where:1 where, column 1: the expression is int64, not bool; convert it with cast(... as bool)");
   v = view(), v.features[3].of = "origin";
-  EXPECT_EQ(error(v), "features[3].of:0 feature 'd_sum_1h': sum takes an int64 or a float64, not string");
+  EXPECT_EQ(error(v), "features[3].of:0 feature 'd_sum_1h': sum takes a number or a vector, not string");
   v = view(), v.features[3].of = "";
   EXPECT_EQ(error(v), "features[3].of:0 feature 'd_sum_1h': sum needs 'of'");
   v = view(), v.features[2].default_value = std::string("none");

@@ -18,9 +18,14 @@ std::unique_ptr<ViewState> ViewState::make(std::vector<FeatureSpec> specs) {
 }
 
 StateImpl::StateImpl(std::vector<FeatureSpec> specs, std::shared_ptr<const ViewProgram> program)
-    : program_(std::move(program)), layout_(StateLayout::compile(std::move(specs))), window_features_(layout_.windows.size()),
+    : program_(std::move(program)), layout_(StateLayout::compile(std::move(specs))), window_features_(layout_.windows.size()), step_of_window_(layout_.windows.size()),
+      step_features_(layout_.steps.size()),
       tiles_(layout_), scratch_(layout_.row.stride), forward_plan_(layout_) {
-  for (size_t i = 0; i < layout_.features.size(); ++i) window_features_[layout_.features[i].window].push_back(i);
+  for (size_t i = 0; i < layout_.steps.size(); ++i) step_of_window_[layout_.steps[i].window].push_back(i);
+  for (size_t i = 0; i < layout_.features.size(); ++i) {
+    const FeaturePlan& plan = layout_.features[i];
+    (plan.step < 0 ? window_features_[plan.window] : step_features_[static_cast<size_t>(plan.step)]).push_back(i);
+  }
   rules_ = TileRules::at(layout_, INT64_MIN);
   raw_horizon_ = layout_.raw_horizon(INT64_MIN);
 }

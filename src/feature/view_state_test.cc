@@ -8,6 +8,7 @@
 #include "base/crc32c.h"
 #include "base/rng.h"
 #include "base/testing/doc_example.h"
+#include "codec/packed_value.h"
 #include "feature/every_cell.h"
 #include "feature/state_testing.h"
 
@@ -16,8 +17,13 @@ namespace {
 
 constexpr int64_t kMinute = kMicrosPerMinute, kHour = kMicrosPerHour, kDay = kMicrosPerDay;
 
-// The columns of every generated event: int64, float64, string, bool, timestamp. Two filters.
-const std::vector<TypeKind> kTypes = {TypeKind::kInt64, TypeKind::kFloat64, TypeKind::kString, TypeKind::kBool, TypeKind::kTimestamp};
+// The columns of every generated event: one of each type, twice. Two filters.
+std::vector<Type> two_of_each() {
+  std::vector<Type> out = every_type();
+  out.insert(out.end(), every_type().begin(), every_type().end());
+  return out;
+}
+const std::vector<Type> kTypes = two_of_each();
 
 struct World {
   std::vector<FeatureSpec> specs;
@@ -39,13 +45,38 @@ double some_double(Rng& rng) {
   }
 }
 
-ScalarValue some_value(Rng& rng, TypeKind type, bool wild) {
+std::string some_packed(Rng& rng, const Type& type, bool wild) {
+  std::string out;
+  const size_t n = rng.below(4);
+  if (type == TypeKind::kVector) {
+    for (size_t i = 0; i < type.size; ++i) {
+      const double x = wild ? some_double(rng) : static_cast<double>(rng.below(100)) / 8;
+      out.append(reinterpret_cast<const char*>(&x), sizeof x);
+    }
+    return out;
+  }
+  PackedListWriter list(type == TypeKind::kMap ? TypeKind::kString : type.element), values(type.element);
+  for (size_t i = 0; i < n; ++i) {
+    const std::string name(1, static_cast<char>('a' + i));
+    list.add({.is_null = false, .text = name});
+    values.add({.is_null = rng.below(4) == 0});
+  }
+  list.write(out);
+  if (type == TypeKind::kMap) values.write(out);
+  return out;
+}
+
+ScalarValue some_value(Rng& rng, const Type& type, bool wild) {
   if (rng.below(8) == 0) return {};
   switch (type) {
     case TypeKind::kBool: return rng.below(2) == 1;
     case TypeKind::kInt64: return wild && rng.below(4) == 0 ? static_cast<int64_t>(rng.next()) : static_cast<int64_t>(rng.below(2000)) - 1000;
     case TypeKind::kTimestamp: return static_cast<int64_t>(rng.below(1'000'000));
     case TypeKind::kFloat64: return wild ? some_double(rng) : static_cast<double>(static_cast<int64_t>(rng.below(2000))) / 8.0 - 30;
+    case TypeKind::kDecimal: return static_cast<int64_t>(rng.below(wild ? 1'000'000'000'000 : 2000)) - 1000;
+    case TypeKind::kList:
+    case TypeKind::kVector:
+    case TypeKind::kMap: return some_packed(rng, type, wild);
     default: return std::string(rng.below(3) == 0 ? 20 : 3, static_cast<char>('a' + rng.below(12)));
   }
   return {};
@@ -56,6 +87,15 @@ Window some_window(Rng& rng, WindowKind kind) {
     case WindowKind::kSlidingExact: return exact(rng.below(2) == 0 ? kHour : 3 * kDay);
     case WindowKind::kTumbling: return tumbling(rng.below(2) == 0 ? kHour : 7 * kMinute);
     case WindowKind::kLifetime: return lifetime();
+    case WindowKind::kHopping: return rng.below(2) == 0 ? Window{kind, kHour, 5 * kMinute} : Window{kind, 7 * kMinute, 3 * kMinute};
+    case WindowKind::kSession: {
+      Window w = rng.below(2) == 0 ? Window{kind, 5 * kHour, 20 * kMinute} : Window{kind, 10 * kMinute, kMinute};
+      w.closed = rng.below(2) == 0;
+      return w;
+    }
+    case WindowKind::kLast: return {kind, rng.below(2) == 0 ? 0 : 3 * kHour, 0, static_cast<int64_t>(1 + rng.below(4))};
+    case WindowKind::kDecay: return rng.below(2) == 0 ? Window{kind, kHour, kHour} : Window{kind, 70 * kMicrosPerSecond, kMinute};
+    case WindowKind::kSeries: return rng.below(2) == 0 ? Window{kind, kHour, 0, 3} : Window{kind, 10 * kMicrosPerSecond, 0, 5};
     case WindowKind::kSliding: break;
   }
   const Window all[] = {sliding(10 * kMinute), sliding(kHour), sliding(kHour, kMinute), sliding(7 * kDay), sliding(50 * kMicrosPerSecond, 20 * kMicrosPerSecond)};
@@ -63,9 +103,15 @@ Window some_window(Rng& rng, WindowKind kind) {
 }
 
 FeatureSpec some_spec(Rng& rng, const Cell& cell) {
-  const int argument = cell.type ? static_cast<int>(std::ranges::find(kTypes, *cell.type) - kTypes.begin()) : -1;
-  FeatureSpec s = spec(cell.aggregate, some_window(rng, cell.window), argument, cell.type.value_or(TypeKind::kInt64), static_cast<int>(rng.below(4)) - 2 < 0 ? -1 : static_cast<int>(rng.below(2)));
-  s.distinct_cap = rng.below(2) == 0 ? 4 : 1000;
+  const auto column = [](const std::optional<Type>& type) { return type ? static_cast<int>(std::ranges::find(kTypes, *type) - kTypes.begin()) : -1; };
+  FeatureSpec s = *spec_of(cell);
+  s.window = some_window(rng, cell.window);
+  s.argument = column(cell.type), s.by = column(cell.by);
+  if (s.by >= 0) s.by += static_cast<int>(every_type().size());
+  s.filter = rng.below(2) == 0 ? -1 : static_cast<int>(rng.below(2));
+  s.parameters.cap = rng.below(2) == 0 ? 4 : 1000;
+  s.parameters.distinct = rng.below(2) == 0;
+  if (cell.aggregate == AggregateKind::kApproxCountDistinct) s.parameters.precision = 4;
   if (rng.below(4) == 0) s.ttl_us = 20 * kMinute;
   if (rng.below(4) == 0) {
     if (s.result_type == TypeKind::kFloat64) s.default_value = -1.5;
@@ -82,7 +128,12 @@ World some_world(uint64_t seed, std::optional<Cell> wanted = {}) {
   World w;
   for (uint64_t i = 0, n = 1 + rng.below(10); i < n; ++i) {
     w.specs.push_back(some_spec(rng, i == 0 && wanted ? *wanted : cells[rng.below(cells.size())]));
-    if (i > 0 && rng.below(2) == 0) w.specs[i].window = w.specs[rng.below(i)].window;  // features mostly share windows
+    if (i == 0 || rng.below(2) != 0) continue;
+    FeatureSpec shared = w.specs[i];  // features mostly share windows
+    shared.window = w.specs[rng.below(i)].window;
+    const auto type = result_type(shared);
+    if (!type || !(*type == w.specs[i].result_type)) continue;
+    w.specs[i] = shared;
   }
   const int64_t start = rng.below(3) == 0 ? -5 * kHour : 1'700'000'000'000'000;
   const int64_t step = std::array<int64_t, 4>{kMicrosPerSecond, kMinute, 11 * kMinute, 5 * kHour}[rng.below(4)];
@@ -98,7 +149,7 @@ World some_world(uint64_t seed, std::optional<Cell> wanted = {}) {
     if (rng.below(3) == 0) e.et = e.et / kMinute * kMinute;  // ties and boundaries
     e.partition = static_cast<int32_t>(rng.below(2));
     e.offset = offsets[static_cast<size_t>(e.partition)]++;
-    for (const TypeKind type : kTypes) e.arguments.push_back(some_value(rng, type, wild));
+    for (const Type& type : kTypes) e.arguments.push_back(some_value(rng, type, wild));
     e.filters = {static_cast<uint8_t>(rng.below(2)), static_cast<uint8_t>(rng.below(4) == 0)};
     w.events.push_back(std::move(e));
   }
@@ -202,11 +253,12 @@ RC_GTEST_PROP(ViewState, EveryWayToTheSameRowsIsTheSameState, ()) {
   expect_the_same_state(some_world(seed), seed);
 }
 
-// The same for each aggregate over each type in each kind of window, none left to chance.
+// The same for each aggregate over each type in each kind of window, none left to chance: every run takes the next of them.
 RC_GTEST_PROP(ViewState, EveryCellIsTheSameState, ()) {
   const auto seed = *rc::gen::arbitrary<uint64_t>();
   static const std::vector<Cell> cells = every_cell();
-  for (size_t i = 0; i < cells.size(); ++i) expect_the_same_state(some_world(seed + i, cells[i]), seed + i);
+  static size_t next = 0;
+  for (size_t i = 0; i <= cells.size() / 100; ++i) expect_the_same_state(some_world(seed + i, cells[next++ % cells.size()]), seed + i);
 }
 
 RC_GTEST_PROP(ViewState, ForwardIsTheSameBits, ()) {
@@ -236,7 +288,7 @@ struct Columns {
   Columns(const std::vector<FeatureSpec>& feature_specs, size_t places)
       : specs(feature_specs), bits(specs.size() * places), times(bits.size()), flags(bits.size()), found(places), texts(bits.size()) {
     for (size_t f = 0; f < specs.size(); ++f) {
-      out.features.push_back({&bits[f * places], &flags[f * places], &times[f * places], specs[f].result_type == TypeKind::kString ? &texts[f * places] : nullptr});
+      out.features.push_back({&bits[f * places], &flags[f * places], &times[f * places], answer_is_bytes(specs[f].result_type) ? &texts[f * places] : nullptr});
     }
     out.found = found.data();
     out.arena = &arena;

@@ -11,6 +11,7 @@
 #include <set>
 #include <numeric>
 
+#include "codec/packed_value.h"
 #include "feature/view_state.h"
 #include "history/history_fixture.h"
 
@@ -31,6 +32,22 @@ std::string key_of(int k) {
   return key;
 }
 
+std::string packed_texts(const std::vector<std::string>& texts) {
+  PackedListWriter list(TypeKind::kString);
+  for (const std::string& t : texts) list.add({.is_null = false, .text = t});
+  std::string out;
+  list.write(out);
+  return out;
+}
+std::string packed_vector(const std::array<double, 3>& values) { return {reinterpret_cast<const char*>(values.data()), sizeof values}; }
+std::string packed_map(const std::vector<std::pair<std::string, std::optional<int64_t>>>& entries) {
+  PackedListWriter names(TypeKind::kString), values(TypeKind::kInt64);
+  for (const auto& [name, value] : entries) names.add({.is_null = false, .text = name}), values.add({.is_null = !value, .i = value.value_or(0)});
+  std::string out;
+  names.write(out), values.write(out);
+  return out;
+}
+
 // Chunks of at most three rows, one partition each, as a reader would make them.
 ViewEvents prepare(const feature::ViewProgram& program, const std::vector<Event>& events, uint32_t groups) {
   ViewEvents out{.topic = kTopic, .chunks = {}};
@@ -41,6 +58,9 @@ ViewEvents prepare(const feature::ViewProgram& program, const std::vector<Event>
   }
   static std::array<std::string, 8> names = {"K0", "K1", "K2", "K3", "K4", "K5", "K6", "K7"};
   static std::array<std::string, 3> carriers = {"AA", "BB", "a carrier with a longer name"};
+  static const std::array<std::string, 3> stops = {packed_texts({}), packed_texts({"JFK"}), packed_texts({"ORD", "a stop with a longer name", "JFK"})};
+  static const std::array<std::string, 3> positions = {packed_vector({0, -0.0, 1}), packed_vector({0.1, 0.2, -0.3}), packed_vector({1e300, -5e-324, 7})};
+  static const std::array<std::string, 3> seats = {packed_map({}), packed_map({{"a", 1}}), packed_map({{"a", std::nullopt}, {"b", 200}})};
   constexpr std::array<double, 10> prices = {0.1, 0.2, -0.3, 0.0, -0.0, 1e300, 1.7976931348623157e308, 5e-324, -1e16, HUGE_VAL};
   for (const auto& [partition, rows] : by_partition) {
     for (size_t from = 0; from < rows.size(); from += 3) {
@@ -63,6 +83,10 @@ ViewEvents prepare(const feature::ViewProgram& program, const std::vector<Event>
           else if (name == "price") column.floats[i] = prices[mixed % prices.size()];
           else if (name == "cancelled") column.bools[i] = mixed % 3 == 0;
           else if (name == "booked") column.ints[i] = static_cast<int64_t>(mixed % 5) * kMicrosPerHour - 2 * kMicrosPerHour;
+          else if (name == "fare") column.decimals[i] = static_cast<int128>(mixed % 7) * 1'234 - 2'000;
+          else if (name == "stops") column.strings[i] = stops[mixed % stops.size()];
+          else if (name == "position") column.strings[i] = positions[mixed % positions.size()];
+          else if (name == "seats") column.strings[i] = seats[mixed % seats.size()];
           else column.strings[i] = name == "origin" ? names[static_cast<size_t>(e.key)] : carriers[mixed % carriers.size()];
         }
         batch.columns.back().set_valid(i);
@@ -120,7 +144,7 @@ std::vector<std::string> lines_of(const Answers& answers, const feature::ViewPro
     std::vector<std::string_view> texts(rows);
     std::vector<int64_t> us(rows);
     answers.values(0, f, bits.data(), flags.data());
-    if (program.features()[f].type == TypeKind::kString) answers.texts(0, f, texts.data(), flags.data());
+    if (feature::answer_is_bytes(program.features()[f].type)) answers.texts(0, f, texts.data(), flags.data());
     answers.event_times(0, f, us.data());
     for (size_t r = 0; r < rows; ++r)
       out[r] += flags[r] & Answers::kGap
@@ -145,9 +169,9 @@ std::string direct(const std::shared_ptr<const feature::ViewProgram>& program, c
   feature::FeatureRow row;
   const std::string key = key_of(asked.key);
   state->evaluate(key, feature::table_hash(key), Instant{asked.t}, after, row);
-  // String features answer in `text` alone.
+  // What is bytes is answered in `text` alone.
   for (size_t f = 0; f < row.values.size(); ++f)
-    if (program->features()[f].type == TypeKind::kString) row.values[f].i = 0;
+    if (feature::answer_is_bytes(program->features()[f].type)) row.values[f].i = 0;
   return line_of(row);
 }
 

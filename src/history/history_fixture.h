@@ -40,7 +40,8 @@ class Directory {
 inline const feature::SourceDefinition kFlights{
     .name = "flights", .topic = "flights",
     .fields = {{"origin", TypeKind::kString}, {"delay", TypeKind::kInt64}, {"carrier", TypeKind::kString}, {"price", TypeKind::kFloat64},
-               {"cancelled", TypeKind::kBool}, {"booked", TypeKind::kTimestamp}},
+               {"cancelled", TypeKind::kBool}, {"booked", TypeKind::kTimestamp}, {"fare", Type::decimal(12, 2)}, {"stops", Type::list(TypeKind::kString)},
+               {"position", Type::vector(3)}, {"seats", Type::map(TypeKind::kInt64)}},
     .time_field = "date", .time_unit = feature::TimeUnit::kMicros};
 inline const feature::EntityDefinition kOrigin{"origin", {"origin"}};
 
@@ -62,33 +63,52 @@ inline feature::ViewDefinition flights_view() {
                        {.name = "late_count_if_1h", .aggregate = AggregateKind::kCountIf, .of = "delay > 15", .window = sawtooth}}};
 }
 
-// Cells over windows of minutes and hours, some with filters, caps and ages.
-inline feature::ViewDefinition view_of(const std::vector<feature::testing::Cell>& cells, Rng& rng) {
+// Of minutes and hours.
+inline feature::Window random_window(feature::WindowKind kind, Rng& rng) {
   using feature::WindowKind;
-  constexpr std::string_view kFieldOfType[] = {"cancelled", "delay", "price", "carrier", "booked"};  // by TypeKind
-  static_assert(std::size(kFieldOfType) == static_cast<size_t>(TypeKind::kTimestamp) + 1);
+  const int64_t length = (rng.below(2) == 0 ? 10 : 60) * kMicrosPerMinute, few = static_cast<int64_t>(rng.below(3));
+  switch (kind) {
+    case WindowKind::kSliding: return {kind, length, rng.below(2) == 0 ? kMicrosPerMinute : feature::ladder_hop(length)};
+    case WindowKind::kSlidingExact:
+    case WindowKind::kTumbling: return {kind, length};
+    case WindowKind::kLifetime: return {kind};
+    case WindowKind::kHopping: return {kind, length, (2 + 2 * few) * kMicrosPerMinute};
+    case WindowKind::kSession: return {kind, length, (1 + 4 * few) * kMicrosPerMinute, 0, rng.below(2) == 0};
+    case WindowKind::kLast: return {kind, rng.below(2) == 0 ? length : 0, 0, 1 + 2 * few};
+    case WindowKind::kDecay: return {kind, length, *feature::ladder_width(length)};
+    case WindowKind::kSeries: return {kind, length, 0, 2 + few};
+  }
+  return {};
+}
+
+// Cells with filters, parameters and ages.
+inline feature::ViewDefinition view_of(const std::vector<feature::testing::Cell>& cells, Rng& rng) {
+  using feature::AggregateKind;
+  constexpr std::string_view kFieldOfType[] = {"cancelled", "delay", "price", "carrier", "booked", "fare", "stops", "position", "seats"};  // by TypeKind
+  static_assert(std::size(kFieldOfType) == static_cast<size_t>(TypeKind::kMap) + 1);
   feature::ViewDefinition view{.name = "some", .entity = "origin", .source = "flights", .where = rng.below(4) == 0 ? "not cancelled" : ""};
   for (size_t i = 0; i < cells.size(); ++i) {
     const feature::testing::Cell& cell = cells[i];
-    const int64_t length = (rng.below(2) == 0 ? 10 : 60) * kMicrosPerMinute;
-    feature::Window window{cell.window, cell.window == WindowKind::kLifetime ? 0 : length, 0};
-    if (cell.window == WindowKind::kSliding) window.hop_us = rng.below(2) == 0 ? kMicrosPerMinute : feature::ladder_hop(length);
-    feature::FeatureDefinition feature{.name = "f" + std::to_string(i), .aggregate = cell.aggregate, .window = window};
-    if (cell.type) feature.of = kFieldOfType[static_cast<size_t>(*cell.type)];
+    feature::FeatureDefinition feature{.name = "f" + std::to_string(i), .aggregate = cell.aggregate, .window = random_window(cell.window, rng),
+                                       .parameters = feature::testing::some_parameters(cell.aggregate)};
+    if (cell.type) feature.of = kFieldOfType[static_cast<size_t>(cell.type->kind)];
+    if (cell.by) feature.by = kFieldOfType[static_cast<size_t>(cell.by->kind)];
     if (rng.below(4) == 0) feature.where = "delay > 15";
     if (rng.below(4) == 0) feature.ttl_us = 20 * kMicrosPerMinute;
-    if (rng.below(2) == 0) feature.distinct_cap = 2;
+    if (rng.below(2) == 0) feature.parameters.cap = 2;
+    if (rng.below(2) == 0) feature.parameters.distinct = true;
+    const bool listable = cell.aggregate == AggregateKind::kQuantile && cell.window != feature::WindowKind::kSeries;
+    if (listable && rng.below(2) == 0) feature.parameters.quantiles = {0, 0.9}, feature.parameters.one = false;
     view.features.push_back(std::move(feature));
   }
   return view;
 }
 
-// Some of every_cell.h; now and then all.
+// Some of every_cell.h; now and then many.
 inline feature::ViewDefinition random_view(Rng& rng) {
-  const std::vector<feature::testing::Cell> all = feature::testing::every_cell();
-  if (rng.below(8) == 0) return view_of(all, rng);
+  static const std::vector<feature::testing::Cell> all = feature::testing::every_cell();
   std::vector<feature::testing::Cell> some;
-  for (uint64_t n = 1 + rng.below(12); n > 0; --n) some.push_back(all[rng.below(all.size())]);
+  for (uint64_t n = rng.below(8) == 0 ? 100 : 1 + rng.below(12); n > 0; --n) some.push_back(all[rng.below(all.size())]);
   return view_of(some, rng);
 }
 

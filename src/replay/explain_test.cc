@@ -104,7 +104,7 @@ TEST_F(Explain, EveryServedValueIsDerivedAgainWhileEventsCome) {
       uint64_t all = feature.counted.events;
       for (const EventGroup& group : feature.left_out) all += group.events;
       EXPECT_EQ(all, live.seen.events);  // each event is in one place
-      if (view_->definition.features[i].aggregate != feature::AggregateKind::kCount) continue;
+      if (view_->definition.features[i].aggregate != feature::AggregateKind::kCount || view_->program->features()[i].type != TypeKind::kInt64) continue;
       EXPECT_EQ(static_cast<int64_t>(feature.counted.events), a.served.values[i].is_null ? 0 : a.served.values[i].i);
       events += feature.counted.events;
       if (feature.counted.events > 0 && a.served.values[i].status == feature::Status::kPresent)

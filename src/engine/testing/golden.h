@@ -61,9 +61,9 @@ struct GoldenCase {
 // Errors (InvalidArgument) begin with "line N: ".
 Result<std::vector<GoldenCase>> parse_golden(std::string_view text);
 
-enum class GoldenMode : uint8_t { kWhole, kRestart, kTwoShards, kEightShards, kShuffle, kReplay };
-inline constexpr GoldenMode kGoldenModes[] = {GoldenMode::kWhole,       GoldenMode::kRestart, GoldenMode::kTwoShards,
-                                              GoldenMode::kEightShards, GoldenMode::kShuffle, GoldenMode::kReplay};
+enum class GoldenMode : uint8_t { kWhole, kRestart, kTwoShards, kEightShards, kShuffle, kBatches, kReplay };
+inline constexpr GoldenMode kGoldenModes[] = {GoldenMode::kWhole,   GoldenMode::kRestart, GoldenMode::kTwoShards, GoldenMode::kEightShards,
+                                              GoldenMode::kShuffle, GoldenMode::kBatches, GoldenMode::kReplay};
 std::string_view to_string(GoldenMode mode);
 
 // Features of a case and what each computes.
@@ -73,12 +73,12 @@ struct GoldenFeature {
 };
 Result<std::vector<GoldenFeature>> golden_features(const GoldenCase& golden);
 
-// The files of tests/golden by name; a file that cannot be read is a failed expectation and has no cases.
+// The *.ftest files of a directory by name; a file that cannot be read is a failed expectation and has no cases.
 struct GoldenFile {
   std::string name;
   std::vector<GoldenCase> cases;
 };
-std::vector<GoldenFile> golden_files();
+std::vector<GoldenFile> golden_files(const std::string& directory = MS_SOURCE_DIR "/tests/golden");
 
 // What differs from the file, and, in the other modes, from mode whole. Empty: nothing.
 std::vector<std::string> run_golden(const GoldenCase& golden, GoldenMode mode);

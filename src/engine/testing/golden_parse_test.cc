@@ -190,11 +190,18 @@ class Parser {
     return {};
   }
 
+  // Texts, lists and maps may have spaces in them.
+  static size_t end_of_value(std::string_view text) {
+    const size_t kind = std::string_view("\"[{").find(text[0]);
+    if (kind == std::string_view::npos) return std::min(text.find(' '), text.size());
+    return text.rfind(std::string_view("\"]}")[kind]) + 1;
+  }
+
   Result<> answer(std::string feature, std::string_view rest) {
     GoldenQuestion& q = cases_.back().questions.back();
     GoldenAnswer a{.line = line_, .feature = std::move(feature)};
     if (rest.empty()) return invalid("a value is missing");
-    const size_t end = rest.starts_with('"') ? rest.rfind('"') + 1 : std::min(rest.find(' '), rest.size());
+    const size_t end = end_of_value(rest);
     a.value = rest.substr(0, end);
     for (const std::string& word : words_of(rest.substr(end))) {
       if (word == "@none") {
@@ -226,9 +233,9 @@ class Parser {
 
 Result<std::vector<GoldenCase>> parse_golden(std::string_view text) { return Parser().run(text); }
 
-std::vector<GoldenFile> golden_files() {
+std::vector<GoldenFile> golden_files(const std::string& directory) {
   std::vector<GoldenFile> out;
-  for (const auto& entry : std::filesystem::directory_iterator(MS_SOURCE_DIR "/tests/golden")) {
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
     if (entry.path().extension() != ".ftest") continue;
     std::ostringstream text;
     text << std::ifstream(entry.path()).rdbuf();

@@ -8,7 +8,9 @@
 #include "base/float_text.h"
 #include "base/rng.h"
 #include "catalog/planner.h"
+#include "codec/decimal_text.h"
 #include "codec/record_batch.h"
+#include "codec/value_text.h"
 #include "engine/row_split.h"
 #include "engine/testing/golden.h"
 #include "engine/topic_reader.h"
@@ -26,14 +28,21 @@ struct Replies {
   bool operator==(const Replies&) const = default;
 };
 
-std::string value_text(const feature::FeatureValue& v, TypeKind type) {
+std::string value_text(const feature::FeatureValue& v, const Type& type) {
   if (v.is_null) return "null";
-  switch (type) {
+  switch (type.kind) {
     case TypeKind::kBool: return v.i != 0 ? "true" : "false";
     case TypeKind::kInt64: return std::to_string(v.i);
     case TypeKind::kTimestamp: return format_time(v.i);
     case TypeKind::kString: return '"' + std::string(v.text) + '"';
-    default: break;
+    case TypeKind::kDecimal:
+      return decimal_text(feature::answer_decimal(v.text), type.scale);
+    case TypeKind::kList:
+    case TypeKind::kVector:
+    case TypeKind::kMap:
+      return nested_text(type, v.text);
+    case TypeKind::kFloat64:
+      break;
   }
   if (std::isnan(v.f) && std::bit_cast<uint64_t>(v.f) != feature::kQuietNan) return "another NaN";
   return float_text(v.f);
@@ -60,15 +69,23 @@ class Source {
 
   // Gives the event's chunk to `sink`, as a record batch of its own.
   Result<> read(const GoldenEvent& event, const std::function<void(TopicReader::Chunk&)>& sink) {
-    const RecordToWrite record{.timestamp_ms = 0, .key = {}, .value = event.json, .headers = {}};
+    const GoldenEvent* one = &event;
+    return read({&one, 1}, 10, sink);
+  }
+  // Events of one partition and append time, whose offsets follow each other, as one record batch in chunks of so many rows.
+  Result<> read(std::span<const GoldenEvent* const> events, size_t rows_max, const std::function<void(TopicReader::Chunk&)>& sink) {
+    std::vector<RecordToWrite> records;
+    for (const GoldenEvent* e : events) records.push_back({.timestamp_ms = 0, .key = {}, .value = e->json, .headers = {}});
+    const Offset first{events.front()->offset}, last{events.back()->offset};
     BatchToWrite batch;
-    batch.base = {event.offset};
-    TRY_ASSIGN(const std::string bytes, build_record_batch(batch, {&record, 1}));
-    const log::ReadBatch input{Slice::copy(bytes), {event.offset}, {event.offset}, {event.at}};
-    return reader_->read({event.partition}, {&input, 1}, {event.offset}, {event.offset + 1}, 10, [&](TopicReader::Chunk& chunk) -> Result<> {
-      sink(chunk);
-      return {};
-    });
+    batch.base = first;
+    TRY_ASSIGN(const std::string bytes, build_record_batch(batch, records));
+    const log::ReadBatch input{Slice::copy(bytes), first, last, {events.front()->at}};
+    return reader_->read({events.front()->partition}, {&input, 1}, first, {last.value + 1}, rows_max,
+                         [&](TopicReader::Chunk& chunk) -> Result<> {
+                           sink(chunk);
+                           return {};
+                         });
   }
 
   Result<std::string> key(std::string_view text) const {
@@ -104,7 +121,11 @@ class Shards {
   }
 
   Result<> apply(const GoldenEvent& event, int64_t now) {
-    return source_.read(event, [&](TopicReader::Chunk& chunk) {
+    const GoldenEvent* one = &event;
+    return apply({&one, 1}, 10, now);
+  }
+  Result<> apply(std::span<const GoldenEvent* const> events, size_t rows_max, int64_t now) {
+    return source_.read(events, rows_max, [&](TopicReader::Chunk& chunk) {
       split_.split(*chunk.rows[0], static_cast<uint32_t>(states_.size()));
       for (uint32_t s = 0; s < states_.size(); ++s) states_[s]->apply(*chunk.rows[0], split_.of(s), {now});
     });
@@ -197,6 +218,11 @@ class Run {
           TRY(compare(q, whole, shuffled(q, key, seed)));
         }
         return {};
+      case GoldenMode::kBatches:
+        for (const size_t rows : {1, 2, 3, 100}) {
+          TRY(compare(q, whole, in_batches(q, key, rows)));
+        }
+        return {};
       case GoldenMode::kReplay:
         for (const bool all_first : {true, false}) {
           TRY_ASSIGN(const Replies r, replayed(q, key, all_first));
@@ -226,6 +252,22 @@ class Run {
       if (restarts) TRY(states.restart(std::min(e->at, q.t)));
     }
     if (restarts) TRY(states.restart(q.t));
+    return states.ask(key, q.t, q.after_event);
+  }
+
+  // Partition after partition, neighbours in one record batch.
+  Result<Replies> in_batches(const GoldenQuestion& q, const std::string& key, size_t rows_max) {
+    auto events = known(q);
+    std::ranges::sort(events, {}, [](const GoldenEvent* e) { return e->position(); });
+    Shards states(source_, 2);
+    for (size_t i = 0; i < events.size();) {
+      size_t end = i + 1;
+      while (end < events.size() && events[end]->partition == events[i]->partition && events[end]->at == events[i]->at &&
+             events[end]->offset == events[end - 1]->offset + 1)
+        ++end;
+      TRY(states.apply(std::span(events).subspan(i, end - i), rows_max, q.t));
+      i = end;
+    }
     return states.ask(key, q.t, q.after_event);
   }
 
@@ -335,6 +377,8 @@ std::string_view to_string(GoldenMode mode) {
     case GoldenMode::kTwoShards: return "two_shards";
     case GoldenMode::kEightShards: return "eight_shards";
     case GoldenMode::kShuffle: return "shuffle";
+    case GoldenMode::kBatches:
+      return "batches";
     case GoldenMode::kReplay: return "replay";
   }
   return "";

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <future>
 
@@ -30,32 +31,72 @@ class Directory {
   const std::string path_;
 };
 
-// Topic `events`, view `spending`, service `model`: a feature for every cell of every_cell.h, over random windows of seconds
-// and minutes, some with filters, caps, ages and defaults.
-inline std::string every_cell_definitions(Rng& rng) {
-  constexpr std::string_view kFieldOfType[] = {"night", "amount", "price", "name", "booked"};  // by TypeKind
-  static_assert(std::size(kFieldOfType) == static_cast<size_t>(TypeKind::kTimestamp) + 1);
-  const std::vector<std::string_view> windows[] = {{"10s", "1m", "10m", "\"sliding(1m, hop: 20s)\""}, {"\"sliding(20s, exact)\"", "\"sliding(1m, exact)\""},
-                                                   {"\"tumbling(10s)\"", "\"tumbling(1m)\""}, {"lifetime"}};
-  static_assert(std::size(windows) == feature::kWindowKindCount);
-  std::string features;
-  size_t n = 0;
-  for (const feature::testing::Cell& cell : feature::testing::every_cell()) {
-    const auto& choice = windows[static_cast<size_t>(cell.window)];
-    std::string options = fmt::format("over: [{}]", choice[rng.below(choice.size())]);
-    if (cell.type) options += fmt::format(", of: {}", kFieldOfType[static_cast<size_t>(*cell.type)]);
-    if (rng.below(4) == 0) options += ", where: night";
-    if (rng.below(4) == 0) options += ", ttl: 20s";
-    if (cell.aggregate == feature::AggregateKind::kCountDistinct && rng.below(2) == 0) options += ", cap: 3";
-    features += fmt::format("      c{}: {{{}: {{{}}}}}\n", n++, to_string(cell.aggregate), options);
+// Runs take turns, so that a few runs of one process go over all cells: which of so many parts a run takes.
+inline constexpr size_t kCellParts = 8;
+inline size_t next_part(Rng& rng) {
+  static std::atomic<size_t> turn = rng.below(kCellParts);
+  return turn++ % kCellParts;
+}
+
+// Windows of seconds and minutes, by kind.
+inline std::string_view some_window(feature::WindowKind kind, Rng& rng) {
+  static const std::vector<std::string_view> kWindows[] = {{"10s", "1m", "10m", "sliding(1m, hop: 20s)"},
+                                                           {"sliding(20s, exact)", "sliding(1m, exact)"},
+                                                           {"tumbling(10s)", "tumbling(1m)"},
+                                                           {"lifetime"},
+                                                           {"hopping(20s, 10s)", "hopping(1m, 40s)"},
+                                                           {"session(10s, 1m)", "session(10s, 10m)", "session(20s, 40s, closed)"},
+                                                           {"last(3)", "last(7, 20s)", "last(20, 1h)"},
+                                                           {"decay(10s)", "decay(1m)"},
+                                                           {"series(10s, 3)", "series(1m, 2)"}};
+  static_assert(std::size(kWindows) == feature::kWindowKindCount);
+  const auto& choice = kWindows[static_cast<size_t>(kind)];
+  return choice[rng.below(choice.size())];
+}
+
+// Parameters, filters, ages and defaults of a cell, each line now and then another.
+inline std::string some_options(const feature::testing::Cell& cell, Rng& rng) {
+  using feature::AggregateKind;
+  constexpr std::string_view kFieldOfType[] = {"night", "amount", "price", "name", "booked", "fee", "tags", "pos", "seen"};  // by TypeKind
+  static_assert(std::size(kFieldOfType) == static_cast<size_t>(TypeKind::kMap) + 1);
+  std::string out = fmt::format("over: [\"{}\"]", some_window(cell.window, rng));
+  const bool many = cell.aggregate == AggregateKind::kQuantile && cell.window != feature::WindowKind::kSeries && rng.below(2) == 0;
+  if (cell.type) out += fmt::format(", of: {}", kFieldOfType[static_cast<size_t>(cell.type->kind)]);
+  if (cell.by) out += fmt::format(", by: {}", kFieldOfType[static_cast<size_t>(cell.by->kind)]);
+  switch (cell.aggregate) {
+    case AggregateKind::kFirstN:
+    case AggregateKind::kLastN: out += fmt::format(", n: {}, distinct: {}", 1 + rng.below(4), rng.below(2) == 0); break;
+    case AggregateKind::kTopK: out += fmt::format(", k: {}", 1 + rng.below(4)); [[fallthrough]];
+    case AggregateKind::kCountDistinct:
+    case AggregateKind::kCountBy:
+    case AggregateKind::kSumBy: out += rng.below(2) == 0 ? ", cap: 3" : ""; break;
+    case AggregateKind::kApproxCountDistinct: out += rng.below(2) == 0 ? ", precision: 4" : ""; break;
+    case AggregateKind::kQuantile: out += many ? ", q: [0, 0.25, 1], error: 0.1" : ", q: 0.5"; break;
+    case AggregateKind::kHistogram: out += rng.below(2) == 0 ? ", bounds: [0]" : ", bounds: [-0.3, 0.1, 50, 1e300]"; break;
+    default: break;
   }
+  Type answer = spec_of(cell)->result_type;
+  if (cell.window == feature::WindowKind::kSeries) answer = answer.element_type();
+  if ((answer == TypeKind::kInt64 || answer == TypeKind::kFloat64) && !many && rng.below(4) == 0) out += ", default: 7";
+  if (rng.below(4) == 0) out += ", where: night";
+  if (rng.below(4) == 0) out += ", ttl: 20s";
+  return out;
+}
+
+// Topic `events`, view `spending`, service `model`: features for the cells of every_cell.h whose turn it is.
+inline std::string every_cell_definitions(Rng& rng) {
+  const std::vector<feature::testing::Cell> all = feature::testing::every_cell();
+  std::string features;
+  for (size_t i = next_part(rng); i < all.size(); i += kCellParts) features += fmt::format("      c{}: {{{}: {{{}}}}}\n", i, to_string(all[i].aggregate), some_options(all[i], rng));
   return R"yaml(
 sources:
   events:
     topic: events
     format: json
     time: {field: at, unit: us}
-    fields: {user: string, amount: int64, price: float64, name: string, night: bool, booked: timestamp}
+    fields:
+      {user: string, amount: int64, price: float64, name: string, night: bool, booked: timestamp, fee: "decimal(12,2)", tags: list<string>,
+       pos: "vector<float64,3>", seen: "map<string,int64>"}
     owner: tests
 entities:
   user: {key: [user]}
@@ -69,6 +110,17 @@ views:
 services:
   model: {features: [spending.*]}
 )yaml";
+}
+
+// Members of the types that are not plain; a value that cannot be read now and then.
+inline std::string random_nested(Rng& rng) {
+  constexpr std::string_view kFees[] = {"0.1", "\"-12.34\"", "9999999999.99", "0", "-0.01", "12.5", "null", "0.001"};
+  constexpr std::string_view kTags[] = {"[]", "[\"a\"]", "[\"a\",null,\"a text that is longer than fifteen bytes\"]", "null", "[\"b\",\"a\"]"};
+  constexpr std::string_view kPositions[] = {"[0,0,0]", "[1,-2.5,1e300]", "[-0.0,0.1,1e300]", "[3,2,1]", "null", "[1,2]"};
+  constexpr std::string_view kSeen[] = {"{}", "{\"a\":1}", "{\"b\":2,\"a\":null}", "null", "{\"c\":9223372036854775807}"};
+  // the last of fees and positions are broken
+  const auto one = [&](const auto& list, size_t broken) { return list[rng.below(rng.below(16) == 0 ? std::size(list) : std::size(list) - broken)]; };
+  return fmt::format(R"("fee":{},"tags":{},"pos":{},"seen":{})", one(kFees, 1), one(kTags, 0), one(kPositions, 1), one(kSeen, 0));
 }
 
 // An event of users u0 to u7 around now: some late, some a little ahead of the clock, some that cannot be read.
@@ -90,8 +142,8 @@ inline std::string random_event(Rng& rng) {
   const std::string price = rng.below(2) == 0 ? fmt::format("{}", static_cast<double>(rng.below(1000)) / 7) : std::string(kPrices[rng.below(std::size(kPrices))]);
   std::string booked = std::to_string(static_cast<int64_t>(rng.below(5)) * kMicrosPerDay - kMicrosPerDay);
   if (rng.below(8) == 0) booked = rng.below(2) == 0 ? "null" : "\"tomorrow\"";  // a row only of views that do not ask for it
-  return fmt::format(R"({{"user":"u{}","amount":{},"price":{},"name":{},"night":{},"booked":{},"at":{}}})", rng.below(8), amount, price,
-                     kNames[rng.below(std::size(kNames))], kNights[rng.below(std::size(kNights))], booked, at);
+  return fmt::format(R"({{"user":"u{}","amount":{},"price":{},"name":{},"night":{},"booked":{},{},"at":{}}})", rng.below(8), amount, price,
+                     kNames[rng.below(std::size(kNames))], kNights[rng.below(std::size(kNights))], booked, random_nested(rng), at);
 }
 inline std::vector<std::string> random_events(Rng& rng, size_t count) {
   std::vector<std::string> out(count);

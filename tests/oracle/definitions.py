@@ -1,0 +1,191 @@
+"""Definitions as people write them, read into what the reference needs: features with their expressions, records into rows."""
+
+import dataclasses
+import json
+import re
+from decimal import Decimal
+from fractions import Fraction
+
+import aggregates
+import yaml
+from expression_types import digits_and_scale, element, is_decimal, kind, vector_size
+from expression_values import Fails, Time, parse_time
+from expressions import compiled
+from windows import SECOND, Window, duration, window_of
+
+MAX_AHEAD = 300 * SECOND
+
+
+class Dead(Exception):
+    """A record that no row comes from; how its reason begins."""
+
+
+class Row(dict):
+    """Fields and derived fields by name, the event time under None. A derived field that failed fails where it is asked for."""
+
+    def __getitem__(self, name):
+        if (value := super().__getitem__(name)) is Fails:
+            raise Fails
+        return value
+
+
+@dataclasses.dataclass
+class Feature:
+    name: str
+    aggregate: str
+    of: object  # a function of rows, or None
+    by: object
+    where: object
+    types: tuple  # of the arguments
+    window: Window
+    default: object
+    ttl: int | None
+    parameters: dict
+    type: str = ""  # of the answers
+
+
+class Definitions:
+    def __init__(self, text):
+        parsed = yaml.safe_load(text)
+        (self.source,), (self.view,) = parsed["sources"].values(), parsed["views"].values()
+        self.types = dict(self.source["fields"])
+        self.key = parsed["entities"][self.view["entity"]]["key"]
+        self.used = self.names_used()
+        self.derived = []
+        for name, expression in self.source.get("derived", {}).items():
+            typed = compiled(expression, self.types)
+            self.types[name] = typed.type
+            if name in self.used:
+                self.derived.append((name, typed.run))
+        self.where = self.expression(self.view.get("where"))[0]
+        self.features = list(self._features())
+        self.by_name = {feature.name: feature for feature in self.features}
+
+    def names_used(self):
+        """Fields and derived fields that something asks for: the others may be anything."""
+        texts = [*self.key, self.view.get("where", "")]
+        texts += [str(d.get(part, "")) for by_aggregate in self.view["features"].values() for d in by_aggregate.values() for part in ("of", "by", "where")]
+        used = set(re.findall(r"\w+", " ".join(texts)))
+        for name, expression in reversed(self.source.get("derived", {}).items()):
+            if name in used:
+                used.update(re.findall(r"\w+", expression))
+        return used
+
+    def expression(self, text):
+        typed = compiled(str(text), self.types) if text is not None else None
+        return (typed.run, typed.type) if typed else (None, None)
+
+    def _features(self):
+        for name, by_aggregate in self.view["features"].items():
+            for aggregate, d in by_aggregate.items():
+                (of, of_type), (by, by_type), (where, _) = (self.expression(d.get(part)) for part in ("of", "by", "where"))
+                ttl = duration(d["ttl"]) if "ttl" in d else None
+                for over in d["over"]:
+                    window, ending = window_of(over)
+                    out = Feature(f"{name}_{aggregate}_{ending}", aggregate, of, by, where, (of_type, by_type), window, d.get("default"), ttl, d)
+                    out.type = aggregates.result_type(out, of_type, by_type)
+                    if isinstance(out.default, int) and out.type == "float64":
+                        out.default = float(out.default)
+                    yield out
+
+    def longest_tail(self, t):
+        return min(feature.window.tail(t) for feature in self.features)
+
+    def row(self, text, at):
+        """The fields and derived fields of a record that was appended at that instant, its event time as the member None."""
+        try:
+            fields = json.loads(text, parse_float=Decimal)
+        except ValueError:
+            raise Dead("json: ") from None
+        row = Row({name: typed(fields.get(name), t) for name, t in self.source["fields"].items() if name in self.used})
+        time = fields.get(self.source["time"]["field"])
+        if time is None:
+            raise Dead("event_time: ")
+        row[None] = parse_time(time).us
+        if row[None] > at + MAX_AHEAD:
+            raise Dead("too_far_ahead: ")
+        for name, run in self.derived:
+            try:
+                row[name] = run(row)
+            except Fails:
+                row[name] = Fails
+        try:
+            self.evaluate(row)
+        except Fails:
+            raise Dead("expression: ") from None
+        return row
+
+    def evaluate(self, row):
+        """Everything that is asked of a row; what a filter drops is asked for nothing more."""
+        if self.where and not self.where(row):
+            return
+        for name in self.key:
+            row[name]
+        for feature in self.features:
+            if not feature.where or feature.where(row):
+                for argument in (feature.of, feature.by):
+                    if argument:
+                        argument(row)
+
+
+PYTHON_TYPES = {"string": str, "timestamp": str, "bool": bool, "int64": int, "float64": (int, Decimal), "decimal": (int, Decimal, str), "list": list, "vector": list, "map": dict}
+
+
+def typed(value, t):
+    """A JSON value as a field of that type has it."""
+    if value is None:
+        return None
+    if not isinstance(value, PYTHON_TYPES[kind(t)]) or isinstance(value, bool) and t != "bool":
+        raise Dead("json: ")
+    if kind(t) == "map":
+        return {name: typed(v, element(t)) for name, v in value.items()}
+    if element(t):
+        if vector_size(t) and (len(value) != vector_size(t) or None in value):
+            raise Dead("json: ")
+        return [typed(v, element(t)) for v in value]
+    if is_decimal(t):
+        return as_decimal(value, t)
+    if t == "timestamp":
+        return Time(parse_time(value).us)
+    if t == "int64" and not aggregates.INT_MIN <= value <= aggregates.INT_MAX:
+        raise Dead("json: ")
+    return float(value) if t == "float64" else value
+
+
+def as_decimal(value, t):
+    precision, scale = digits_and_scale(t)
+    if isinstance(value, str) and not re.fullmatch(r"-?\d+(\.\d+)?", value):
+        raise Dead("json: ")
+    units = Fraction(value) * 10**scale
+    if units.denominator != 1 or abs(units) >= 10**precision:
+        raise Dead("json: ")
+    return Fraction(value)
+
+
+@dataclasses.dataclass
+class Answer:
+    value: object
+    status: str
+    event_time: int | None
+
+
+def answer(feature, rows, t, after):
+    """`rows`: those of the key that pass the view's filter, in canonical order."""
+    if feature.where:
+        rows = [row for row in rows if feature.where(row)]
+    rows, too_much = feature.window.rows(rows, t, after)
+    event_time = rows[-1][None] if rows else None
+    try:
+        if too_much:
+            raise OverflowError
+        value = series(feature, rows, t) if feature.window.kind == "series" else aggregates.value(feature, feature.types, rows, t)
+    except OverflowError:
+        return Answer(None, "OVERFLOW", event_time)
+    if rows and feature.ttl is not None and t - event_time > feature.ttl:
+        return Answer(None, "EXPIRED", event_time)
+    status = "EMPTY_WINDOW" if not rows else "NULL" if value is None else "PRESENT"
+    return Answer(feature.default if value is None else value, status, event_time)
+
+
+def series(feature, rows, t):
+    return [aggregates.value(feature, feature.types, [row for row in rows if tail <= row[None] < head], t) for tail, head in feature.window.parts(t)]

@@ -1,0 +1,41 @@
+"""Random definitions, events and questions: the engine, in every mode of the golden files, says what the reference says."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+import random_definitions
+
+ENGINE_TEST = pathlib.Path(__file__).resolve().parents[2] / "build/release/bin/engine_test"
+ROUNDS, EACH = (4, 100) if os.environ.get("MS_LONG", "0") != "1" else (100, 200)
+FIRST = int(os.environ.get("MS_SEED", "1"))
+
+
+def failures(directory, files):
+    """{name of a file: what the engine says otherwise}."""
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    run = subprocess.run(
+        [ENGINE_TEST, "--gtest_filter=Golden.EveryCaseOfTheDirectoryInMsGolden"],
+        env={**os.environ, "MS_GOLDEN": str(directory)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    out = {}
+    for name, said in re.findall(r"^(seed_\d+\.ftest), case '[^\n]*', mode (.*?)(?=^\S*golden_test\.cc|\Z)", run.stdout, re.M | re.S):
+        out.setdefault(name, said.strip())
+    assert out or run.returncode == 0 and "[  PASSED  ] 1 test" in run.stdout, run.stdout[-4000:] + run.stderr[-4000:]
+    return out
+
+
+@pytest.mark.parametrize("round_number", range(ROUNDS))
+def test_the_engine_says_what_the_reference_says(tmp_path, round_number):
+    seeds = range(FIRST + round_number * EACH, FIRST + (round_number + 1) * EACH)
+    found = failures(tmp_path, {f"seed_{seed}.ftest": random_definitions.file_of(seed) for seed in seeds})
+    assert not found, "\n".join(f"python tests/oracle/random_definitions.py {name[5:-6]}: {said[:1500]}" for name, said in list(found.items())[:3])
+
+
+def test_a_wrong_answer_is_found(tmp_path):
+    text = next(text for text in map(random_definitions.file_of, range(1, 100)) if " PRESENT @" in text)
+    assert not failures(tmp_path, {"seed_1.ftest": text})
+    assert failures(tmp_path, {"seed_1.ftest": text.replace(" PRESENT @", " NULL @", 1)})
