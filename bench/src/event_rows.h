@@ -19,7 +19,10 @@ inline std::vector<feature::FeatureSpec> features_of(std::span<const feature::Ag
   for (const int64_t length : lengths_us)
     for (const AggregateKind a : aggregates) {
       const bool counts = a == AggregateKind::kCount;
-      out.push_back({.aggregate = a, .argument = counts ? -1 : 0, .result_type = *result_type(a, TypeKind::kInt64), .window = {WindowKind::kSliding, length, ladder_hop(length)}});
+      FeatureSpec spec{.aggregate = a, .argument = counts ? -1 : 0, .window = {WindowKind::kSliding, length, ladder_hop(length)}};
+      if (!counts) spec.argument_type = TypeKind::kInt64;
+      spec.result_type = *result_type(spec);
+      out.push_back(std::move(spec));
     }
   return out;
 }

@@ -27,7 +27,6 @@ struct alignas(64) Entity {
   RowRun* rows = nullptr;        // owned by the state
   Forward* forward = nullptr;    // owned by the state
   uint8_t tile_class = 0;
-  bool rolled_up = false;        // tiles changed under `forward`
   uint8_t questions = 0;         // asked by evaluate_forward(), up to two
 
   std::string_view key() const { return {key_size <= kInlineKey ? near_key : far_key, key_size}; }

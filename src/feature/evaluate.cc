@@ -129,10 +129,9 @@ void StateImpl::add_closed(const Entity& e, size_t window, int64_t t, uint64_t* 
 bool StateImpl::build_forward(Entity& e, int64_t t, bool after_event) {
   if (e.forward == nullptr) ++forward_count_;
   delete e.forward;
-  e.forward = new Forward(layout_, forward_plan_);
   // A late row may have made the base tile before the tiles below the horizon went into it; queues need them in order.
   tiles_.compact(e, rules_);
-  e.rolled_up = false;
+  e.forward = new Forward(layout_, forward_plan_);
   const int64_t limit = after_event ? t + 1 : t;
   e.forward->build(e, tiles_, limit, raw_horizon_);
   each_nested(e, t, after_event, forward_plan_.window_bits, [&](size_t window, const uint64_t* words) {

@@ -33,7 +33,6 @@ ForwardPlan::ForwardPlan(const StateLayout& layout) : other_windows(layout.windo
     other_windows[w] = other;
     (other ? others : range ? closed : windows).push_back(w);
     (other ? other_bits : window_bits) |= window_bit(w);
-    has_sawtooth |= !other && window.window.kind == WindowKind::kSliding;
   }
   supported = layout.windows.size() <= 64 && !windows.empty();
   for (const Slot& slot : layout.slots) {
@@ -208,6 +207,10 @@ void Forward::evict(size_t w, int64_t tail, const Entity& e, const TileStore& ti
   }
   const size_t last = tiles.lower_bound(e, tail);
   for (size_t i = tiles.lower_bound(e, tails_[w]); i < last; ++i) merge_words(plan_.sums, evicted(w), tiles.tile(e, i) + 1);
+  // A pending row leaves by itself: the tile that takes it later lies below the tail then.
+  for (size_t i = e.rows == nullptr ? 0 : e.rows->folded(); e.rows != nullptr && i < e.rows->size() && row_time(e.rows->row(i)) < tail; ++i) {
+    if (row_time(e.rows->row(i)) >= tails_[w]) add_row(layout_.row, plan_.sums, evicted(w), e.rows->row(i));
+  }
 }
 
 void Forward::move_cursors(size_t w, int64_t tail) {
@@ -254,7 +257,6 @@ bool Forward::advance(const Entity& e, const TileStore& tiles, int64_t t, int64_
       add_pending(e.rows->row(i));
     }
   }
-  const int64_t pending = e.rows != nullptr && e.rows->folded() < e.rows->size() ? row_time(e.rows->row(e.rows->folded())) : INT64_MAX;
   first_row_ = UINT64_MAX;
   for (size_t w = 0; w < tails_.size(); ++w) {
     const WindowPlan& window = layout_.windows[plan_.windows[w]];
@@ -263,7 +265,6 @@ bool Forward::advance(const Entity& e, const TileStore& tiles, int64_t t, int64_
       if (window.is_exact() && e.rows != nullptr) rows_[w] = e.rows->dropped() + e.rows->lower_bound(tail);
       move_cursors(w, tail);
     } else if (tail != tails_[w]) {
-      if (!window.is_exact() && pending < tail) return false;
       evict(w, tail, e, tiles);
       move_cursors(w, tail);
     }

@@ -21,11 +21,12 @@ struct ForwardPlan {
   std::vector<size_t> others;    // with a slot that does not move, or a second step: as evaluate() answers
   std::vector<bool> other_windows;
   uint64_t window_bits = 0, other_bits = 0;
-  bool has_sawtooth = false;     // some tail moves by tiles
   bool supported = true;         // false: nothing moves, or there are too many windows for that; evaluate() answers all
 };
 
-// A window's total is what entered less what left, both exact, so the bits are those of evaluate().
+// A window's total is what entered less what left, both exact, so the bits are those of evaluate(). What a tail passes is read from the
+// tiles of that moment, so advance() comes before a roll-up: it brings every tail to where no tile that is rolled up then lies partly
+// above it (StateLayout::level_limits), and later tails pass such a tile as a whole.
 class Forward {
  public:
   Forward(const StateLayout& layout, const ForwardPlan& plan);
@@ -44,7 +45,7 @@ class Forward {
   void add_pending(const uint64_t* row);
   // Starts loading the rows that advance() looks at: they lie far apart.
   void prefetch(const Entity& e) const;
-  // Adds the pending rows of `e` below `limit` and moves the tails to t. False: this Forward cannot answer, build anew.
+  // Adds the pending rows of `e` below `limit` and moves the tails to t. False: t or the limit lies before the last ones, build anew.
   bool advance(const Entity& e, const TileStore& tiles, int64_t t, int64_t limit);
   int64_t time() const { return time_; }    // of the last advance
   int64_t limit() const { return limit_; }  // rows with et below it may be in the totals

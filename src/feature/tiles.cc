@@ -93,7 +93,7 @@ uint64_t* TileStore::words_for(Entity& e, int64_t event_time_us, const TileRules
   if (uint64_t* words = owner()) return words;
   if (e.tiles == nullptr || e.tile_count == uint32_t{1} << e.tile_class) {
     // A late row may find its coarse tile after the others were rolled up.
-    if (e.tile_count >= 4 && compact(e, rules)) {
+    if (rolls_up_for_room(e) && compact(e, rules)) {
       place = place_of();
       if (uint64_t* words = owner()) return words;
     }
@@ -153,7 +153,6 @@ bool TileStore::compact(Entity& e, const TileRules& rules) {
     *to = static_cast<uint64_t>(target);
   }
   e.tile_count = static_cast<uint32_t>(kept);
-  e.rolled_up |= changed;
   return changed;
 }
 

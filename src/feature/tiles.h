@@ -56,6 +56,8 @@ class TileStore {
     for (size_t i = 0; i < std::min<size_t>(e.tile_count, 8); ++i) __builtin_prefetch(tile(e, i));
   }
 
+  // Whether words_for() may roll up tiles first.
+  static bool rolls_up_for_room(const Entity& e) { return e.tile_count >= 4 && e.tile_count == uint32_t{1} << e.tile_class; }
   // The words of the tile that owns the event time, made when there is none.
   uint64_t* words_for(Entity& e, int64_t event_time_us, const TileRules& rules);
   // Rolls up and drops what it can. True: something changed.

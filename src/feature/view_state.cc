@@ -52,6 +52,15 @@ void StateImpl::drop_forward(Entity& e) {
   e.forward = nullptr;
 }
 
+void StateImpl::settle_forward(Entity& e) {
+  if (e.forward != nullptr && e.forward->time() < rules_.now) CHECK(e.forward->advance(e, tiles_, rules_.now, std::max(rules_.now, e.forward->limit())));
+}
+
+uint64_t* StateImpl::tile_of(Entity& e, int64_t event_time_us) {
+  if (TileStore::rolls_up_for_room(e)) settle_forward(e);
+  return tiles_.words_for(e, event_time_us, rules_);
+}
+
 void StateImpl::trim_run(Entity& e, size_t most) {
   RowRun& run = *e.rows;
   const int64_t keep = layout_.has_exact ? raw_horizon_ : INT64_MAX;
@@ -124,36 +133,32 @@ void StateImpl::pack(const PreparedRows& rows, size_t i, uint64_t* row) const {
 void StateImpl::fold(Entity& e) {
   if (e.rows == nullptr) return;
   RowRun& run = *e.rows;
-  size_t i = run.folded();
-  for (; i < run.size() && row_time(run.row(i)) < rules_.now; ++i) {
+  for (size_t i = run.folded(); i < run.size() && row_time(run.row(i)) < rules_.now; run.set_folded(++i)) {
     const uint64_t* row = run.row(i);
-    if (row_time(row) < rules_.horizon && !layout_.has_lifetime) {
-      drop_forward(e);  // no tile tells when the row leaves
-      continue;
-    }
-    if (!layout_.widths_us.empty() && row_time(row) < rules_.horizon) drop_forward(e);  // it goes to the base tile, which windows do not see leave
+    // No tile, or only the base tile, will tell when the row leaves: it leaves while it is pending.
+    if (!layout_.widths_us.empty() && row_time(row) < rules_.horizon) settle_forward(e);
+    if (row_time(row) < rules_.horizon && !layout_.has_lifetime) continue;
     if (e.forward != nullptr) e.forward->add_pending(row);
-    add_row(layout_, tiles_.words_for(e, row_time(row), rules_), row);
+    add_row(layout_, tile_of(e, row_time(row)), row);
   }
-  run.set_folded(i);
-  if (e.rolled_up && forward_plan_.has_sawtooth) drop_forward(e);
   trim_run(e, run.size());
   if (run.size() == 0 && e.forward == nullptr) drop_run(e);
 }
 
 void StateImpl::apply_row(Entity& e, const uint64_t* row) {
   if (e.rows != nullptr && e.rows->folded() < e.rows->size()) fold(e);
-  if (e.forward != nullptr && !e.forward->is_ahead(row)) drop_forward(e);
   const int64_t et = row_time(row);
   if (et >= rules_.now) {
+    if (e.forward != nullptr && !e.forward->is_ahead(row)) drop_forward(e);
     run_of(e).insert(row);
     return;
   }
   // What is in no raw row or tile of its window could never leave again.
   if (e.forward != nullptr && ((!layout_.widths_us.empty() && et < rules_.horizon) || (layout_.has_exact && et < raw_horizon_))) drop_forward(e);
+  uint64_t* words = tile_of(e, et);
+  if (e.forward != nullptr && !e.forward->is_ahead(row)) drop_forward(e);
   if (e.forward != nullptr) e.forward->add(row);
-  add_row(layout_, tiles_.words_for(e, et, rules_), row);
-  if (e.rolled_up && forward_plan_.has_sawtooth) drop_forward(e);
+  add_row(layout_, words, row);
   if (!layout_.has_exact || et < raw_horizon_) return;
   RowRun& run = run_of(e);
   run.insert(row);
@@ -215,8 +220,8 @@ void StateImpl::maintain(Instant now, size_t entities_max) {
     if (maintained_ + kAhead < table_.size()) tiles_.prefetch_headers(table_.at(maintained_ + kAhead));
     Entity& e = table_.at(maintained_++);
     fold(e);
+    settle_forward(e);
     tiles_.compact(e, rules_);
-    if (e.rolled_up && forward_plan_.has_sawtooth) drop_forward(e);
     if (e.tile_count == 0) tiles_.clear(e);
   }
 }
