@@ -49,8 +49,8 @@ ForwardPlan::ForwardPlan(const StateLayout& layout) : other_windows(layout.windo
 }
 
 Forward::Forward(const StateLayout& layout, const ForwardPlan& plan)
-    : layout_(layout), plan_(plan), all_(layout), evicted_(plan.windows.size() * layout.words), tails_(plan.windows.size(), INT64_MIN),
-      rows_(plan.windows.size()), extremes_(plan.extremes.size()), firsts_(plan.firsts.size()), distincts_(plan.distincts.size()) {
+    : layout_(layout), plan_(plan), all_(layout), evicted_(plan.windows.size() * layout.words), tails_(plan.windows.size()),
+      extremes_(plan.extremes.size()), firsts_(plan.firsts.size()), distincts_(plan.distincts.size()) {
   const size_t windows = plan.windows.size();
   for (size_t w = 0; w < windows; ++w) init_words(layout, evicted(w));
   for (auto& q : extremes_) q.cursors.resize(windows);
@@ -92,9 +92,11 @@ bool Forward::is_ahead(const uint64_t* row) const {
 void Forward::push_extreme(size_t i, int64_t time, int64_t value) {
   auto& q = extremes_[i];
   const bool is_min = plan_.extremes[i].kind == SlotKind::kMin;
+  const uint64_t end = q.end();
   while (!q.entries.empty() && (is_min ? q.entries.back().value >= value : q.entries.back().value <= value)) q.entries.pop_back();
   const uint64_t number = q.end();
   q.entries.push_back({time, value});
+  if (number == end) return;
   for (uint64_t& cursor : q.cursors) cursor = std::min(cursor, number);
 }
 
@@ -191,13 +193,20 @@ void Forward::set_window(size_t w, const uint64_t* totals) {
 }
 
 void Forward::evict_rows(size_t w, int64_t tail, const RowRun& rows) {
-  uint64_t number = std::max(rows_[w], rows.dropped());
+  uint64_t number = std::max(tails_[w].first_row, rows.dropped());
   for (; number < rows.dropped() + rows.size(); ++number) {
     const uint64_t* row = rows.row(static_cast<size_t>(number - rows.dropped()));
     if (row_time(row) >= tail) break;
     add_row(layout_.row, plan_.sums, evicted(w), row);
   }
-  rows_[w] = number;
+  tails_[w].first_row = number;
+}
+
+// The tile that takes such a row later lies below the tail then.
+void Forward::evict_pending(size_t w, int64_t tail, const RowRun& rows) {
+  for (size_t i = rows.folded(); i < rows.size() && row_time(rows.row(i)) < tail; ++i) {
+    if (row_time(rows.row(i)) >= tails_[w].time) add_row(layout_.row, plan_.sums, evicted(w), rows.row(i));
+  }
 }
 
 void Forward::evict(size_t w, int64_t tail, const Entity& e, const TileStore& tiles) {
@@ -205,12 +214,11 @@ void Forward::evict(size_t w, int64_t tail, const Entity& e, const TileStore& ti
     if (e.rows != nullptr) evict_rows(w, tail, *e.rows);
     return;
   }
-  const size_t last = tiles.lower_bound(e, tail);
-  for (size_t i = tiles.lower_bound(e, tails_[w]); i < last; ++i) merge_words(plan_.sums, evicted(w), tiles.tile(e, i) + 1);
-  // A pending row leaves by itself: the tile that takes it later lies below the tail then.
-  for (size_t i = e.rows == nullptr ? 0 : e.rows->folded(); e.rows != nullptr && i < e.rows->size() && row_time(e.rows->row(i)) < tail; ++i) {
-    if (row_time(e.rows->row(i)) >= tails_[w]) add_row(layout_.row, plan_.sums, evicted(w), e.rows->row(i));
-  }
+  const int64_t least = TileHeader::least_from(layout_, tail);
+  size_t i = tiles.first_from(e, tails_[w].least, tails_[w].first_tile);
+  for (; i < e.tile_count && tiles.header(e, i) < least; ++i) merge_words(plan_.sums, evicted(w), tiles.tile(e, i) + 1);
+  tails_[w].first_tile = i, tails_[w].least = least;
+  if (e.rows != nullptr) evict_pending(w, tail, *e.rows);
 }
 
 void Forward::move_cursors(size_t w, int64_t tail) {
@@ -244,7 +252,8 @@ void Forward::trim() {
 
 void Forward::prefetch(const Entity& e) const {
   if (!layout_.has_exact || e.rows == nullptr) return;
-  for (const uint64_t number : rows_) {
+  for (const Tail& tail : tails_) {
+    const uint64_t number = tail.first_row;
     if (number - e.rows->dropped() < e.rows->size()) __builtin_prefetch(e.rows->row(static_cast<size_t>(number - e.rows->dropped())));
   }
 }
@@ -262,14 +271,15 @@ bool Forward::advance(const Entity& e, const TileStore& tiles, int64_t t, int64_
     const WindowPlan& window = layout_.windows[plan_.windows[w]];
     const int64_t tail = window.tail(t);
     if (is_new) {
-      if (window.is_exact() && e.rows != nullptr) rows_[w] = e.rows->dropped() + e.rows->lower_bound(tail);
+      tails_[w].least = TileHeader::least_from(layout_, tail);
+      if (window.is_exact() && e.rows != nullptr) tails_[w].first_row = e.rows->dropped() + e.rows->lower_bound(tail);
       move_cursors(w, tail);
-    } else if (tail != tails_[w]) {
+    } else if (tail != tails_[w].time) {
       evict(w, tail, e, tiles);
       move_cursors(w, tail);
     }
-    if (window.is_exact()) first_row_ = std::min(first_row_, rows_[w]);
-    tails_[w] = tail;
+    if (window.is_exact()) first_row_ = std::min(first_row_, tails_[w].first_row);
+    tails_[w].time = tail;
     newest_tail_ = std::max(newest_tail_, tail);
   }
   time_ = t, limit_ = limit;
@@ -278,7 +288,7 @@ bool Forward::advance(const Entity& e, const TileStore& tiles, int64_t t, int64_
 }
 
 void Forward::totals(size_t w, uint64_t* words) const {
-  copy_sums(plan_.sums, words, all_.words(), evicted(w), tails_[w]);
+  copy_sums(plan_.sums, words, all_.words(), evicted(w), tails_[w].time);
   for (size_t i = 0; i < extremes_.size(); ++i) {
     const auto& q = extremes_[i];
     const int64_t none = plan_.extremes[i].kind == SlotKind::kMin ? INT64_MAX : INT64_MIN;
@@ -290,10 +300,10 @@ void Forward::totals(size_t w, uint64_t* words) const {
     to[1] = static_cast<uint64_t>(-1);
     if (q.cursors[w] < q.end()) std::copy_n(q.at(q.cursors[w]).words, 4, to);
   }
-  for (const Slot& slot : plan_.lasts) copy_last(slot, words, all_.words(), tails_[w]);
+  for (const Slot& slot : plan_.lasts) copy_last(slot, words, all_.words(), tails_[w].time);
   for (size_t i = 0; i < distincts_.size(); ++i) {
     const Distinct& d = distincts_[i];
-    const bool over = d.has_forgot && d.forgot >= tails_[w];
+    const bool over = d.has_forgot && d.forgot >= tails_[w].time;
     words[plan_.distincts[i].at] = distinct_count_word(over ? INT64_MAX / 2 : d.counts[w]);
   }
 }

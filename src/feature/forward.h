@@ -94,6 +94,14 @@ class Forward {
   void push_tile(const uint64_t* words, int64_t start);
   void push_row(const uint64_t* row);
   void push_extreme(size_t i, int64_t time, int64_t value);
+  // Where a window begins.
+  struct Tail {
+    int64_t time = INT64_MIN;
+    int64_t least = INT64_MIN;  // header that a tile inside has at least
+    size_t first_tile = 0;      // index of the first one when it was last looked at
+    uint64_t first_row = 0;     // exact windows: number of the first raw row inside
+  };
+
   void push_distinct(size_t i, int64_t time, DistinctCode code);
   void evict_rows(size_t w, int64_t tail, const RowRun& rows);
   void evict(size_t w, int64_t tail, const Entity& e, const TileStore& tiles);  // what the tail has passed
@@ -101,6 +109,7 @@ class Forward {
   void trim();
 
   const StateLayout& layout_;
+  void evict_pending(size_t w, int64_t tail, const RowRun& rows);
   const ForwardPlan& plan_;
   uint64_t head_[3] = {0, 0, 0};  // event time, offset, partition of the last row
   bool has_head_ = false;
@@ -108,9 +117,8 @@ class Forward {
   uint64_t first_row_ = 0;
   Totals all_;                     // sums and lasts of everything that entered
   std::vector<uint64_t> evicted_;  // sums that left, by window
-  std::vector<int64_t> tails_;
+  std::vector<Tail> tails_;
   int64_t newest_tail_ = INT64_MIN;
-  std::vector<uint64_t> rows_;     // exact windows: number of the first raw row inside
   std::vector<Queue<Extreme>> extremes_;
   std::vector<Queue<First>> firsts_;
   std::vector<Distinct> distincts_;

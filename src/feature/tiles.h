@@ -66,7 +66,9 @@ class TileStore {
   // Appends a tile with a header above all others; its words are initialised.
   uint64_t* append(Entity& e, int64_t header);
   // Index of the first tile with start >= time.
-  size_t lower_bound(const Entity& e, int64_t time_us) const;
+  size_t lower_bound(const Entity& e, int64_t time_us) const { return first_from(e, TileHeader::least_from(*layout_, time_us), 0); }
+  // Index of the first tile with a header of at least `least`; a guess that is right saves the search.
+  size_t first_from(const Entity& e, int64_t least, size_t guess) const;
   size_t bytes() const { return pool_.bytes(); }
 
  private:
