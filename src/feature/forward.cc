@@ -258,6 +258,14 @@ void Forward::prefetch(const Entity& e) const {
   }
 }
 
+void Forward::prefetch_totals() const {
+  __builtin_prefetch(all_.words(), 1);
+  for (size_t at = 0; at < std::min<size_t>(evicted_.size(), 64); at += 8) __builtin_prefetch(evicted_.data() + at, 1);
+  __builtin_prefetch(tails_.data(), 1);
+  for (const auto& q : extremes_) __builtin_prefetch(&q, 1);
+  for (const auto& q : firsts_) __builtin_prefetch(&q, 1);
+}
+
 bool Forward::advance(const Entity& e, const TileStore& tiles, int64_t t, int64_t limit) {
   if (t < time_ || limit < limit_) return false;
   const bool is_new = time_ == INT64_MIN;

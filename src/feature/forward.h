@@ -45,6 +45,11 @@ class Forward {
   void add_pending(const uint64_t* row);
   // Starts loading the rows that advance() looks at: they lie far apart.
   void prefetch(const Entity& e) const;
+  // The same for the object itself, then for its sums and queues.
+  static void prefetch_object(const Forward* forward) {
+    for (size_t at = 0; at < sizeof(Forward); at += 64) __builtin_prefetch(reinterpret_cast<const char*>(forward) + at, 1);
+  }
+  void prefetch_totals() const;
   // Adds the pending rows of `e` below `limit` and moves the tails to t. False: t or the limit lies before the last ones, build anew.
   bool advance(const Entity& e, const TileStore& tiles, int64_t t, int64_t limit);
   int64_t time() const { return time_; }    // of the last advance
@@ -89,11 +94,6 @@ class Forward {
     int64_t forgot = INT64_MIN;  // start of the newest tile that only knows it is over the cap
   };
 
-  uint64_t* evicted(size_t w) { return evicted_.data() + w * layout_.words; }
-  const uint64_t* evicted(size_t w) const { return evicted_.data() + w * layout_.words; }
-  void push_tile(const uint64_t* words, int64_t start);
-  void push_row(const uint64_t* row);
-  void push_extreme(size_t i, int64_t time, int64_t value);
   // Where a window begins.
   struct Tail {
     int64_t time = INT64_MIN;
@@ -102,14 +102,19 @@ class Forward {
     uint64_t first_row = 0;     // exact windows: number of the first raw row inside
   };
 
+  uint64_t* evicted(size_t w) { return evicted_.data() + w * layout_.words; }
+  const uint64_t* evicted(size_t w) const { return evicted_.data() + w * layout_.words; }
+  void push_tile(const uint64_t* words, int64_t start);
+  void push_row(const uint64_t* row);
+  void push_extreme(size_t i, int64_t time, int64_t value);
   void push_distinct(size_t i, int64_t time, DistinctCode code);
   void evict_rows(size_t w, int64_t tail, const RowRun& rows);
+  void evict_pending(size_t w, int64_t tail, const RowRun& rows);
   void evict(size_t w, int64_t tail, const Entity& e, const TileStore& tiles);  // what the tail has passed
   void move_cursors(size_t w, int64_t tail);
   void trim();
 
   const StateLayout& layout_;
-  void evict_pending(size_t w, int64_t tail, const RowRun& rows);
   const ForwardPlan& plan_;
   uint64_t head_[3] = {0, 0, 0};  // event time, offset, partition of the last row
   bool has_head_ = false;

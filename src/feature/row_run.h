@@ -22,6 +22,8 @@ class RowRun {
   size_t folded() const { return folded_; }
   void set_folded(size_t n) { folded_ = n; }
 
+  // Starts loading the newest row.
+  void prefetch_newest() const { __builtin_prefetch(words_.data() + (first_ + (size_ == 0 ? 0 : size_ - 1)) * layout_->stride, 1); }
   // Copies the row (and its texts) to its canonical place and returns that.
   size_t insert(const uint64_t* row);
   void drop_front(size_t rows);

@@ -166,8 +166,8 @@ void StateImpl::apply_row(Entity& e, const uint64_t* row) {
   trim_run(e, 4);
 }
 
-// Rows touch memory far apart: a slot of the table, an entity, its newest tile. Each is on its way kAhead rows before it is
-// looked at.
+// Rows touch memory far apart: a slot of the table, an entity, its newest tile, its pending rows and running totals. Each is on its way
+// some rows before it is looked at.
 uint64_t StateImpl::apply(const PreparedRows& rows, std::span<const uint32_t> which, Instant now) {
   CHECK(rows.partition >= 0);
   advance(now.us);
@@ -185,7 +185,16 @@ uint64_t StateImpl::apply(const PreparedRows& rows, std::span<const uint32_t> wh
   const auto load_tile = [&](size_t k) {
     if (k >= count) return;
     const Entity* e = ring[k % kRing];
-    if (e != nullptr && e->tile_count > 0) tiles_.prefetch_newest(*e);
+    if (e == nullptr) return;
+    if (e->tile_count > 0) tiles_.prefetch_newest(*e);
+    if (e->rows != nullptr) __builtin_prefetch(e->rows);
+    if (e->forward != nullptr) Forward::prefetch_object(e->forward);
+  };
+  const auto load_totals = [&](size_t k) {
+    const Entity* e = k < count ? ring[k % kRing] : nullptr;
+    if (e == nullptr) return;
+    if (e->rows != nullptr) e->rows->prefetch_newest();
+    if (e->forward != nullptr) e->forward->prefetch_totals();
   };
   for (size_t k = 0; k < std::min(count, 3 * kAhead); ++k) load_slot(k);
   for (size_t k = 0; k < std::min(count, 2 * kAhead); ++k) load_entity(k);
@@ -195,6 +204,7 @@ uint64_t StateImpl::apply(const PreparedRows& rows, std::span<const uint32_t> wh
     load_slot(k + 3 * kAhead);
     load_entity(k + 2 * kAhead);
     load_tile(k + kAhead);
+    load_totals(k + kAhead / 2);
     const uint32_t i = which[k];
     if (rows.event_times_us[i] < rules_.horizon && !layout_.has_lifetime) {
       ++beyond;
