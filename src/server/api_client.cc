@@ -78,6 +78,12 @@ Result<Json> ApiClient::send(std::string_view method, const std::string& target,
   return send_also(method, target, body, 200, status, timeout_ms);
 }
 
+Result<std::string> ApiClient::send_text(std::string_view method, const std::string& target, const Json& body, int64_t timeout_ms) {
+  TRY_ASSIGN(io::HttpAnswer answer, exchange({.method = method, .target = target, .body = dump(body), .timeout_ms = timeout_ms}));
+  if (answer.status / 100 != 2) return Unexpected(to_error(answer));
+  return std::move(answer.body);
+}
+
 Result<Json> ApiClient::send_also(std::string_view method, const std::string& target, const Json& body, int also, int& status, int64_t timeout_ms) {
   const std::string text = body.is_null() ? std::string() : dump(body);
   TRY_ASSIGN(const io::HttpAnswer answer, exchange({.method = method, .target = target, .body = text, .timeout_ms = timeout_ms}));

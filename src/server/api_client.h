@@ -22,6 +22,8 @@ class ApiClient {
   // Also takes an answer of status `also` as good (a plan with refusals is 422 and a report all the same).
   Result<Json> send_also(std::string_view method, const std::string& target, const Json& body, int also, int& status, int64_t timeout_ms = 60'000);
   Result<std::string> get_text(const std::string& target);
+  // The body as it came: its numbers may have more digits than a float64.
+  Result<std::string> send_text(std::string_view method, const std::string& target, const Json& body, int64_t timeout_ms = 60'000);
 
  private:
   explicit ApiClient(io::HttpClient http, std::string url) : http_(std::move(http)), url_(std::move(url)) {}

@@ -133,8 +133,14 @@ Result<Answer> read(const Cli& cli, const GetOptions& options) {
   TRY_ASSIGN(const auto types, key_types(client, options.service));
   TRY_ASSIGN(const Entities entities, to_entities(options, types));
   if (options.explain) return explain(cli, client, options, entities);
-  TRY_ASSIGN(const Json reply, client.send("POST", fmt::format("/v1/services/{}/features", segment(options.service)), {{"entities", entities.rows}}));
-  return Answer{cli.common.json ? dump(reply) + "\n" : reply_text(reply, entities.names)};
+  const std::string target = fmt::format("/v1/services/{}/features", segment(options.service));
+  const Json body = {{"entities", entities.rows}};
+  if (cli.common.json) {
+    TRY_ASSIGN(const std::string text, client.send_text("POST", target, body));
+    return Answer{text + "\n"};
+  }
+  TRY_ASSIGN(const Json reply, client.send("POST", target + "?numbers=string", body));
+  return Answer{reply_text(reply, entities.names)};
 }
 
 int get(const Cli& cli, const GetOptions& options) {

@@ -281,6 +281,39 @@ def test_a_float64_keeps_its_type_and_its_bits(server):
     assert re.search(r"^amount_sum_24h +156\.0 +PRESENT", server.cli("get", "risk", "user=cia").stdout, re.M)
 
 
+def test_a_decimal_keeps_its_digits(server, tmp_path):
+    (tmp_path / "exact.yaml").write_text("""
+sources:
+  exact:
+    topic: exact
+    format: json
+    time: {field: ts, unit: ms}
+    fields: {card: string, amount: "decimal(30,2)", id: int64}
+    owner: tests
+entities:
+  exact_card: {key: [card]}
+views:
+  exact_spending:
+    entity: exact_card
+    from: exact
+    features:
+      amount: {sum: {of: amount, over: [lifetime]}, last_n: {of: amount, n: 2, over: [lifetime]}}
+      id: {last: {of: id, over: [lifetime]}}
+    owner: tests
+services:
+  exact: {features: [exact_spending.*]}
+""")
+    server.cli("topic", "create", "exact")
+    server.cli("apply", "--yes", tmp_path / "exact.yaml")
+    produce(server, "exact", ['{"card": "c", "amount": 12345678901234567890.12, "id": 9007199254740993, "ts": %d}' % (time.time() * 1000 - 1000)])
+    server.wait_until_applied()
+    table = server.cli("get", "exact", "card=c").stdout
+    assert re.search(r"amount_sum_lifetime +12345678901234567890\.12 ", table), table
+    assert re.search(r"id_last_lifetime +9007199254740993 ", table), table
+    text = server.cli("get", "exact", "card=c", "--json").stdout
+    assert "[12345678901234567890.12]" in text.replace(" ", "") and "9007199254740993" in text, text
+
+
 def test_status(server):
     assert "spending" in server.cli("status").stdout
     status = json.loads(server.cli("status", "--json").stdout)
