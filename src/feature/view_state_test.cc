@@ -283,6 +283,58 @@ RC_GTEST_PROP(ViewState, ForwardIsTheSameBits, ()) {
   }
 }
 
+// Windows that move, of several hops, over rows that mostly come in order and wait for the clock in batches: running totals live long,
+// and tiles are rolled up and dropped under them.
+World orderly_world(uint64_t seed) {
+  World w = some_world(seed);
+  Rng rng(seed);
+  const std::array<AggregateKind, 7> moving = {AggregateKind::kCount,        AggregateKind::kSum, AggregateKind::kAvg,
+                                               AggregateKind::kMin,          AggregateKind::kMax, AggregateKind::kFirst,
+                                               AggregateKind::kCountDistinct};
+  w.specs.clear();
+  for (uint64_t i = 0, n = 1 + rng.below(8); i < n; ++i) {
+    const WindowKind kind = rng.below(3) != 0
+                                ? WindowKind::kSliding
+                                : std::array{WindowKind::kSlidingExact, WindowKind::kLifetime, WindowKind::kTumbling}[rng.below(3)];
+    const AggregateKind aggregate = moving[rng.below(moving.size())];
+    w.specs.push_back(some_spec(rng, {aggregate, takes_of(aggregate) ? std::optional<Type>(TypeKind::kInt64) : std::nullopt, {}, kind}));
+  }
+  const int64_t late = rng.below(4) == 0 ? 2 * kHour : 0;
+  int64_t at = w.events.front().at;
+  w.events.resize(40 + rng.below(200), w.events.front());
+  for (size_t i = 0; i < w.events.size(); ++i) {
+    at += static_cast<int64_t>(
+        rng.below(static_cast<uint64_t>(std::array{kMicrosPerSecond, kMinute, 20 * kMinute, 9 * kHour}[rng.below(4)])));
+    Event& e = w.events[i];
+    e.key = std::string(1, static_cast<char>('a' + rng.below(3)));
+    for (size_t a = 0; a < e.arguments.size(); ++a) {
+      if (kTypes[a] == TypeKind::kInt64) e.arguments[a] = some_value(rng, kTypes[a], false);
+    }
+    e.at = e.et = at, e.partition = 0, e.offset = static_cast<int64_t>(i);
+    if (late != 0 && rng.below(16) == 0) e.et -= static_cast<int64_t>(rng.below(static_cast<uint64_t>(late)));
+  }
+  return w;
+}
+
+RC_GTEST_PROP(ViewState, RunningTotalsOutliveTheirTiles, ()) {
+  const auto seed = *rc::gen::arbitrary<uint64_t>();
+  const World w = orderly_world(seed);
+  const auto state = ViewState::make(w.specs);
+  Rng rng(seed);
+  for (size_t first = 0, count = 0; first < w.events.size(); first += count) {
+    count = std::min<size_t>(w.events.size() - first, 1 + rng.below(16));
+    const std::span<const Event> batch(&w.events[first], count);
+    apply_events(*state, kTypes, batch, batch.front().at);
+    for (const Event& e : batch) {
+      FeatureRow row;
+      const bool after = rng.below(4) != 0;
+      state->evaluate_forward(e.key, hash_of(e.key), Instant{e.at}, after, row);
+      RC_ASSERT(show(row, w.specs) == ask(*state, w.specs, e.key, e.at, after));
+    }
+    if (rng.below(3) == 0) state->maintain(Instant{batch.back().at}, 2);
+  }
+}
+
 // Answers by column: rounded some questions at a time, at places that need not be in a row.
 struct Columns {
   Columns(const std::vector<FeatureSpec>& feature_specs, size_t places)
