@@ -49,7 +49,7 @@ DecimalFault parse_decimal(std::string_view number, const Type& type, int128& un
       continue;
     }
     digits += zeros + 1;
-    if (digits <= kDecimalDigitsMax) value = value * power_of_ten(static_cast<unsigned>(zeros + 1)) + (c - '0');
+    if (digits <= kDecimalDigitsMax) value = value * power_of_ten(static_cast<int>(zeros + 1)) + (c - '0');
     zeros = 0;
   }
   units = 0;
@@ -57,7 +57,7 @@ DecimalFault parse_decimal(std::string_view number, const Type& type, int128& un
   shift += zeros;
   if (shift < 0) return DecimalFault::kTooFine;
   if (digits + shift > type.precision) return DecimalFault::kTooLarge;
-  units = value * power_of_ten(static_cast<unsigned>(shift));
+  units = value * power_of_ten(static_cast<int>(shift));
   if (negative) units = -units;
   return DecimalFault::kNone;
 }
@@ -89,11 +89,6 @@ size_t write_decimal(int128 units, uint8_t scale, char* to) {
   if (units < 0) *--at = '-';
   std::memcpy(to, at, static_cast<size_t>(end - at));
   return static_cast<size_t>(end - at);
-}
-
-std::string decimal_text(int128 units, uint8_t scale) {
-  char text[kDecimalTextMax];
-  return {text, write_decimal(units, scale, text)};
 }
 
 }  // namespace ms

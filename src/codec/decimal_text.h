@@ -1,4 +1,4 @@
-// Decimals and their text, exactly: nothing goes through a float64.
+// Decimals of JSON and their text, exactly: nothing goes through a float64 (base/decimal.h has what is not JSON).
 #pragma once
 
 #include <cstddef>
@@ -6,21 +6,10 @@
 #include <string>
 #include <string_view>
 
-#include "base/int128.h"
+#include "base/decimal.h"
 #include "codec/column_batch.h"
 
 namespace ms {
-
-// 10^digits, digits <= 38.
-constexpr int128 power_of_ten(unsigned digits) {
-  int128 out = 1;
-  for (; digits > 0; --digits) out *= 10;
-  return out;
-}
-constexpr bool decimal_fits(int128 units, const Type& type) {
-  const int128 bound = power_of_ten(type.precision);
-  return units < bound && units > -bound;
-}
 
 enum class DecimalFault : uint8_t {
   kNone,
@@ -36,6 +25,5 @@ std::string fault_text(DecimalFault fault, const Type& type);
 // With exactly `scale` digits behind the point: "12.50", "-0.05", "7".
 inline constexpr size_t kDecimalTextMax = 48;
 size_t write_decimal(int128 units, uint8_t scale, char* to);  // the number of characters, at most kDecimalTextMax; no terminator
-std::string decimal_text(int128 units, uint8_t scale);
 
 }  // namespace ms
