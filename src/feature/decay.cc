@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "feature/mpfr_thread.h"
 #include "feature/value_words.h"
 
 namespace ms::feature {
@@ -25,6 +26,7 @@ struct Real {
 // 2^(part / whole) for 0 < part < whole, rounded to `bits` bits: as a mantissa of `bits` bits, the first of them 2^0. The number is
 // irrational, so more precision decides every case (Ziv's strategy).
 uint128 power_of_two(int64_t part, int64_t whole, mpfr_prec_t bits) {
+  free_mpfr_with_thread();
   for (mpfr_prec_t precision = 2 * bits;; precision *= 2) {
     Real x(precision), rounded(bits);
     mpfr_set_si(x.value, part, MPFR_RNDN);  // exact: precision is more than 64

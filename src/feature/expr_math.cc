@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "feature/exact_sum.h"
+#include "feature/mpfr_thread.h"
 
 namespace ms::feature {
 namespace {
@@ -22,15 +23,15 @@ static_assert(std::numeric_limits<long double>::digits == 64, "the short way nee
 
 double one_nan() { return std::bit_cast<double>(kQuietNan); }
 
-// Numbers of one thread. MPFR keeps constants (pi, ln 2) per thread: they go with it.
+// Numbers of one thread.
 class Numbers {
  public:
   Numbers() {
+    free_mpfr_with_thread();  // made before these, so gone after them
     for (auto& v : values_) mpfr_init2(v, 53);
   }
   ~Numbers() {
     for (auto& v : values_) mpfr_clear(v);
-    mpfr_free_cache();
   }
   Numbers(const Numbers&) = delete;
   Numbers& operator=(const Numbers&) = delete;

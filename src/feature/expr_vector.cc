@@ -9,6 +9,7 @@
 
 #include "feature/exact_sum.h"
 #include "feature/expr_math.h"
+#include "feature/mpfr_thread.h"
 
 namespace ms::feature {
 namespace {
@@ -42,7 +43,7 @@ Short short_dot(std::span<const double> a, std::span<const double> b) {
 // Exact sums by MPFR, for what the short way cannot decide. Every number has the exponents it needs.
 class Exact {
  public:
-  Exact() { mpfr_init2(value_, 4500); }  // a product of float64 has bits from 2^-2148 to 2^2048, sums of 2^32 of them 32 more
+  Exact() { free_mpfr_with_thread(), mpfr_init2(value_, 4500); }  // a product of float64 has bits from 2^-2148 to 2^2048, sums of 2^32 of them 32 more
   ~Exact() { mpfr_clear(value_); }
   Exact(const Exact&) = delete;
   Exact& operator=(const Exact&) = delete;
