@@ -12,6 +12,7 @@
 #include "feature/state_layout.h"
 #include "feature/view_state.h"
 #include "replay/append_search.h"
+#include "replay/window_members.h"
 
 namespace ms::replay {
 namespace {
@@ -43,6 +44,7 @@ class Asked {
       const feature::WindowPlan window{specs_[f].window};
       out_.features.push_back({.tail_us = window.tail(t.us), .head_us = window.head(t.us, false)});
     }
+    held_.resize(question.features.size());
   }
 
   // A row of the view.
@@ -61,8 +63,9 @@ class Asked {
       } else if (!applied) {
         feature.left_out[static_cast<size_t>(at.us > t_.us ? LeftOut::kAppendedLater : LeftOut::kNotApplied)].add(event);
       } else {
-        feature.counted.add(event);
-        if (spec.argument >= 0 && !rows.arguments[static_cast<size_t>(spec.argument)].valid(row)) ++feature.nulls;
+        const bool is_null = spec.argument >= 0 && !rows.arguments[static_cast<size_t>(spec.argument)].valid(row);
+        if (picks_rows(spec.window)) held_[i].push_back({event, is_null});
+        else count(feature, {event, is_null});
       }
     }
   }
@@ -74,6 +77,7 @@ class Asked {
       feature.left_out[static_cast<size_t>(outside_of(feature, event).value_or(reason))].add(event);
   }
   void finish(const history::LostEvents& lost) {
+    for (size_t i = 0; i < held_.size(); ++i) pick(i);
     for (size_t i = 0; i < out_.features.size(); ++i) out_.features[i].lost = lost.reach(specs_[question_.features[i]].window, t_.us);
     state_->evaluate(question_.key, feature::table_hash(question_.key), t_, false, out_.derived);
     for (feature::FeatureValue& value : out_.derived.values)  // texts may point into the state
@@ -81,6 +85,27 @@ class Asked {
   }
 
  private:
+  struct Row {
+    EventPosition event;
+    bool is_null = false;
+  };
+  static void count(FeatureExplanation& feature, const Row& row) {
+    feature.counted.add(row.event);
+    if (row.is_null) ++feature.nulls;
+  }
+  // Of a session or the last n: which of the rows in reach they are can be said when all are here.
+  void pick(size_t i) {
+    std::vector<Row>& rows = held_[i];
+    std::ranges::sort(rows, [](const Row& a, const Row& b) { return before(a.event, b.event); });
+    std::vector<int64_t> event_times;
+    for (const Row& row : rows) event_times.push_back(row.event.event_time.us);
+    FeatureExplanation& feature = out_.features[i];
+    const Members members = members_of(specs_[question_.features[i]].window, event_times, t_.us);
+    for (size_t r = 0; r < rows.size(); ++r) {
+      if (r >= members.first && r < members.last) count(feature, rows[r]);
+      else feature.left_out[static_cast<size_t>(r < members.first ? LeftOut::kBeforeWindow : LeftOut::kAfterWindow)].add(rows[r].event);
+    }
+  }
   static EventPosition position(const feature::PreparedRows& rows, uint32_t row, AppendTime at) {
     return {PartitionId{rows.partition}, Offset{rows.offsets[row]}, EventTime{rows.event_times_us[row]}, at};
   }
@@ -99,6 +124,7 @@ class Asked {
   const Instant t_;
   ViewExplanation& out_;
   const std::unique_ptr<feature::ViewState> state_;
+  std::vector<std::vector<Row>> held_;  // by feature, of windows that pick rows
 };
 
 // The questions to one view version, answered in one pass over its topic.
