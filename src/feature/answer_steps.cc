@@ -36,11 +36,11 @@ void StateImpl::add_decaying(const WindowStep& step, const Question& q, uint64_t
     if (start != of) flush(), start = of;
   };
   // Tiles and pending rows ascend, each by itself; both may lie in the newest decay tile.
-  size_t row = q.entity.rows == nullptr ? 0 : std::max(q.entity.rows->folded(), q.entity.rows->lower_bound(tail));
+  size_t row = q.rows.first_loose(tail);
   const auto pending_before = [&](int64_t limit) {
-    for (; q.entity.rows != nullptr && row < q.entity.rows->size() && row_time(q.entity.rows->row(row)) < limit; ++row) {
-      enter(row_time(q.entity.rows->row(row)));
-      add_row(layout_, part.words(), q.entity.rows->row(row));
+    for (; row < q.rows.size && q.rows.time(row) < limit; ++row) {
+      enter(q.rows.time(row));
+      add_row(layout_, part.words(), q.rows.row(row));
     }
   };
   for (size_t i = tiles_.lower_bound(q.entity, tail); i < q.entity.tile_count; ++i) {

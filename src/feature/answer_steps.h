@@ -60,7 +60,7 @@ void StateImpl::answer_series(size_t w, const Question& q, const PlaceOf& place_
   int64_t head = layout_.windows[w].head(q.t, false);
   for (size_t i = 0; i < static_cast<size_t>(window.count); ++i) {
     const int64_t tail = saturating_sub(head, window.length_us);
-    if (tail < head) add_range(q.entity, tail, head, window_bit(w), runs.at(i));
+    if (tail < head) add_range(q.entity, q.rows, tail, head, window_bit(w), runs.at(i));
     head = tail;
   }
   for (const size_t i : window_features_[w]) {

@@ -79,6 +79,7 @@ Entity& EntityTable::find_or_add(uint64_t hash, std::string_view key) {
   if (size_ == chunks_.size() * kChunk) add_chunks();
   Entity& e = *new (&at(size_)) Entity;
   e.hash = hash;
+  e.number = static_cast<uint32_t>(size_);
   e.key_size = static_cast<uint32_t>(key.size());
   if (key.size() <= Entity::kInlineKey) {
     key.copy(e.near_key, key.size());

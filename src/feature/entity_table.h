@@ -13,9 +13,11 @@ namespace ms::feature {
 class RowRun;
 class Forward;
 
-// One cache line. Tiles lie in a block of 2^tile_class tiles, sorted, newest last.
+// One cache line. What the clock has passed lies in tiles, a block of 2^tile_class of them, sorted, newest last; or, while there is
+// little, in a pack of rows (row_pack.h), and then there are no tiles.
 struct alignas(64) Entity {
   static constexpr uint32_t kInlineKey = 16;
+  static constexpr uint8_t kPacked = 0xFF;
   uint64_t hash = 0;
   uint32_t key_size = 0;
   uint32_t tile_count = 0;
@@ -23,12 +25,17 @@ struct alignas(64) Entity {
     char near_key[kInlineKey];
     const char* far_key;
   };
-  uint64_t* tiles = nullptr;
+  union {
+    uint64_t* tiles = nullptr;
+    uint8_t* pack;
+  };
   RowRun* rows = nullptr;        // owned by the state
   Forward* forward = nullptr;    // owned by the state
   uint8_t tile_class = 0;
   uint8_t questions = 0;         // asked by evaluate_forward(), up to two
+  uint32_t number = 0;           // in the table
 
+  bool has_pack() const { return tile_class == kPacked; }
   std::string_view key() const { return {key_size <= kInlineKey ? near_key : far_key, key_size}; }
 };
 static_assert(sizeof(Entity) == 64);

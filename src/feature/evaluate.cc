@@ -20,7 +20,7 @@ void StateImpl::evaluate(std::string_view key, uint64_t table_hash, Instant t, b
   out.reset(layout_.features.size());
   if (const Entity* e = table_.find(table_hash, key)) return evaluate_entity(*e, t.us, after_event, out);
   static const Entity kNone{};
-  answer_windows(kNone, t.us, after_event, kAllWindows, out);
+  answer_windows(kNone, {}, t.us, after_event, kAllWindows, out);
 }
 
 std::span<StateImpl::End> StateImpl::nested_ends(int64_t t, uint64_t wanted, std::span<End> ends) const {
@@ -38,7 +38,7 @@ std::span<StateImpl::End> StateImpl::nested_ends(int64_t t, uint64_t wanted, std
 }
 
 template <class Visit>
-void StateImpl::each_nested(const Entity& e, int64_t t, bool after_event, uint64_t wanted, Visit&& visit) const {
+void StateImpl::each_nested(const Entity& e, const EntityRows& rows, int64_t t, bool after_event, uint64_t wanted, Visit&& visit) const {
   std::array<End, 64> small;
   std::vector<End> large;
   std::span<End> room(small);
@@ -49,17 +49,16 @@ void StateImpl::each_nested(const Entity& e, int64_t t, bool after_event, uint64
   TotalsRoom totals_room;
   Totals totals(layout_, totals_room);
   size_t tile = e.tile_count;  // tiles from here on are in the totals
-  const size_t pending = e.rows == nullptr ? 0 : e.rows->folded();
-  size_t row = e.rows == nullptr ? 0 : e.rows->size();
-  while (row > pending && (row_time(e.rows->row(row - 1)) > t || (!after_event && row_time(e.rows->row(row - 1)) == t))) --row;
+  size_t row = rows.size;
+  while (row > rows.folded && (rows.time(row - 1) > t || (!after_event && rows.time(row - 1) == t))) --row;
   for (const End& end : ends) {
     size_t first = tile;
     const int64_t least = TileHeader::least_from(layout_, end.tail);
     while (first > 0 && tiles_.header(e, first - 1) >= least) --first;
     if (first < tile) merge_words(layout_, totals.words(), tiles_.tile(e, first) + 1, tiles_.stride(), tile - first, end.needed);
     tile = first;
-    for (; row > pending && row_time(e.rows->row(row - 1)) >= end.tail; --row) add_row(layout_, totals.words(), e.rows->row(row - 1));
-    const bool cut = tile > 0 && layout_.windows[end.window].is_exact() && e.rows != nullptr;
+    for (; row > rows.folded && rows.time(row - 1) >= end.tail; --row) add_row(layout_, totals.words(), rows.row(row - 1));
+    const bool cut = tile > 0 && layout_.windows[end.window].is_exact() && rows.size > 0;
     const int64_t tile_end = cut ? TileHeader::end(layout_, tiles_.header(e, tile - 1), rules_.horizon) : INT64_MIN;
     if (!cut || tile_end <= end.tail) {
       visit(end.window, totals.words());
@@ -68,20 +67,21 @@ void StateImpl::each_nested(const Entity& e, int64_t t, bool after_event, uint64
     TotalsRoom edge_room;
     Totals edge(layout_, edge_room);
     edge.assign(totals.words(), end.needed);
-    for (size_t i = e.rows->lower_bound(end.tail); i < pending && row_time(e.rows->row(i)) < tile_end; ++i) add_row(layout_, edge.words(), e.rows->row(i));
+    for (size_t i = rows.lower_bound(end.tail); i < rows.folded && rows.time(i) < tile_end; ++i) add_row(layout_, edge.words(), rows.row(i));
     visit(end.window, edge.words());
   }
 }
 
 void StateImpl::evaluate_entity(const Entity& e, int64_t t, bool after_event, FeatureRow& out) const {
-  out.found = found(e, t, after_event);
-  answer_windows(e, t, after_event, kAllWindows, out);
+  const EntityRows rows = rows_of(e);
+  out.found = found(e, rows, t, after_event);
+  answer_windows(e, rows, t, after_event, kAllWindows, out);
 }
 
-void StateImpl::answer_windows(const Entity& e, int64_t t, bool after_event, uint64_t wanted, FeatureRow& out) const {
+void StateImpl::answer_windows(const Entity& e, const EntityRows& rows, int64_t t, bool after_event, uint64_t wanted, FeatureRow& out) const {
   const auto place_of = [&](size_t i) { return AnswerCell(out.values[i]); };
-  const Question question{e, t, after_event, out.arena};
-  each_nested(e, t, after_event, wanted, [&](size_t window, const uint64_t* words) {
+  const Question question{e, rows, t, after_event, out.arena};
+  each_nested(e, rows, t, after_event, wanted, [&](size_t window, const uint64_t* words) {
     if (step_of_window_[window].empty()) return finalize_window(window, words, t, out);
     for (const size_t step : step_of_window_[window]) answer_step(step, words, question, place_of);
   });
@@ -94,36 +94,34 @@ void StateImpl::answer_windows(const Entity& e, int64_t t, bool after_event, uin
     } else {
       TotalsRoom room;
       Totals totals(layout_, room);
-      add_closed(e, w, t, totals.words());
+      add_closed(e, rows, w, t, totals.words());
       finalize_window(w, totals.words(), t, out);
     }
   }
 }
 
-bool StateImpl::found(const Entity& e, int64_t t, bool after_event) const {
+bool StateImpl::found(const Entity& e, const EntityRows& rows, int64_t t, bool after_event) const {
   const int64_t tail = layout_.longest_tail(t);
   if (e.tile_count > 0) {
     const int64_t newest = tiles_.header(e, e.tile_count - 1);
     if (TileHeader::start(layout_, newest) >= tail) return true;
     // only an exact window cuts a tile
-    if (TileHeader::end(layout_, newest, tail) > tail && e.rows != nullptr && e.rows->lower_bound(tail) < e.rows->folded()) return true;
+    if (TileHeader::end(layout_, newest, tail) > tail && rows.lower_bound(tail) < rows.folded) return true;
   }
-  if (e.rows == nullptr) return false;
-  const size_t first = std::max(e.rows->lower_bound(tail), e.rows->folded());
-  return first < e.rows->size() && (row_time(e.rows->row(first)) < t || (after_event && row_time(e.rows->row(first)) == t));
+  const size_t first = rows.first_loose(tail);
+  return first < rows.size && (rows.time(first) < t || (after_event && rows.time(first) == t));
 }
 
-void StateImpl::add_range(const Entity& e, int64_t tail, int64_t head, uint64_t windows, uint64_t* words) const {
+void StateImpl::add_range(const Entity& e, const EntityRows& rows, int64_t tail, int64_t head, uint64_t windows, uint64_t* words) const {
   const size_t first = tiles_.lower_bound(e, tail), last = tiles_.lower_bound(e, head);
   if (first < last) merge_words(layout_, words, tiles_.tile(e, first) + 1, tiles_.stride(), last - first, windows);
-  if (e.rows == nullptr) return;
-  const size_t end = e.rows->lower_bound(head);
-  for (size_t i = std::max(e.rows->folded(), e.rows->lower_bound(tail)); i < end; ++i) add_row(layout_, words, e.rows->row(i));
+  const size_t end = rows.lower_bound(head);
+  for (size_t i = rows.first_loose(tail); i < end; ++i) add_row(layout_, words, rows.row(i));
 }
 
-void StateImpl::add_closed(const Entity& e, size_t window, int64_t t, uint64_t* words) const {
+void StateImpl::add_closed(const Entity& e, const EntityRows& rows, size_t window, int64_t t, uint64_t* words) const {
   const WindowPlan& plan = layout_.windows[window];
-  add_range(e, plan.tail(t), plan.head(t, false), window_bit(window), words);
+  add_range(e, rows, plan.tail(t), plan.head(t, false), window_bit(window), words);
 }
 
 bool StateImpl::build_forward(Entity& e, int64_t t, bool after_event) {
@@ -134,7 +132,7 @@ bool StateImpl::build_forward(Entity& e, int64_t t, bool after_event) {
   e.forward = new Forward(layout_, forward_plan_);
   const int64_t limit = after_event ? t + 1 : t;
   e.forward->build(e, tiles_, limit, raw_horizon_);
-  each_nested(e, t, after_event, forward_plan_.window_bits, [&](size_t window, const uint64_t* words) {
+  each_nested(e, rows_of(e), t, after_event, forward_plan_.window_bits, [&](size_t window, const uint64_t* words) {
     const auto w = std::lower_bound(forward_plan_.windows.begin(), forward_plan_.windows.end(), window) - forward_plan_.windows.begin();
     e.forward->set_window(static_cast<size_t>(w), words);
   });
@@ -145,6 +143,11 @@ Forward* StateImpl::forward_at(Entity* e, int64_t t, bool after_event) {
   if (e == nullptr || !forward_plan_.supported || t == INT64_MAX || (e->questions < 2 && ++e->questions < 2)) return nullptr;
   const int64_t limit = after_event ? t + 1 : t;
   if (e->rows != nullptr && e->rows->folded() < e->rows->size()) fold(*e);
+  if (e->has_pack()) {
+    // of few rows the answers are sooner added up than moved along
+    if (pack_header(e->pack).rows <= kRowsInsteadOfTotals) return nullptr;
+    unpack(*e);
+  }
   if (e->forward != nullptr) {
     if (t < e->forward->time() || limit < e->forward->limit()) return nullptr;
     e->forward->prefetch(*e);
@@ -158,21 +161,21 @@ ForwardBatch& StateImpl::forward_batch() {
   return *forward_batch_;
 }
 
-void StateImpl::fill_batch(const Entity& e, const Forward& forward, int64_t t, size_t i) {
+void StateImpl::fill_batch(const Entity& e, const EntityRows& rows, const Forward& forward, int64_t t, size_t i) {
   ForwardBatch& batch = forward_batch();
   const size_t first = i * batch.windows;
   for (size_t w = 0; w < forward_plan_.windows.size(); ++w) forward.totals(w, batch.totals.at(first + forward_plan_.windows[w]));
   for (const size_t w : forward_plan_.closed) {
     batch.totals.reset(first + w);
-    add_closed(e, w, t, batch.totals.at(first + w));
+    add_closed(e, rows, w, t, batch.totals.at(first + w));
   }
 }
 
 // What the running totals do not hold, as evaluate() answers it, straight to its place.
-void StateImpl::answer_others(const Entity& e, int64_t t, bool after_event, const AnswerColumns& out, size_t at) const {
+void StateImpl::answer_others(const Entity& e, const EntityRows& rows, int64_t t, bool after_event, const AnswerColumns& out, size_t at) const {
   const auto place_of = [&](size_t i) { return ColumnPlace{out.features[i].bits == nullptr ? AnswerColumn{} : out.features[i].from(at)}; };
-  const Question question{e, t, after_event, *out.arena};
-  each_nested(e, t, after_event, forward_plan_.other_bits, [&](size_t window, const uint64_t* words) {
+  const Question question{e, rows, t, after_event, *out.arena};
+  each_nested(e, rows, t, after_event, forward_plan_.other_bits, [&](size_t window, const uint64_t* words) {
     for (const size_t step : step_of_window_[window]) answer_step(step, words, question, place_of);
     for (const size_t i : window_features_[window]) {
       if (out.features[i].bits != nullptr) finalize(layout_.features[i], {words, 0, &t, 1}, out.features[i].from(at), *out.arena);
@@ -197,10 +200,11 @@ void StateImpl::evaluate_forward(std::string_view key, uint64_t table_hash, Inst
   }
   ForwardBatch& batch = forward_batch();
   if (batch.count == 0) batch.first = at;
-  out.found[at] = found(*e, t.us, after_event);
-  fill_batch(*e, *forward, t.us, batch.count);
+  const EntityRows rows = rows_of(*e);
+  out.found[at] = found(*e, rows, t.us, after_event);
+  fill_batch(*e, rows, *forward, t.us, batch.count);
   batch.times[batch.count++] = t.us;
-  if (!forward_plan_.others.empty()) answer_others(*e, t.us, after_event, out, at);
+  if (!forward_plan_.others.empty()) answer_others(*e, rows, t.us, after_event, out, at);
 }
 
 void StateImpl::finish_forward(const AnswerColumns& out) {
@@ -221,13 +225,14 @@ void StateImpl::evaluate_forward(std::string_view key, uint64_t table_hash, Inst
   Entity* e = table_.find(table_hash, key);
   const Forward* forward = forward_at(e, t.us, after_event);
   if (forward == nullptr) return evaluate(key, table_hash, t, after_event, out);
-  fill_batch(*e, *forward, t.us, 0);
+  const EntityRows rows = rows_of(*e);
+  fill_batch(*e, rows, *forward, t.us, 0);
   out.reset(layout_.features.size());
-  out.found = found(*e, t.us, after_event);
+  out.found = found(*e, rows, t.us, after_event);
   for (size_t w = 0; w < layout_.windows.size(); ++w) {
     if (!forward_plan_.is_other(w)) finalize_window(w, forward_batch().totals.at(w), t.us, out);
   }
-  for (const size_t w : forward_plan_.others) answer_windows(*e, t.us, after_event, window_bit(w), out);
+  for (const size_t w : forward_plan_.others) answer_windows(*e, rows, t.us, after_event, window_bit(w), out);
 }
 
 }  // namespace ms::feature

@@ -46,11 +46,12 @@ void StateImpl::export_entity(const Entity& e, const TileRules& rules, ByteWrite
     uint64_t* to = tile_of(tiles_.start(e, i));
     if (to != nullptr) merge_words(layout_, to, tiles_.tile(e, i) + 1, 0, 1);
   }
+  const EntityRows all = rows_of(e);
   std::vector<const uint64_t*> rows;
   const int64_t raw = std::min(rules.now, layout_.has_exact ? layout_.raw_horizon(rules.now) : INT64_MAX);
-  for (size_t i = 0; e.rows != nullptr && i < e.rows->size(); ++i) {
-    const uint64_t* row = e.rows->row(i);
-    if (i >= e.rows->folded() && row_time(row) < rules.now) {
+  for (size_t i = 0; i < all.size; ++i) {
+    const uint64_t* row = all.row(i);
+    if (i >= all.folded && row_time(row) < rules.now) {
       if (uint64_t* to = tile_of(row_time(row))) add_row(layout_, to, row);
     }
     if (row_time(row) >= raw) rows.push_back(row);
@@ -85,11 +86,11 @@ void StateImpl::save_entity(const Entity& e, ByteWriter& out) const {
     save_header(layout_, tiles_.header(e, i), out);
     save_words(layout_, tiles_.tile(e, i) + 1, out);
   }
-  const size_t rows = e.rows == nullptr ? 0 : e.rows->size();
-  out.varint(rows);
-  if (rows == 0) return;
-  out.varint(e.rows->folded());
-  for (size_t i = 0; i < rows; ++i) save_row(layout_.row, e.rows->row(i), out);
+  const EntityRows rows = rows_of(e);
+  out.varint(rows.size);
+  if (rows.size == 0) return;
+  out.varint(rows.folded);
+  for (size_t i = 0; i < rows.size; ++i) save_row(layout_.row, rows.row(i), out);
 }
 
 bool StateImpl::save(ByteWriter& out, const std::function<bool()>& give_up) const {
@@ -102,7 +103,7 @@ bool StateImpl::save(ByteWriter& out, const std::function<bool()>& give_up) cons
   out.sized(layout_.description());
   out.i64(rules_.now);
   size_t live = 0;
-  const auto is_live = [](const Entity& e) { return e.tile_count > 0 || e.rows != nullptr; };
+  const auto is_live = [](const Entity& e) { return e.tile_count > 0 || e.rows != nullptr || e.has_pack(); };
   for (size_t i = 0; i < table_.size(); ++i) live += is_live(table_.at(i)) ? 1 : 0;
   out.varint(live);
   for (size_t i = 0; i < table_.size(); ++i) {
@@ -143,6 +144,7 @@ Result<> StateImpl::load_entity(ByteReader& in) {
     run.insert(scratch_.data());
   }
   run.set_folded(folded);
+  fold(e);
   return {};
 }
 

@@ -6,8 +6,11 @@
 #include <span>
 #include <vector>
 
+#include "feature/entity_rows.h"
 #include "feature/entity_table.h"
 #include "feature/forward.h"
+#include "feature/pack_pool.h"
+#include "feature/row_pack.h"
 #include "feature/row_run.h"
 #include "feature/state_layout.h"
 #include "feature/tiles.h"
@@ -56,9 +59,27 @@ class StateImpl final : public ViewState {
   Result<> load(ByteReader& in) override;
 
  private:
+  // Questions with running totals: up to so many rows the totals are made anew from the rows.
+  static constexpr size_t kRowsInsteadOfTotals = 16;
+
   void pack(const PreparedRows& rows, size_t i, uint64_t* row) const;
   void apply_row(Entity& e, const uint64_t* row);
+  // Adds a row below the clock to what the entity holds: to its pack, or to a tile.
+  void add_passed(Entity& e, const uint64_t* row);
   void advance(int64_t now);
+  // few_rows.cc
+  EntityRows rows_of(const Entity& e) const;
+  // Whether a window can reach rows of that time, now or later.
+  bool in_reach(int64_t event_time_us) const;
+  void set_pack(Entity& e, std::span<const uint8_t> bytes);
+  void drop_pack(Entity& e);
+  // False: the row belongs into a tile (no longer packed, if it was).
+  bool add_packed(Entity& e, const uint64_t* row);
+  bool append_packed(Entity& e, const uint64_t* row);
+  // The pack anew, with `row`, without what no window reaches. False: it is as it was, and tiles are better.
+  bool repack(Entity& e, const uint64_t* row);
+  bool is_smaller_as_tiles(std::span<const uint64_t* const> rows, size_t bytes) const;
+  void unpack(Entity& e);
   // Adds pending rows that the clock has passed to the tiles, trims the raw rows.
   void fold(Entity& e);
   RowRun& run_of(Entity& e);
@@ -75,7 +96,7 @@ class StateImpl final : public ViewState {
   Forward* forward_at(Entity* e, int64_t t, bool after_event);
   ForwardBatch& forward_batch();
   // The totals of every window of `e` into question `i` of the batch.
-  void fill_batch(const Entity& e, const Forward& forward, int64_t t, size_t i);
+  void fill_batch(const Entity& e, const EntityRows& rows, const Forward& forward, int64_t t, size_t i);
   void drop(Entity& e);
   void evaluate_entity(const Entity& e, int64_t t, bool after_event, FeatureRow& out) const;
   // Windows that end at t are answered from the newest tile on, each with what the shorter ones had.
@@ -88,14 +109,15 @@ class StateImpl final : public ViewState {
   std::span<End> nested_ends(int64_t t, uint64_t wanted, std::span<End> ends) const;
   // visit(window, words) for every nested window of `wanted` (window_bit): the slots that it needs are its totals.
   template <class Visit>
-  void each_nested(const Entity& e, int64_t t, bool after_event, uint64_t wanted, Visit&& visit) const;
+  void each_nested(const Entity& e, const EntityRows& rows, int64_t t, bool after_event, uint64_t wanted, Visit&& visit) const;
   // Adds the rows in [tail, head), both multiples of the tiles there; `words` are initialised and empty.
-  void add_range(const Entity& e, int64_t tail, int64_t head, uint64_t windows, uint64_t* words) const;
-  void add_closed(const Entity& e, size_t window, int64_t t, uint64_t* words) const;
+  void add_range(const Entity& e, const EntityRows& rows, int64_t tail, int64_t head, uint64_t windows, uint64_t* words) const;
+  void add_closed(const Entity& e, const EntityRows& rows, size_t window, int64_t t, uint64_t* words) const;
 
   // answer_steps.h: windows with a second step. place_of(i).column() is where feature i of this question goes.
   struct Question {
     const Entity& entity;
+    const EntityRows& rows;
     int64_t t;
     bool after_event;
     StringArena& arena;
@@ -109,12 +131,12 @@ class StateImpl final : public ViewState {
   template <class PlaceOf>
   void answer_series(size_t w, const Question& q, const PlaceOf& place_of) const;
   void add_decaying(const WindowStep& step, const Question& q, uint64_t* words) const;
-  void answer_windows(const Entity& e, int64_t t, bool after_event, uint64_t wanted, FeatureRow& out) const;
-  void answer_others(const Entity& e, int64_t t, bool after_event, const AnswerColumns& out, size_t at) const;
+  void answer_windows(const Entity& e, const EntityRows& rows, int64_t t, bool after_event, uint64_t wanted, FeatureRow& out) const;
+  void answer_others(const Entity& e, const EntityRows& rows, int64_t t, bool after_event, const AnswerColumns& out, size_t at) const;
   void finalize_window(size_t window, const uint64_t* words, int64_t t, FeatureRow& out) const;
-  WindowReads window_reads(const Entity& e, int64_t tail, int64_t head) const;
+  WindowReads window_reads(const Entity& e, const EntityRows& rows, int64_t tail, int64_t head) const;
   int64_t newest_event_time(const Entity& e, int64_t now) const;
-  bool found(const Entity& e, int64_t t, bool after_event) const;
+  bool found(const Entity& e, const EntityRows& rows, int64_t t, bool after_event) const;
   void export_entity(const Entity& e, const TileRules& rules, ByteWriter& out) const;
   void save_entity(const Entity& e, ByteWriter& out) const;
   Result<> load_entity(ByteReader& in);
@@ -126,10 +148,14 @@ class StateImpl final : public ViewState {
   std::vector<std::vector<size_t>> step_of_window_;   // by window: its steps
   std::vector<std::vector<size_t>> step_features_;    // by step
   TileStore tiles_;
+  const RowPacker packer_;
+  PackPool packs_;
   EntityTable table_;
   TileRules rules_;         // at the clock
   int64_t raw_horizon_ = INT64_MIN;
   std::vector<uint64_t> scratch_;
+  std::vector<uint8_t> packed_;            // scratch of the writer
+  std::vector<const uint64_t*> ordered_;   // the same
   ForwardPlan forward_plan_;
   std::unique_ptr<ForwardBatch> forward_batch_;  // null until the first question with running totals: live states have none
   FeatureRow forward_row_;  // of a question that evaluate() answers

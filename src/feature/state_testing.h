@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "feature/row_pack.h"
 #include "feature/view_state.h"
 
 namespace ms::feature::testing {
@@ -24,6 +25,18 @@ uint64_t hash_of(std::string_view key);
 
 // Applies one event (or a run of events of one partition) at `now`.
 uint64_t apply_events(ViewState& state, const std::vector<Type>& types, std::span<const Event> events, int64_t now);
+
+// States made while it lives keep at most so many rows of an entity packed before they make tiles; 0: tiles from the first row on.
+class PackedRowsAtMost {
+ public:
+  explicit PackedRowsAtMost(size_t rows) : before_(RowPacker::limit_rows(rows)) {}
+  ~PackedRowsAtMost() { RowPacker::limit_rows(before_); }
+  PackedRowsAtMost(const PackedRowsAtMost&) = delete;
+  PackedRowsAtMost& operator=(const PackedRowsAtMost&) = delete;
+
+ private:
+  size_t before_;
+};
 
 // Bytes with letters as they are.
 std::string hex(std::string_view bytes);

@@ -20,7 +20,7 @@ std::unique_ptr<ViewState> ViewState::make(std::vector<FeatureSpec> specs) {
 StateImpl::StateImpl(std::vector<FeatureSpec> specs, std::shared_ptr<const ViewProgram> program)
     : program_(std::move(program)), layout_(StateLayout::compile(std::move(specs))), window_features_(layout_.windows.size()), step_of_window_(layout_.windows.size()),
       step_features_(layout_.steps.size()),
-      tiles_(layout_), scratch_(layout_.row.stride), forward_plan_(layout_) {
+      tiles_(layout_), packer_(layout_), scratch_(layout_.row.stride), forward_plan_(layout_) {
   for (size_t i = 0; i < layout_.steps.size(); ++i) step_of_window_[layout_.steps[i].window].push_back(i);
   for (size_t i = 0; i < layout_.features.size(); ++i) {
     const FeaturePlan& plan = layout_.features[i];
@@ -35,6 +35,7 @@ StateImpl::~StateImpl() {
 }
 
 void StateImpl::drop(Entity& e) {
+  drop_pack(e);
   tiles_.clear(e);
   drop_forward(e);
   drop_run(e);
@@ -139,10 +140,14 @@ void StateImpl::fold(Entity& e) {
     if (!layout_.widths_us.empty() && row_time(row) < rules_.horizon) settle_forward(e);
     if (row_time(row) < rules_.horizon && !layout_.has_lifetime) continue;
     if (e.forward != nullptr) e.forward->add_pending(row);
-    add_row(layout_, tile_of(e, row_time(row)), row);
+    add_passed(e, row);
   }
   trim_run(e, run.size());
   if (run.size() == 0 && e.forward == nullptr) drop_run(e);
+}
+
+void StateImpl::add_passed(Entity& e, const uint64_t* row) {
+  if (!add_packed(e, row)) add_row(layout_, tile_of(e, row_time(row)), row);
 }
 
 void StateImpl::apply_row(Entity& e, const uint64_t* row) {
@@ -155,6 +160,7 @@ void StateImpl::apply_row(Entity& e, const uint64_t* row) {
   }
   // What is in no raw row or tile of its window could never leave again.
   if (e.forward != nullptr && ((!layout_.widths_us.empty() && et < rules_.horizon) || (layout_.has_exact && et < raw_horizon_))) drop_forward(e);
+  if (add_packed(e, row)) return;
   uint64_t* words = tile_of(e, et);
   if (e.forward != nullptr && !e.forward->is_ahead(row)) drop_forward(e);
   if (e.forward != nullptr) e.forward->add(row);
@@ -186,6 +192,7 @@ uint64_t StateImpl::apply(const PreparedRows& rows, std::span<const uint32_t> wh
     if (k >= count) return;
     const Entity* e = ring[k % kRing];
     if (e == nullptr) return;
+    if (e->has_pack()) __builtin_prefetch(e->pack, 1), __builtin_prefetch(e->pack + 64, 1);
     if (e->tile_count > 0) tiles_.prefetch_newest(*e);
     if (e->rows != nullptr) __builtin_prefetch(e->rows);
     if (e->forward != nullptr) Forward::prefetch_object(e->forward);
@@ -230,6 +237,10 @@ void StateImpl::maintain(Instant now, size_t entities_max) {
     if (maintained_ + kAhead < table_.size()) tiles_.prefetch_headers(table_.at(maintained_ + kAhead));
     Entity& e = table_.at(maintained_++);
     fold(e);
+    if (e.has_pack()) {
+      if (!in_reach(pack_header(e.pack).newest_us)) drop_pack(e);
+      continue;
+    }
     settle_forward(e);
     tiles_.compact(e, rules_);
     if (e.tile_count == 0) tiles_.clear(e);
@@ -237,7 +248,7 @@ void StateImpl::maintain(Instant now, size_t entities_max) {
 }
 
 size_t StateImpl::resident_bytes() const {
-  size_t bytes = table_.bytes() + tiles_.bytes() + (forward_batch_ == nullptr ? 0 : forward_batch_->bytes());
+  size_t bytes = table_.bytes() + tiles_.bytes() + packs_.bytes() + (forward_batch_ == nullptr ? 0 : forward_batch_->bytes());
   if (run_count_ == 0 && forward_count_ == 0 && !layout_.has_boxes) return bytes;
   for (size_t i = 0; i < table_.size(); ++i) {
     const Entity& e = table_.at(i);

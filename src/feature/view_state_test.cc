@@ -184,6 +184,13 @@ std::string all_references(const World& w, int64_t t) {
   return out;
 }
 
+// Rows an entity packs at most before it has tiles: none, few, or as ever.
+size_t some_limit(uint64_t seed) {
+  constexpr size_t kLimits[] = {0, 3, RowPacker::kRowsMost};
+  return kLimits[seed % std::size(kLimits)];
+}
+size_t some_limit(const World& w) { return some_limit(w.events.size()); }
+
 // Applied in log order, each at its append time.
 std::unique_ptr<ViewState> whole(const World& w) {
   auto state = ViewState::make(w.specs);
@@ -193,6 +200,7 @@ std::unique_ptr<ViewState> whole(const World& w) {
 
 RC_GTEST_PROP(ViewState, AnswersAreTheReference, ()) {
   const World w = some_world(*rc::gen::arbitrary<uint64_t>());
+  const PackedRowsAtMost few(some_limit(w));
   const auto state = whole(w);
   for (const int64_t t : w.times) RC_ASSERT(all_answers(*state, w, t) == all_references(w, t));
 }
@@ -200,7 +208,11 @@ RC_GTEST_PROP(ViewState, AnswersAreTheReference, ()) {
 // Another way to the same set of rows: any order, batches, instants, restarts and maintenance; three shards.
 std::array<std::unique_ptr<ViewState>, 3> another_way(const World& w, int64_t until, Rng& rng) {
   std::array<std::unique_ptr<ViewState>, 3> shards;
-  for (auto& s : shards) s = ViewState::make(w.specs);
+  const auto make_state = [&] {
+    const PackedRowsAtMost few(some_limit(rng.below(3)));
+    return ViewState::make(w.specs);
+  };
+  for (auto& s : shards) s = make_state();
   std::vector<Event> events = w.events;
   if (rng.below(4) != 0) {
     for (size_t i = events.size(); i > 1; --i) std::swap(events[i - 1], events[rng.below(i)]);
@@ -219,7 +231,7 @@ std::array<std::unique_ptr<ViewState>, 3> another_way(const World& w, int64_t un
     state->save(out);
     out.u8(7);  // a state takes its own bytes alone
     ByteReader in(out.str());
-    state = ViewState::make(w.specs);
+    state = make_state();
     if (!state->load(in) || in.remaining() != 1) return {};
   }
   return shards;
@@ -228,6 +240,7 @@ std::array<std::unique_ptr<ViewState>, 3> another_way(const World& w, int64_t un
 // Law L3; and L4 for a state: what is built again from the log, in whatever batches, is the same export.
 void expect_the_same_state(const World& w, uint64_t seed) {
   Rng rng(seed ^ 1);
+  const PackedRowsAtMost few(some_limit(w));
   const auto one = whole(w);
   // the log's own order forgets nothing that a later instant needs
   const int64_t until = w.times[rng.below(w.times.size())];
@@ -263,6 +276,7 @@ RC_GTEST_PROP(ViewState, EveryCellIsTheSameState, ()) {
 
 RC_GTEST_PROP(ViewState, ForwardIsTheSameBits, ()) {
   const World w = some_world(*rc::gen::arbitrary<uint64_t>());
+  const PackedRowsAtMost few(some_limit(w));
   const auto state = ViewState::make(w.specs);
   Rng rng(w.events.size());
   const auto compare = [&](const std::string& key, int64_t t, bool after) {
@@ -319,6 +333,7 @@ World orderly_world(uint64_t seed) {
 RC_GTEST_PROP(ViewState, RunningTotalsOutliveTheirTiles, ()) {
   const auto seed = *rc::gen::arbitrary<uint64_t>();
   const World w = orderly_world(seed);
+  const PackedRowsAtMost few(some_limit(w));
   const auto state = ViewState::make(w.specs);
   Rng rng(seed);
   for (size_t first = 0, count = 0; first < w.events.size(); first += count) {
@@ -372,6 +387,7 @@ struct Columns {
 
 RC_GTEST_PROP(ViewState, ForwardByColumnIsTheSameBits, ()) {
   const World w = some_world(*rc::gen::arbitrary<uint64_t>());
+  const PackedRowsAtMost few(some_limit(w));
   const auto state = ViewState::make(w.specs);
   Rng rng(w.events.size());
   Columns columns(w.specs, w.events.size() * 6 + 1);
@@ -395,6 +411,7 @@ RC_GTEST_PROP(ViewState, ForwardByColumnIsTheSameBits, ()) {
 // A live state is never asked forward: the room for 64 questions that wait to be rounded comes with the first one, and is counted.
 TEST(ViewState, RoomForForwardQuestionsIsMadeByThem) {
   const std::vector<FeatureSpec> specs = {spec(AggregateKind::kCount, lifetime())};
+  const PackedRowsAtMost none(0);
   const auto state = ViewState::make(specs);
   const Event event{.key = "a", .et = 1, .at = 1, .arguments = {}, .filters = {}};
   apply_events(*state, {}, {&event, 1}, 2);
@@ -458,6 +475,7 @@ TEST(ViewState, NonsenseUnderAGoodCrcDoesNotCrash) {
 
 // Two rows in one tile, one row ahead of the clock.
 TEST(ViewState, TheFormatPageHasItsBytes) {
+  const PackedRowsAtMost none(0);
   const std::vector<FeatureSpec> specs = {spec(AggregateKind::kSum, sliding(10 * kMinute), 0)};
   const auto state = ViewState::make(specs);
   const std::vector<Event> events = {{.key = "u", .et = 20'000'000, .at = 0, .offset = 1, .arguments = {int64_t{40}}, .filters = {}},

@@ -50,7 +50,7 @@ std::string reads_text(const Json& feature) {
   }
   const auto rows = feature["raw_rows"].get<int64_t>();
   if (rows > 0) out += (out.empty() ? "" : ", ") + counted(rows, "raw row");
-  return out.empty() ? "nothing: no tile of this key reaches into the window" : out;
+  return out.empty() ? "nothing: no row or tile of this key reaches into the window" : out;
 }
 
 std::string reason_text(const Json& group, const Json& view, const Json& feature) {

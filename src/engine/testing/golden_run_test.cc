@@ -15,6 +15,8 @@
 #include "engine/testing/golden.h"
 #include "engine/topic_reader.h"
 #include "feature/exact_sum.h"
+#include "feature/row_pack.h"
+#include "feature/state_testing.h"
 #include "feature/view_state.h"
 
 namespace ms::engine::testing {
@@ -215,16 +217,19 @@ class Run {
       case GoldenMode::kEightShards: return compare(q, whole, in_order(q, key, 8, false));
       case GoldenMode::kShuffle:
         for (uint64_t seed = 1; seed <= 8; ++seed) {
+          const feature::testing::PackedRowsAtMost few(seed % 4);
           TRY(compare(q, whole, shuffled(q, key, seed)));
         }
         return {};
       case GoldenMode::kBatches:
         for (const size_t rows : {1, 2, 3, 100}) {
+          const feature::testing::PackedRowsAtMost few(rows % 4);
           TRY(compare(q, whole, in_batches(q, key, rows)));
         }
         return {};
       case GoldenMode::kReplay:
         for (const bool all_first : {true, false}) {
+          const feature::testing::PackedRowsAtMost few(all_first ? 0 : feature::RowPacker::kRowsMost);
           TRY_ASSIGN(const Replies r, replayed(q, key, all_first));
           check(q, r);
           if (!same_answers(r, whole)) failures_.push_back(fmt::format("line {}: replay: {}\n  whole: {}", q.line, text_of(r), text_of(whole)));
