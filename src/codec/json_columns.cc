@@ -148,10 +148,12 @@ class Decoder final : public JsonDecoder {
   bool take(od::value& value, uint32_t member) {
     const JsonShape::Member& m = shape_.member(member);
     std::string_view nested;
-    if (!bracketed(value, m, nested)) return false;
+    std::optional<od::object> seen;  // an object is entered once
+    if (!bracketed(value, m, nested, seen)) return false;
     for (const uint32_t f : m.fields)
       if (!(nested.empty() || is_scalar(fields_[f].type) ? scalar(value, f) : packed(nested, f))) return false;
     if (m.children.empty()) return true;
+    if (seen) return members(*seen, member);
     od::object object;
     const auto e = value.get_object().get(object);
     if (!e) return members(object, member);
@@ -163,8 +165,9 @@ class Decoder final : public JsonDecoder {
     return fail(fmt::format("json: field '{}' is {}, not an object", path_through(member), json_type_name(value.type())));
   }
 
-  // The text of an array or object that some field of `m` takes whole; empty when there is none.
-  bool bracketed(od::value& value, const JsonShape::Member& m, std::string_view& out) {
+  // The text of an array or object that some field of `m` takes whole; empty when there is none. An object of which others take members
+  // comes too, at its beginning.
+  bool bracketed(od::value& value, const JsonShape::Member& m, std::string_view& out, std::optional<od::object>& seen) {
     if (std::ranges::all_of(m.fields, [&](uint32_t f) { return is_scalar(fields_[f].type); })) return true;
     const auto type = value.type();
     if (type.error()) return true;  // mismatch() says so
@@ -177,7 +180,7 @@ class Decoder final : public JsonDecoder {
     } else if (type.value_unsafe() == od::json_type::object) {
       error = value.get_object().get(object);
       if (!error) error = object.raw_json().get(out);
-      if (!error && !m.children.empty()) error = object.reset().error();
+      if (!error && !m.children.empty()) error = object.reset().error(), seen = object;
     }
     return error == simdjson::SUCCESS || fail(error);
   }
