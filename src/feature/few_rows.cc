@@ -45,24 +45,35 @@ void StateImpl::drop_pack(Entity& e) {
   if (!e.has_pack()) return;
   uint8_t* const pack = e.pack;
   e.pack = nullptr, e.tile_class = 0;
-  packs_.release(pack, pack_header(pack).bytes, [&](uint32_t owner) { table_.at(owner).pack = pack; });
+  release_block(pack, pack_header(pack).bytes);
+}
+
+void StateImpl::release_block(uint8_t* block, size_t bytes) {
+  packs_.release(block, bytes, [&](uint32_t owner) { table_.at(owner).pack = block; });
 }
 
 bool StateImpl::append_packed(Entity& e, const uint64_t* row) {
-  alignas(PackHeader) uint8_t before[32];
+  uint8_t before[32];  // as much as the smallest block
   const size_t size = pack_header(e.pack).bytes;
-  std::memcpy(before, e.pack, sizeof before);  // of the smallest block
+  std::memcpy(before, e.pack, sizeof before);
   packed_.clear();
   if (!packer_.append(e.pack, row, packed_)) return false;
   const size_t wanted = size + packed_.size();
-  if (PackPool::same_block(size, wanted) && wanted <= RowPacker::kBytesMost) {
-    std::memcpy(e.pack + size, packed_.data(), packed_.size());
-    pack_header(e.pack).bytes = static_cast<uint16_t>(wanted);
-    return true;
+  if (!PackPool::same_block(size, wanted)) {
+    // Rows that no window reaches go first; now and then tiles may have become smaller.
+    const bool look_at_all = wanted > RowPacker::kBytesMost || !in_reach(pack_header(e.pack).oldest_us()) || PackPool::is_milestone(size);
+    if (look_at_all) {
+      std::memcpy(e.pack, before, sizeof before);
+      return false;
+    }
+    uint8_t* const old = e.pack;
+    e.pack = packs_.allocate(wanted);
+    std::memcpy(e.pack, old, size);
+    release_block(old, size);
   }
-  // It grows: what no window reaches goes first.
-  std::memcpy(e.pack, before, sizeof before);
-  return false;
+  std::memcpy(e.pack + size, packed_.data(), packed_.size());
+  pack_header(e.pack).bytes = static_cast<uint16_t>(wanted);
+  return true;
 }
 
 bool StateImpl::is_smaller_as_tiles(std::span<const uint64_t* const> rows, size_t bytes) const {
@@ -105,7 +116,7 @@ void StateImpl::unpack(Entity& e) {
     const int64_t et = row_time(&words[at]);
     if (in_reach(et)) add_row(layout_, tiles_.words_for(e, et, rules_), &words[at]);
   }
-  packs_.release(pack, pack_header(pack).bytes, [&](uint32_t owner) { table_.at(owner).pack = pack; });
+  release_block(pack, pack_header(pack).bytes);
 }
 
 bool StateImpl::add_packed(Entity& e, const uint64_t* row) {

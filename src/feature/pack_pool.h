@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -21,6 +22,11 @@ class PackPool {
   uint8_t* allocate(size_t bytes);
   // Whether a pack of `to` bytes has room where one of `from` lies.
   static bool same_block(size_t from, size_t to) { return class_of(from) == class_of(to); }
+  // Whether a pack of `bytes` lies in a block of 128, 256 or 512: when it outgrows that, there is reason to look at all its rows.
+  static bool is_milestone(size_t bytes) {
+    const size_t size = kSizes[class_of(bytes)];
+    return size >= 128 && std::has_single_bit(size);
+  }
   // `bytes`: of the pack that lies there. Another pack may move to `block`: moved(its owner).
   template <class Moved>
   void release(uint8_t* block, size_t bytes, Moved&& moved) {

@@ -1,5 +1,6 @@
 #include "feature/row_pack.h"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstring>
@@ -105,6 +106,14 @@ bool RowPacker::follows(const PackHeader& header, const uint64_t* row) const {
   return row_time(row) > header.newest_us || (row_time(row) == header.newest_us && !positions_);
 }
 
+void RowPacker::note(PackHeader& header, const uint64_t* row) {
+  const uint64_t later_us = header.rows == 0 ? 0 : row[0] - static_cast<uint64_t>(header.newest_us);
+  const uint64_t span = header.span_s + (later_us + kMicrosPerSecond - 1) / kMicrosPerSecond;
+  header.span_s = static_cast<uint32_t>(std::min<uint64_t>(span, UINT32_MAX));
+  header.newest_us = row_time(row);
+  ++header.rows;
+}
+
 bool RowPacker::append(uint8_t* pack, const uint64_t* row, std::vector<uint8_t>& out) const {
   PackHeader& header = pack_header(pack);
   if (header.rows >= rows_most_) return false;
@@ -123,16 +132,14 @@ bool RowPacker::append(uint8_t* pack, const uint64_t* row, std::vector<uint8_t>&
     for (size_t i = 0; i < usual_.size(); ++i) put_varint(out, row[3 + i] ^ usual_[i]);
   }
   if (positions_) {
-    auto& last = *reinterpret_cast<uint64_t*>(pack + sizeof header);
-    put_varint(out, is_first ? 0 : zigzag(static_cast<int64_t>(row[1] - last)));
+    put_varint(out, is_first ? 0 : zigzag(static_cast<int64_t>(row[1] - load_le<uint64_t>(pack + sizeof header))));
     put_varint(out, row[2]);
-    last = row[1];
+    store_le(pack + sizeof header, row[1]);
   }
   for (const Value& v : values_) {
     if (RowLayout::bit(row, v.bit)) put_value(v.type, row + v.at, out);
   }
-  header.newest_us = row_time(row);
-  ++header.rows;
+  note(header, row);
   return true;
 }
 

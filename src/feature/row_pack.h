@@ -18,14 +18,18 @@
 
 namespace ms::feature {
 
-struct PackHeader {
+struct [[gnu::packed, gnu::aligned(4)]] PackHeader {
   int64_t newest_us = 0;   // event time of the last row
   uint32_t owner = 0;      // number of the entity
+  uint32_t span_s = 0;     // the first row lies at most so many seconds before the last one; all bits: more
   uint16_t bytes = 0;      // all of the pack
   uint8_t rows = 0;
   uint8_t unit = 0;        // of times: 0 a second, 1 a millisecond, 2 a microsecond
+
+  // No row lies before it.
+  int64_t oldest_us() const { return span_s == UINT32_MAX ? INT64_MIN : saturating_sub(newest_us, span_s * int64_t{1'000'000}); }
 };
-static_assert(sizeof(PackHeader) == 16);
+static_assert(sizeof(PackHeader) == 20);
 
 inline const PackHeader& pack_header(const uint8_t* pack) { return *reinterpret_cast<const PackHeader*>(pack); }
 inline PackHeader& pack_header(uint8_t* pack) { return *reinterpret_cast<PackHeader*>(pack); }
@@ -57,6 +61,7 @@ class RowPacker {
     uint32_t at;
     uint32_t bit;  // of validity
   };
+  static void note(PackHeader& header, const uint64_t* row);
   size_t head_bytes() const { return sizeof(PackHeader) + (positions_ ? sizeof(int64_t) : 0); }
   const uint8_t* read_row(const uint8_t* at, uint64_t unit_us, uint64_t* row) const;
 

@@ -73,6 +73,7 @@ class StateImpl final : public ViewState {
   bool in_reach(int64_t event_time_us) const;
   void set_pack(Entity& e, std::span<const uint8_t> bytes);
   void drop_pack(Entity& e);
+  void release_block(uint8_t* block, size_t bytes);
   // False: the row belongs into a tile (no longer packed, if it was).
   bool add_packed(Entity& e, const uint64_t* row);
   bool append_packed(Entity& e, const uint64_t* row);
