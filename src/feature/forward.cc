@@ -276,6 +276,7 @@ bool Forward::advance(const Entity& e, const TileStore& tiles, int64_t t, int64_
   }
   first_row_ = UINT64_MAX;
   for (size_t w = 0; w < tails_.size(); ++w) {
+    if (t < tails_[w].until) continue;
     const WindowPlan& window = layout_.windows[plan_.windows[w]];
     const int64_t tail = window.tail(t);
     if (is_new) {
@@ -288,6 +289,7 @@ bool Forward::advance(const Entity& e, const TileStore& tiles, int64_t t, int64_
     }
     if (window.is_exact()) first_row_ = std::min(first_row_, tails_[w].first_row);
     tails_[w].time = tail;
+    if (!window.is_exact()) tails_[w].until = window.tail_holds_until(t);
     newest_tail_ = std::max(newest_tail_, tail);
   }
   time_ = t, limit_ = limit;

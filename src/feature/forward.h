@@ -97,6 +97,7 @@ class Forward {
   // Where a window begins.
   struct Tail {
     int64_t time = INT64_MIN;
+    int64_t until = INT64_MIN;  // it does not move before
     int64_t least = INT64_MIN;  // header that a tile inside has at least
     size_t first_tile = 0;      // index of the first one when it was last looked at
     uint64_t first_row = 0;     // exact windows: number of the first raw row inside

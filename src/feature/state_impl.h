@@ -60,7 +60,7 @@ class StateImpl final : public ViewState {
 
  private:
   // Questions with running totals: up to so many rows the totals are made anew from the rows.
-  static constexpr size_t kRowsInsteadOfTotals = 16;
+  static constexpr size_t kRowsInsteadOfTotals = 8;
 
   void pack(const PreparedRows& rows, size_t i, uint64_t* row) const;
   void apply_row(Entity& e, const uint64_t* row);
