@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 namespace ms {
 namespace {
@@ -23,13 +24,23 @@ bool fits_digits(int128 units, int precision) {
 }
 
 std::string decimal_text(int128 units, int scale) {
-  std::string digits;
-  for (uint128 rest = units < 0 ? -static_cast<uint128>(units) : static_cast<uint128>(units); rest != 0; rest /= 10)
-    digits += static_cast<char>('0' + static_cast<int>(rest % 10));
-  while (digits.size() <= static_cast<size_t>(scale)) digits += '0';
-  std::reverse(digits.begin(), digits.end());
-  if (scale > 0) digits.insert(digits.size() - static_cast<size_t>(scale), ".");
-  return units < 0 ? "-" + digits : digits;
+  char text[kDecimalTextMax];
+  return {text, write_decimal(units, scale, text)};
+}
+
+size_t write_decimal(int128 units, int scale, char* to) {
+  auto rest = units < 0 ? -static_cast<uint128>(units) : static_cast<uint128>(units);
+  char digits[kDecimalTextMax];
+  char* const end = digits + sizeof digits;
+  char* at = end;
+  for (int written = 0; rest != 0 || written <= scale; ++written) {
+    if (written == scale && scale != 0) *--at = '.';
+    *--at = static_cast<char>('0' + static_cast<int>(rest % 10));
+    rest /= 10;
+  }
+  if (units < 0) *--at = '-';
+  std::memcpy(to, at, static_cast<size_t>(end - at));
+  return static_cast<size_t>(end - at);
 }
 
 std::optional<int128> decimal_of_text(std::string_view text, int precision, int scale) {

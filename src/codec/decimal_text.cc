@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "codec/json_walk.h"
 
@@ -74,21 +73,6 @@ std::string fault_text(DecimalFault fault, const Type& type) {
       return fmt::format("which has more than {} digits before the point ({})", type.precision - type.scale, type_text(type));
   }
   return {};
-}
-
-size_t write_decimal(int128 units, uint8_t scale, char* to) {
-  auto rest = units < 0 ? -static_cast<uint128>(units) : static_cast<uint128>(units);
-  char digits[kDecimalTextMax];
-  char* const end = digits + sizeof digits;
-  char* at = end;
-  for (size_t written = 0; rest != 0 || written <= scale; ++written) {
-    if (written == scale && scale != 0) *--at = '.';
-    *--at = static_cast<char>('0' + static_cast<int>(rest % 10));
-    rest /= 10;
-  }
-  if (units < 0) *--at = '-';
-  std::memcpy(to, at, static_cast<size_t>(end - at));
-  return static_cast<size_t>(end - at);
 }
 
 }  // namespace ms
