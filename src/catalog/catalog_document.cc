@@ -162,6 +162,7 @@ Json feature_of(const ViewEntry& v, size_t i) {
   if (!f.by.empty()) out["by"] = f.by;
   if (!f.where.empty()) out["where"] = f.where;
   if (!std::holds_alternative<std::monostate>(f.default_value)) out["default"] = scalar_of(f.default_value);
+  if (!f.default_json.empty()) out["default_json"] = f.default_json;
   if (f.ttl_us) out["ttl"] = format_duration(*f.ttl_us);
   write_parameters(out, f);
   out["hash"] = v.feature_hashes[i];
@@ -176,6 +177,7 @@ FeatureDefinition feature_from(const Json& j) {
   if (!known) throw Malformed{fmt::format("aggregate '{}'", aggregate)};
   out.of = j.value("of", ""), out.by = j.value("by", ""), out.where = j.value("where", "");
   if (j.contains("default")) out.default_value = scalar_from(j.at("default"));
+  out.default_json = j.value("default_json", "");
   if (j.contains("ttl")) {
     const auto us = parse_duration(j.at("ttl").get<std::string>());
     if (!us) throw Malformed{us.error().message};

@@ -261,7 +261,7 @@ views:
       m: {variance: {of: y, over: 1h}, stddev: {of: y, over: 1h}, skew: {of: y, over: 1h}, kurtosis: {of: y, over: 1h}}
       p: {covariance: {of: y, by: x, over: 1h}, correlation: {of: y, by: x, over: 1h}, slope: {of: y, by: x, over: 1h}, ratio: {of: y, by: x, over: 1h, where: b}}
       a: {arg_min: {of: s, by: y, over: 1h}, arg_max: {of: s, by: "y * 2", over: 1h}}
-      l: {first_n: {of: s, n: 3, over: 1h}, last_n: {of: s, n: 3, distinct: true, over: 1h}}
+      l: {first_n: {of: s, n: 3, over: 1h, default: [none]}, last_n: {of: s, n: 3, distinct: true, over: 1h}}
       q: {quantile: {of: y, q: 0.5, over: 1h}, histogram: {of: y, bounds: [0, 10.5, 1e3], over: 1h}}
       qs: {quantile: {of: y, q: [0.5, 0.99], error: 0.02, over: 1h}}
       k: {top_k: {of: s, k: 3, cap: 50, over: 1h}, count_by: {of: s, over: 1h, cap: 60}, sum_by: {of: y, by: s, over: 1h}}
@@ -282,6 +282,7 @@ TEST_F(CatalogTest, EverythingSurvivesTheDocument) {
   for (size_t i = 0; i < before->views[0]->definition.features.size(); ++i) {
     const auto &a = before->views[0]->definition.features[i], &b = after->views[0]->definition.features[i];
     EXPECT_TRUE(a.parameters == b.parameters && a.window == b.window && a.of == b.of && a.by == b.by && a.where == b.where && a.ttl_us == b.ttl_us) << a.name;
+    EXPECT_TRUE(a.default_value == b.default_value && a.default_json == b.default_json) << a.name;
     EXPECT_EQ(a.name, b.name);
   }
   EXPECT_EQ(write_document(*after), write_document(*before));
@@ -451,6 +452,8 @@ TEST_F(CatalogTest, MistakesAreRefusedWithTheirPlace) {
       {replaced(f, "avg: {of", "average: {of"), "f.yaml:17:15: feature 'delay' has no 'average'; it takes count"},
       {replaced(f, "default: 0", "default: \"x\""),
        "f.yaml:17:82: view 'airport_arrivals': feature 'delay_avg_3h' is float64, its default is a string"},
+      {replaced(f, "default: 0", "default: [0]"), "f.yaml:17:81: view 'airport_arrivals': feature 'delay_avg_3h' is float64, its default is a list"},
+      {replaced(f, "default: 0", "default: [[0]]"), "f.yaml:17:82: a value inside a default must be a text, not a list"},
       {replaced(f, "unit: ms", "unit: min"), "f.yaml:3:36: there is no time unit 'min'; the units are s, ms, us and rfc3339"},
       {replaced(f, "origin: string", "origin: strin"), "f.yaml:4:22: there is no type 'strin'; did you mean 'string'?"},
       {replaced(f, "origin: string", "origin: list<strin>"),

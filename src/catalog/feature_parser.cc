@@ -7,6 +7,8 @@
 
 #include "catalog/parameters.h"
 #include "catalog/window_text.h"
+#include "codec/json_walk.h"
+#include "feature/expr.h"
 #include "feature/feature_spec.h"
 
 namespace ms::catalog {
@@ -99,7 +101,9 @@ void FeatureParser::entry(Aggregate& a, const std::string& k, const YAML::Node& 
   if (k == "of" && takes_of(base.aggregate)) base.of = yaml_.text(v, "of");
   else if (k == "by" && takes_by(base.aggregate)) base.by = yaml_.text(v, "by");
   else if (k == "where") base.where = yaml_.text(v, "where");
-  else if (k == "default") base.default_value = scalar(v);
+  else if (k == "default" && v.IsSequence()) base.default_json = array(v);
+  else if (k == "default" && v.IsMap()) base.default_json = object(v);
+  else if (k == "default") base.default_value = scalar(v), base.default_json = long_number(base.default_value, v);
   else if (k == "ttl") base.ttl_us = yaml_.duration(v, "ttl");
   else if (k == "over") windows(a, v);
   else parameter(a, k, v, place);
@@ -160,6 +164,34 @@ ScalarValue FeatureParser::scalar(const YAML::Node& node) {
   double f = 0;
   if (const auto [stop, error] = std::from_chars(written.data(), end, f); error == std::errc{} && stop == end) return f;
   return written;
+}
+
+// The digits of a number that a float64 may not hold, for decimals.
+std::string FeatureParser::long_number(const ScalarValue& value, const YAML::Node& node) {
+  const bool is_long = std::holds_alternative<double>(value) && node.Scalar().size() > feature::kDefaultDigitsExact && is_json_number(node.Scalar());
+  return is_long ? node.Scalar() : "";
+}
+
+// An element of a default that is a list or a map, as JSON: numbers keep their digits.
+std::string FeatureParser::element(const YAML::Node& node) {
+  if (node.IsNull()) return "null";
+  const std::string written = yaml_.text(node, "a value inside a default");
+  const bool plain = node.Tag() != "!" && (written == "true" || written == "false" || is_json_number(written));
+  return plain ? written : feature::canonical_string(written);
+}
+
+std::string FeatureParser::array(const YAML::Node& node) {
+  std::string out;
+  for (const YAML::Node& item : yaml_.items(node)) out += (out.empty() ? "[" : ",") + element(item);
+  return out.empty() ? "[]" : out + "]";
+}
+
+std::string FeatureParser::object(const YAML::Node& node) {
+  std::string out;
+  yaml_.entries(node, "a default", [&](const std::string& name, const YAML::Node& value, const Place&) {
+    out += (out.empty() ? "{" : ",") + feature::canonical_string(name) + ":" + element(value);
+  });
+  return out.empty() ? "{}" : out + "}";
 }
 
 }  // namespace ms::catalog

@@ -21,6 +21,10 @@ class FeatureParser {
   void parameter(Aggregate& a, const std::string& key, const YAML::Node& value, const Place& place);
   void windows(Aggregate& a, const YAML::Node& node);
   feature::ScalarValue scalar(const YAML::Node& node);
+  static std::string long_number(const feature::ScalarValue& value, const YAML::Node& node);
+  std::string element(const YAML::Node& node);
+  std::string array(const YAML::Node& node);
+  std::string object(const YAML::Node& node);
 
   YamlReader& yaml_;
   Parsed<feature::ViewDefinition>& out_;

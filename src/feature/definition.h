@@ -93,6 +93,8 @@ struct AggregateParameters {
   bool operator==(const AggregateParameters&) const = default;
 };
 
+inline constexpr size_t kDefaultDigitsExact = 15;  // a decimal number of so many digits comes back from a float64 as it was written
+
 struct FeatureDefinition {
   std::string name;                  // <feature>_<aggregate>_<window>, or <feature>_<window> for count; stable
   AggregateKind aggregate = AggregateKind::kCount;
@@ -101,6 +103,7 @@ struct FeatureDefinition {
   std::string where;                 // further filter of this feature alone; empty: none
   Window window;
   ScalarValue default_value;         // shown instead of null in an EMPTY_WINDOW or NULL answer; monostate: none
+  std::string default_json;          // what default_value cannot hold of it: an array, an object, or more digits than kDefaultDigitsExact
   std::optional<int64_t> ttl_us;     // EXPIRED when t - event_time > ttl
   AggregateParameters parameters;
 };

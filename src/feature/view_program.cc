@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/nearest.h"
+#include "feature/default_value.h"
 #include "feature/expr_eval.h"
 
 namespace ms::feature {
@@ -14,12 +15,9 @@ namespace {
 
 constexpr uint32_t kNone = UINT32_MAX;
 
-std::string canonical_scalar(const ScalarValue& v) {
-  if (const auto* b = std::get_if<bool>(&v)) return *b ? "true" : "false";
-  if (const auto* i = std::get_if<int64_t>(&v)) return fmt::format("\"{}\"", *i);
-  if (const auto* d = std::get_if<double>(&v)) return "\"" + number_text(*d) + "\"";
-  if (const auto* s = std::get_if<std::string>(&v)) return canonical_string(*s);
-  return "null";
+// A series has a default for each of its windows.
+Type default_type(const FeatureSpec& spec) {
+  return spec.window.kind == WindowKind::kSeries ? spec.result_type.element_type() : spec.result_type;
 }
 
 std::string canonical_window(const Window& w) {
@@ -95,7 +93,7 @@ class Program final : public ViewProgram {
     const bool distinct = s.aggregate == AggregateKind::kCountDistinct;
     return fmt::format(
         R"({{"aggregate":"{}","boundary":"strict",{}"cap":{},"default":{},"event_time":{{"field":{},"unit":"{}"}},"filter":{},"format":"json","key":[{}],"language":{},"max_ahead_us":"{}","of":{},{}"ttl_us":{},"where":{},"window":{}}})",
-        to_string(s.aggregate), s.by < 0 ? "" : fmt::format(R"("by":{},)", expression(arguments_[static_cast<size_t>(s.by)])), distinct ? fmt::format("\"{}\"", s.parameters.cap) : "null", canonical_scalar(s.default_value),
+        to_string(s.aggregate), s.by < 0 ? "" : fmt::format(R"("by":{},)", expression(arguments_[static_cast<size_t>(s.by)])), distinct ? fmt::format("\"{}\"", s.parameters.cap) : "null", canonical_default(default_type(s), s.default_value),
         canonical_string(source_.time_field), unit_name(source_.time_unit), expression(s.filter < 0 ? kNone : filters_[static_cast<size_t>(s.filter)]), key,
         kLanguageVersion, source_.max_ahead_us, expression(s.argument < 0 ? kNone : arguments_[static_cast<size_t>(s.argument)]), canonical_parameters(s),
         s.ttl_us ? fmt::format("\"{}\"", *s.ttl_us) : "null", expression(where_), canonical_window(s.window));
@@ -241,24 +239,10 @@ class Compiler {
   }
 
   Result<> default_value(const FeatureDefinition& f, const std::string& part, FeatureSpec& spec) {
-    // a series has a default for each of its windows
-    const Type wanted = f.window.kind == WindowKind::kSeries ? spec.result_type.element_type() : spec.result_type;
-    const auto bad = [&](std::string_view is) {
-      return fail(part + ".default", 0, fmt::format("feature '{}' is {}, its default is {}", f.name, type_text(wanted), is));
-    };
-    spec.default_value = f.default_value;
-    if (std::holds_alternative<std::monostate>(f.default_value)) return {};
-    if (std::holds_alternative<bool>(f.default_value) && wanted != TypeKind::kBool) return bad("bool");
-    if (std::holds_alternative<double>(f.default_value) && wanted != TypeKind::kFloat64) return bad("float64");
-    if (const auto* text = std::get_if<std::string>(&f.default_value); text && wanted != TypeKind::kString) {
-      const auto us = parse_time(*text);
-      if (wanted != TypeKind::kTimestamp || !us) return bad("a string");
-      spec.default_value = *us;
-    }
-    if (const auto* i = std::get_if<int64_t>(&f.default_value)) {
-      if (wanted == TypeKind::kFloat64) spec.default_value = static_cast<double>(*i);
-      else if (wanted != TypeKind::kInt64) return bad("int64");
-    }
+    const Type wanted = default_type(spec);
+    auto value = default_of(wanted, f.default_value, f.default_json);
+    if (!value) return fail(part + ".default", 0, fmt::format("feature '{}' is {}, its default is {}", f.name, type_text(wanted), value.error().message));
+    spec.default_value = std::move(*value);
     return {};
   }
 

@@ -20,6 +20,20 @@ class Dead(Exception):
     """A record that no row comes from; how its reason begins."""
 
 
+class Written(float):
+    """A number with a point as it is written: what a decimal makes of it."""
+
+
+class Loader(yaml.SafeLoader):
+    def written(self, node):
+        out = Written(self.construct_yaml_float(node))
+        out.text = node.value
+        return out
+
+
+Loader.add_constructor("tag:yaml.org,2002:float", Loader.written)
+
+
 class Row(dict):
     """Fields and derived fields by name, the event time under None. A derived field that failed fails where it is asked for."""
 
@@ -46,7 +60,7 @@ class Feature:
 
 class Definitions:
     def __init__(self, text):
-        parsed = yaml.safe_load(text)
+        parsed = yaml.load(text, Loader)
         (self.source,), (self.view,) = parsed["sources"].values(), parsed["views"].values()
         self.types = dict(self.source["fields"])
         self.key = parsed["entities"][self.view["entity"]]["key"]
@@ -84,8 +98,7 @@ class Definitions:
                     window, ending = window_of(over)
                     out = Feature(f"{name}_{aggregate}_{ending}", aggregate, of, by, where, (of_type, by_type), window, d.get("default"), ttl, d)
                     out.type = aggregates.result_type(out, of_type, by_type)
-                    if isinstance(out.default, int) and out.type == "float64":
-                        out.default = float(out.default)
+                    out.default = default_of(out.default, element(out.type) if window.kind == "series" else out.type)
                     yield out
 
     def longest_tail(self, t):
@@ -152,6 +165,17 @@ def typed(value, t):
     return float(value) if t == "float64" else value
 
 
+def default_of(value, t):
+    """A default of YAML as an answer of that type."""
+    if isinstance(value, list):
+        return [default_of(v, element(t)) for v in value]
+    if isinstance(value, dict):
+        return {name: default_of(v, element(t)) for name, v in value.items()}
+    if is_decimal(t) and value is not None:
+        return as_decimal(getattr(value, "text", str(value)), t)
+    return float(value) if t == "float64" and value is not None else value
+
+
 def as_decimal(value, t):
     precision, scale = digits_and_scale(t)
     if isinstance(value, str) and not re.fullmatch(r"-?\d+(\.\d+)?", value):
@@ -188,4 +212,5 @@ def answer(feature, rows, t, after):
 
 
 def series(feature, rows, t):
-    return [aggregates.value(feature, feature.types, [row for row in rows if tail <= row[None] < head], t) for tail, head in feature.window.parts(t)]
+    values = (aggregates.value(feature, feature.types, [row for row in rows if tail <= row[None] < head], t) for tail, head in feature.window.parts(t))
+    return [feature.default if value is None else value for value in values]
