@@ -351,6 +351,20 @@ def test_train(server, tmp_path):
     assert not (tmp_path / "no.parquet").exists()
 
 
+def test_train_with_little_memory_spills_and_says_so(server, tmp_path):
+    spine, events = tmp_path / "spine.csv", [(f"user {i % 50}", i / 7, 1767225600000 + i * 1000) for i in range(1000)]
+    payments.produce(server, events)
+    spine.write_text("user,event_time\n" + "".join(f"user {i},2026-01-01T00:30:00Z\n" for i in range(50)))
+    made, tables = [], []
+    for memory in ("1", "1GiB"):
+        out = tmp_path / f"out-{memory}.parquet"
+        made.append(json.loads(server.cli("train", "risk", "--spine", spine, "--out", out, "--memory", memory, "--json").stdout))
+        tables.append(pq.read_table(out))
+    assert made[0]["spilled_bytes"] > 0 and made[1]["spilled_bytes"] == 0
+    assert tables[0].equals(tables[1]) and tables[0]["payments_count_1h"].to_pylist() == [20] * 50
+    assert sorted(path.name for path in tmp_path.iterdir() if "parquet" in path.name and "manifest" not in path.name) == ["out-1.parquet", "out-1GiB.parquet"]
+
+
 def test_a_spine_that_is_wrong_is_refused_with_its_row(server, tmp_path):
     def refused(spine, *options):
         done = server.cli("train", "risk", "--spine", spine, "--out", tmp_path / "out" / "set.parquet", *options, status=2)
