@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 import harness
+import spending
 
 sys.path.insert(0, str(harness.ROOT / "tests" / "support"))
 
@@ -25,31 +26,6 @@ NAMES = [f"{a}_{w}" for w in WINDOWS for a in AGGREGATES]
 ROOM_MS = 60 * 86_400_000  # tails lie up to 31 days before the first event
 CODEC = "snappy"
 ROW_GROUP = 1_000_000
-
-DEFINITIONS = """
-sources:
-  payments:
-    topic: payments
-    format: json
-    time: {field: ts, unit: us}
-    fields: {user: int64, amount: int64}
-    owner: bench
-entities:
-  user: {key: [user]}
-views:
-  spending:
-    entity: user
-    from: payments
-    features:
-      payments: {count: {over: WINDOWS}}
-      amount:
-        sum: {of: amount, over: WINDOWS}
-        avg: {of: amount, over: WINDOWS}
-        stddev: {of: amount, over: WINDOWS}
-    owner: bench
-services:
-  spending: {features: [spending.*]}
-"""
 
 
 def make(events, questions):
@@ -108,9 +84,9 @@ def ours(directory, form, payments, labels, out):
     """Our command. Defines the service against a server that is gone before anything is measured; train works on the directory alone."""
     from millstream import Server
 
-    windows = ", ".join(WINDOWS if form == "default" else (f'"sliding({w}, exact)"' for w in WINDOWS))
+    windows = WINDOWS if form == "default" else [f'"sliding({w}, exact)"' for w in WINDOWS]
     definitions = directory / f"{form}.yaml"
-    definitions.write_text(DEFINITIONS.replace("WINDOWS", f"[{windows}]"))
+    definitions.write_text(spending.definitions(["sum", "avg", "stddev"], windows, unit="us"))
     with Server(directory / form) as server:
         server.cli("topic", "create", "payments", "--partitions", "1")
         server.cli("apply", "--yes", definitions)

@@ -10,6 +10,7 @@ import time
 
 import harness
 import servers
+import spending
 
 ENTITIES, QUICK_ENTITIES = 1_000_000, 50_000
 EVENTS_PER_ENTITY = 3
@@ -20,30 +21,7 @@ CAUGHT_UP_SECONDS = 300
 # All events lie in the half hour before the run and no window is shorter than 2 h, so the values stand still during the run.
 SPAN_MS = 30 * 60 * 1000
 
-DEFINITIONS = """
-sources:
-  payments:
-    topic: payments
-    format: json
-    time: {field: ts, unit: ms}
-    fields: {user: int64, amount: int64}
-    owner: bench
-entities:
-  user: {key: [user]}
-views:
-  spending:
-    entity: user
-    from: payments
-    features:
-      payments: {count: {over: [2h, 6h, 24h, 7d, 30d]}}
-      amount:
-        sum: {of: amount, over: [2h, 6h, 24h, 7d, 30d]}
-        min: {of: amount, over: [2h, 6h, 24h, 7d, 30d]}
-        max: {of: amount, over: [2h, 6h, 24h, 7d, 30d]}
-    owner: bench
-services:
-  spending: {features: [spending.*]}
-"""
+DEFINITIONS = spending.definitions(["sum", "min", "max"], ["2h", "6h", "24h", "7d", "30d"])
 
 
 def load(server, directory, entities):

@@ -14,6 +14,7 @@ import time
 
 import harness
 import servers
+import spending
 
 RATES = (10_000, 200_000)
 SECONDS, QUICK_SECONDS = 30, 8
@@ -24,30 +25,7 @@ PROBES_MIN = 100
 ASK_MAX_SECONDS = 30
 PAUSE_MAX_S = 0.01  # between probes, at random, so that they do not fall in step with the load
 
-DEFINITIONS = """
-sources:
-  payments:
-    topic: payments
-    format: json
-    time: {field: ts, unit: ms}
-    fields: {user: int64, amount: int64}
-    owner: bench
-entities:
-  user: {key: [user]}
-views:
-  spending:
-    entity: user
-    from: payments
-    features:
-      payments: {count: {over: [7d, 30d, 1h, 6h, 24h]}}
-      amount:
-        sum: {of: amount, over: [1h, 6h, 24h, 7d, 30d]}
-        min: {of: amount, over: [1h, 6h, 24h, 7d, 30d]}
-        max: {of: amount, over: [1h, 6h, 24h, 7d, 30d]}
-    owner: bench
-services:
-  spending: {features: [spending.*]}
-"""
+DEFINITIONS = spending.definitions(["sum", "min", "max"], ["1h", "6h", "24h", "7d", "30d"], counted=["7d", "30d", "1h", "6h", "24h"])
 
 
 class Probe:
