@@ -43,8 +43,9 @@ Result<std::map<std::string, std::string>> event_files(const Json& body) {
 }  // namespace
 
 Result<history::TrainRequest> training_request(const Json& body, std::string& service) {
-  TRY(only_members(body, {"service", "spine", "out", "manifest", "mode", "time_column", "after_event", "pin_manifest", "event_files",
-                          "statuses", "event_times", "compression", "threads", "memory_bytes"}));
+  TRY(only_members(
+      body, {"service", "spine", "out", "manifest", "mode", "time_column", "after_event", "exclude_self", "self_source", "self_partition",
+             "self_offset", "pin_manifest", "event_files", "statuses", "event_times", "compression", "threads", "memory_bytes"}));
   history::TrainRequest request;
   TRY_ASSIGN(service, string_member(body, "service"));
   if (service.empty()) return invalid("a training set needs a \"service\"");
@@ -57,6 +58,10 @@ Result<history::TrainRequest> training_request(const Json& body, std::string& se
   TRY_ASSIGN(request.mode, parse_mode(mode));
   TRY_ASSIGN(request.time_column, string_member(body, "time_column"));
   TRY_ASSIGN(request.after_event, bool_member(body, "after_event", false));
+  TRY_ASSIGN(request.exclude_self, bool_member(body, "exclude_self", false));
+  TRY_ASSIGN(request.self_source, string_member(body, "self_source"));
+  TRY_ASSIGN(request.self_partition, string_member(body, "self_partition"));
+  TRY_ASSIGN(request.self_offset, string_member(body, "self_offset"));
   TRY_ASSIGN(request.statuses, bool_member(body, "statuses", false));
   TRY_ASSIGN(request.event_times, bool_member(body, "event_times", false));
   TRY_ASSIGN(request.compression, string_member(body, "compression", "snappy"));

@@ -39,6 +39,7 @@ void StateImpl::add_decaying(const WindowStep& step, const Question& q, uint64_t
   size_t row = q.rows.first_loose(tail);
   const auto pending_before = [&](int64_t limit) {
     for (; row < q.rows.size && q.rows.time(row) < limit; ++row) {
+      if (q.rows.row(row) == q.at.without) continue;
       enter(q.rows.time(row));
       add_row(layout_, part.words(), q.rows.row(row));
     }
@@ -50,7 +51,7 @@ void StateImpl::add_decaying(const WindowStep& step, const Question& q, uint64_t
     enter(at);
     merge_words(layout_, part.words(), tiles_.tile(q.entity, i) + 1, 0, 1, window_bit(step.window));
   }
-  pending_before(window.head(q.t, q.after_event));
+  pending_before(window.head(q.t, q.at.after_event));
   flush();
 }
 

@@ -18,9 +18,26 @@ void StateImpl::finalize_window(size_t window, const uint64_t* words, int64_t t,
 
 void StateImpl::evaluate(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) const {
   out.reset(layout_.features.size());
-  if (const Entity* e = table_.find(table_hash, key)) return evaluate_entity(*e, t.us, after_event, out);
+  if (const Entity* e = table_.find(table_hash, key)) return evaluate_entity(*e, rows_of(*e), t.us, after_event, out);
   static const Entity kNone{};
   answer_windows(kNone, {}, t.us, after_event, kAllWindows, out);
+}
+
+bool StateImpl::evaluate_without(std::string_view key, uint64_t table_hash, Instant t, RowPosition self, FeatureRow& out) const {
+  const Entity* e = table_.find(table_hash, key);
+  const EntityRows rows = e == nullptr ? EntityRows{} : rows_of(*e);
+  const uint64_t* row = nullptr;
+  for (size_t i = rows.first_loose(t.us); i < rows.size && rows.time(i) == t.us; ++i) {
+    const uint64_t* at = rows.row(i);
+    if (static_cast<int64_t>(at[1]) == self.offset && static_cast<int64_t>(at[2]) == self.partition) row = at;
+  }
+  if (row == nullptr) {
+    evaluate(key, table_hash, t, true, out);
+    return false;
+  }
+  out.reset(layout_.features.size());
+  evaluate_entity(*e, rows, t.us, AtInstant(row), out);
+  return true;
 }
 
 std::span<StateImpl::End> StateImpl::nested_ends(int64_t t, uint64_t wanted, std::span<End> ends) const {
@@ -38,7 +55,7 @@ std::span<StateImpl::End> StateImpl::nested_ends(int64_t t, uint64_t wanted, std
 }
 
 template <class Visit>
-void StateImpl::each_nested(const Entity& e, const EntityRows& rows, int64_t t, bool after_event, uint64_t wanted, Visit&& visit) const {
+void StateImpl::each_nested(const Entity& e, const EntityRows& rows, int64_t t, AtInstant at, uint64_t wanted, Visit&& visit) const {
   std::array<End, 64> small;
   std::vector<End> large;
   std::span<End> room(small);
@@ -50,14 +67,16 @@ void StateImpl::each_nested(const Entity& e, const EntityRows& rows, int64_t t, 
   Totals totals(layout_, totals_room);
   size_t tile = e.tile_count;  // tiles from here on are in the totals
   size_t row = rows.size;
-  while (row > rows.folded && (rows.time(row - 1) > t || (!after_event && rows.time(row - 1) == t))) --row;
+  while (row > rows.folded && (rows.time(row - 1) > t || (!at.after_event && rows.time(row - 1) == t))) --row;
   for (const End& end : ends) {
     size_t first = tile;
     const int64_t least = TileHeader::least_from(layout_, end.tail);
     while (first > 0 && tiles_.header(e, first - 1) >= least) --first;
     if (first < tile) merge_words(layout_, totals.words(), tiles_.tile(e, first) + 1, tiles_.stride(), tile - first, end.needed);
     tile = first;
-    for (; row > rows.folded && rows.time(row - 1) >= end.tail; --row) add_row(layout_, totals.words(), rows.row(row - 1));
+    for (; row > rows.folded && rows.time(row - 1) >= end.tail; --row) {
+      if (rows.row(row - 1) != at.without) add_row(layout_, totals.words(), rows.row(row - 1));
+    }
     const bool cut = tile > 0 && layout_.windows[end.window].is_exact() && rows.size > 0;
     const int64_t tile_end = cut ? TileHeader::end(layout_, tiles_.header(e, tile - 1), rules_.horizon) : INT64_MIN;
     if (!cut || tile_end <= end.tail) {
@@ -72,16 +91,15 @@ void StateImpl::each_nested(const Entity& e, const EntityRows& rows, int64_t t, 
   }
 }
 
-void StateImpl::evaluate_entity(const Entity& e, int64_t t, bool after_event, FeatureRow& out) const {
-  const EntityRows rows = rows_of(e);
-  out.found = found(e, rows, t, after_event);
-  answer_windows(e, rows, t, after_event, kAllWindows, out);
+void StateImpl::evaluate_entity(const Entity& e, const EntityRows& rows, int64_t t, AtInstant at, FeatureRow& out) const {
+  out.found = found(e, rows, t, at);
+  answer_windows(e, rows, t, at, kAllWindows, out);
 }
 
-void StateImpl::answer_windows(const Entity& e, const EntityRows& rows, int64_t t, bool after_event, uint64_t wanted, FeatureRow& out) const {
+void StateImpl::answer_windows(const Entity& e, const EntityRows& rows, int64_t t, AtInstant at, uint64_t wanted, FeatureRow& out) const {
   const auto place_of = [&](size_t i) { return AnswerCell(out.values[i]); };
-  const Question question{e, rows, t, after_event, out.arena};
-  each_nested(e, rows, t, after_event, wanted, [&](size_t window, const uint64_t* words) {
+  const Question question{e, rows, t, at, out.arena};
+  each_nested(e, rows, t, at, wanted, [&](size_t window, const uint64_t* words) {
     if (step_of_window_[window].empty()) return finalize_window(window, words, t, out);
     for (const size_t step : step_of_window_[window]) answer_step(step, words, question, place_of);
   });
@@ -100,7 +118,7 @@ void StateImpl::answer_windows(const Entity& e, const EntityRows& rows, int64_t 
   }
 }
 
-bool StateImpl::found(const Entity& e, const EntityRows& rows, int64_t t, bool after_event) const {
+bool StateImpl::found(const Entity& e, const EntityRows& rows, int64_t t, AtInstant at) const {
   const int64_t tail = layout_.longest_tail(t);
   if (e.tile_count > 0) {
     const int64_t newest = tiles_.header(e, e.tile_count - 1);
@@ -108,8 +126,9 @@ bool StateImpl::found(const Entity& e, const EntityRows& rows, int64_t t, bool a
     // only an exact window cuts a tile
     if (TileHeader::end(layout_, newest, tail) > tail && rows.lower_bound(tail) < rows.folded) return true;
   }
-  const size_t first = rows.first_loose(tail);
-  return first < rows.size && (rows.time(first) < t || (after_event && rows.time(first) == t));
+  size_t first = rows.first_loose(tail);
+  if (first < rows.size && rows.row(first) == at.without) ++first;
+  return first < rows.size && (rows.time(first) < t || (at.after_event && rows.time(first) == t));
 }
 
 void StateImpl::add_range(const Entity& e, const EntityRows& rows, int64_t tail, int64_t head, uint64_t windows, uint64_t* words) const {

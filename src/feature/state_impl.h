@@ -32,6 +32,14 @@ struct ForwardBatch {
   size_t first = 0, count = 0;  // place of the first question
 };
 
+// Which rows count at t itself: none, all of them (after_event), or all but one pending row.
+struct AtInstant {
+  AtInstant(bool all) : after_event(all) {}  // NOLINT(google-explicit-constructor): most questions say just that
+  explicit AtInstant(const uint64_t* but) : after_event(true), without(but) {}
+  bool after_event;
+  const uint64_t* without = nullptr;
+};
+
 class StateImpl final : public ViewState {
  public:
   StateImpl(std::vector<FeatureSpec> specs, std::shared_ptr<const ViewProgram> program);
@@ -47,6 +55,7 @@ class StateImpl final : public ViewState {
   size_t resident_bytes() const override;
   // evaluate.cc
   void evaluate(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) const override;
+  bool evaluate_without(std::string_view key, uint64_t table_hash, Instant t, RowPosition self, FeatureRow& out) const override;
   void evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, const AnswerColumns& out, size_t at) override;
   void finish_forward(const AnswerColumns& out) override;
   void evaluate_forward(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) override;
@@ -99,7 +108,7 @@ class StateImpl final : public ViewState {
   // The totals of every window of `e` into question `i` of the batch.
   void fill_batch(const Entity& e, const EntityRows& rows, const Forward& forward, int64_t t, size_t i);
   void drop(Entity& e);
-  void evaluate_entity(const Entity& e, int64_t t, bool after_event, FeatureRow& out) const;
+  void evaluate_entity(const Entity& e, const EntityRows& rows, int64_t t, AtInstant at, FeatureRow& out) const;
   // Windows that end at t are answered from the newest tile on, each with what the shorter ones had.
   struct End {
     int64_t tail;
@@ -110,7 +119,7 @@ class StateImpl final : public ViewState {
   std::span<End> nested_ends(int64_t t, uint64_t wanted, std::span<End> ends) const;
   // visit(window, words) for every nested window of `wanted` (window_bit): the slots that it needs are its totals.
   template <class Visit>
-  void each_nested(const Entity& e, const EntityRows& rows, int64_t t, bool after_event, uint64_t wanted, Visit&& visit) const;
+  void each_nested(const Entity& e, const EntityRows& rows, int64_t t, AtInstant at, uint64_t wanted, Visit&& visit) const;
   // Adds the rows in [tail, head), both multiples of the tiles there; `words` are initialised and empty.
   void add_range(const Entity& e, const EntityRows& rows, int64_t tail, int64_t head, uint64_t windows, uint64_t* words) const;
   void add_closed(const Entity& e, const EntityRows& rows, size_t window, int64_t t, uint64_t* words) const;
@@ -120,7 +129,7 @@ class StateImpl final : public ViewState {
     const Entity& entity;
     const EntityRows& rows;
     int64_t t;
-    bool after_event;
+    AtInstant at;
     StringArena& arena;
   };
   template <class PlaceOf>
@@ -132,12 +141,12 @@ class StateImpl final : public ViewState {
   template <class PlaceOf>
   void answer_series(size_t w, const Question& q, const PlaceOf& place_of) const;
   void add_decaying(const WindowStep& step, const Question& q, uint64_t* words) const;
-  void answer_windows(const Entity& e, const EntityRows& rows, int64_t t, bool after_event, uint64_t wanted, FeatureRow& out) const;
+  void answer_windows(const Entity& e, const EntityRows& rows, int64_t t, AtInstant at, uint64_t wanted, FeatureRow& out) const;
   void answer_others(const Entity& e, const EntityRows& rows, int64_t t, bool after_event, const AnswerColumns& out, size_t at) const;
   void finalize_window(size_t window, const uint64_t* words, int64_t t, FeatureRow& out) const;
   WindowReads window_reads(const Entity& e, const EntityRows& rows, int64_t tail, int64_t head) const;
   int64_t newest_event_time(const Entity& e, int64_t now) const;
-  bool found(const Entity& e, const EntityRows& rows, int64_t t, bool after_event) const;
+  bool found(const Entity& e, const EntityRows& rows, int64_t t, AtInstant at) const;
   void export_entity(const Entity& e, const TileRules& rules, ByteWriter& out) const;
   void save_entity(const Entity& e, ByteWriter& out) const;
   Result<> load_entity(ByteReader& in);

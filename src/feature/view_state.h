@@ -16,6 +16,12 @@
 
 namespace ms::feature {
 
+// Where a row stands in its source.
+struct RowPosition {
+  int32_t partition = 0;
+  int64_t offset = 0;
+};
+
 // One writer; const methods may run on many threads between writes (the shard's lock sees to that).
 class ViewState {
  public:
@@ -31,6 +37,10 @@ class ViewState {
 
   // The answers for `key` at `t` (t >= every `now` applied). after_event: rows with et = t count too, where head(t) = t.
   virtual void evaluate(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) const = 0;
+
+  // For training (exclude_self): as evaluate() with after_event, but without the row of `key` at `self` with et = t, which is pending: no
+  // `now` applied is above t. False: the state has no such row, and nothing is left out.
+  virtual bool evaluate_without(std::string_view key, uint64_t table_hash, Instant t, RowPosition self, FeatureRow& out) const = 0;
 
   // The same bits as evaluate(), for callers that own the state alone and ask each key with non-decreasing t (training
   // sets, replay): keeps running totals per window, so that a question costs O(features), not O(tiles). The answer lies in

@@ -27,6 +27,7 @@ struct Answers::Group {
   uint8_t* found = nullptr;
   StringArena arena;
   uint64_t gaps = 0, events = 0;
+  std::vector<uint32_t> unmet;
 
   // What the arrays of one group take from the common memory.
   static size_t bytes(size_t rows, const DeriveRequest& request) {
@@ -253,6 +254,7 @@ struct Derivation::Lane {
   std::vector<int64_t> times_us;
   std::vector<uint32_t> keys;   // into questions_.keys
   std::vector<uint32_t> order;  // slots by time; empty: as they are
+  std::vector<uint32_t> numbers;  // of the questions; only for those with own rows
   std::unique_ptr<GroupState> state;
   std::unique_ptr<GroupEvents> events;
   std::unique_ptr<TimeFeed> times;  // as_known
@@ -327,11 +329,13 @@ bool Derivation::in_time_order() const {
 
 void Derivation::gather_questions(uint32_t g, size_t chunk_end) {
   Lane& lane = *lanes_[g];
-  lane.times_us.clear(), lane.keys.clear(), lane.order.clear();
+  lane.times_us.clear(), lane.keys.clear(), lane.order.clear(), lane.numbers.clear();
   for (size_t c = answered_; c < chunk_end; ++c) {
     const int64_t* times = questions_.times_us + c * kChunkRows;
     const uint32_t* keys = questions_.key_of.data() + c * kChunkRows;
     for (const uint32_t row : answers_.chunks_[c].group(g)) lane.times_us.push_back(times[row]), lane.keys.push_back(keys[row]);
+    if (request_.own == nullptr) continue;
+    for (const uint32_t row : answers_.chunks_[c].group(g)) lane.numbers.push_back(static_cast<uint32_t>(c * kChunkRows + row));
   }
   if (std::ranges::is_sorted(lane.times_us)) return;
   lane.order.resize(lane.times_us.size());
@@ -370,6 +374,15 @@ Result<> Derivation::answer(uint32_t g, size_t chunk_end) {
   return {};
 }
 
+void Derivation::answer_without(Lane& lane, size_t slot, Answers::Group& out, const feature::AnswerColumns& columns) const {
+  const uint32_t number = lane.numbers[slot];
+  const QuestionKey& key = questions_.keys[lane.keys[slot]];
+  FeatureRow row;
+  if (!lane.state->state().evaluate_without(key.bytes, key.table_hash, Instant{lane.times_us[slot]}, (*request_.own)[number], row))
+    out.unmet.push_back(number);
+  feature::put(row, columns, slot);
+}
+
 Result<> Derivation::answer_as_known(Lane& lane, Answers::Group& out) {
   if (!lane.times) lane.times = std::make_unique<TimeFeed>(*lane.events);
   const feature::AnswerColumns columns = out.columns(request_);
@@ -378,6 +391,11 @@ Result<> Derivation::answer_as_known(Lane& lane, Answers::Group& out) {
     const size_t slot = lane.slot(i);
     const Instant t{lane.times_us[slot]};
     lane.times->advance(*lane.state, t.us + (request_.after_event ? 1 : 0), t);
+    if (request_.own != nullptr) {
+      answer_without(lane, slot, out, columns);
+      TRY(tick(i));
+      continue;
+    }
     const QuestionKey& key = questions_.keys[lane.keys[slot]];
     state.evaluate_forward(key.bytes, key.table_hash, t, request_.after_event, columns, slot);
     TRY(tick(i));
@@ -402,6 +420,11 @@ Result<> Derivation::answer_as_served(uint32_t g, Lane& lane, Answers::Group& ou
     }
     if (!lane.cuts->reaches(*cut)) lane.state->reset(), lane.cuts->reset();
     lane.cuts->advance(*lane.state, *cut, t);
+    if (request_.own != nullptr) {
+      answer_without(lane, slot, out, columns);
+      TRY(tick(i));
+      continue;
+    }
     const QuestionKey& key = questions_.keys[lane.keys[slot]];
     lane.state->state().evaluate(key.bytes, key.table_hash, t, request_.after_event, row);
     feature::put(row, columns, slot);
@@ -482,6 +505,12 @@ uint64_t Answers::gaps() const {
   uint64_t n = 0;
   for (const auto& group : groups_) n += group->gaps;
   return n;
+}
+
+std::vector<uint32_t> Answers::unmet() const {
+  std::vector<uint32_t> out;
+  for (const auto& group : groups_) out.insert(out.end(), group->unmet.begin(), group->unmet.end());
+  return out;
 }
 
 uint64_t Answers::events() const {

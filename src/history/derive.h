@@ -14,6 +14,7 @@
 #include "engine/timeline.h"
 #include "feature/value.h"
 #include "feature/view_program.h"
+#include "feature/view_state.h"
 #include "history/events.h"
 #include "history/partition.h"
 
@@ -52,6 +53,7 @@ class Answers {
   void found(size_t chunk, uint8_t* found) const;
   uint64_t gaps() const;  // questions with a kGap
   uint64_t events() const;  // rows applied
+  std::vector<uint32_t> unmet() const;  // numbers of questions whose own row (DeriveRequest::own) the state did not hold
 
  private:
   friend class Derivation;
@@ -67,6 +69,8 @@ struct DeriveRequest {
   std::shared_ptr<const feature::ViewProgram> program;
   std::vector<uint32_t> features;  // which of the view's features, in the order wanted
   bool after_event = false;
+  // exclude_self: by question, the row that does not count; others with et = t do. Null: none.
+  const std::vector<feature::RowPosition>* own = nullptr;
   bool event_times = false;
   LostEvents lost;  // of the events: answers that may need one are marked, not guessed
   // Set for as_served; null: as_known, every event given counts.
@@ -98,6 +102,7 @@ class Derivation {
   bool in_time_order() const;
   void gather_questions(uint32_t g, size_t chunk_end);
   Result<> answer(uint32_t g, size_t chunk_end);
+  void answer_without(Lane& lane, size_t slot, Answers::Group& out, const feature::AnswerColumns& columns) const;
   Result<> answer_as_known(Lane& lane, Answers::Group& out);
   Result<> answer_as_served(uint32_t g, Lane& lane, Answers::Group& out);
   void mark_lost(const Lane& lane, Answers::Group& out) const;

@@ -75,7 +75,9 @@ std::string to_json(const Manifest& manifest, const TrainService& service, const
       {"service_version", service.version},
       {"language_version", feature::kLanguageVersion},
       {"mode", to_string(request.mode)},
-      {"boundary", request.after_event ? "after_event" : "strict"},
+      {"boundary", request.exclude_self  ? "exclude_self"
+                   : request.after_event ? "after_event"
+                                         : "strict"},
       {"spine", std::move(spine)},
       {"sources", std::move(sources)},
       {"columns", columns_json(service)},

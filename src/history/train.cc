@@ -11,6 +11,7 @@
 #include "history/derive.h"
 #include "history/events.h"
 #include "history/manifest.h"
+#include "history/own_rows.h"
 #include "history/reporter.h"
 #include "history/spine.h"
 #include "history/table.h"
@@ -84,6 +85,7 @@ class Training {
   Result<TrainReport> run() {
     const int64_t began = inputs_.clock->steady_us();
     TRY(check_request());
+    TRY(choose_self_source());
     const uint64_t memory = request_.memory_bytes != 0 ? request_.memory_bytes : machine_memory_bytes() / 2;
     spill_ = std::make_shared<Spill>(*inputs_.fs, request_.out + ".spill", memory / 2);
     TRY(read_spine());
@@ -122,6 +124,38 @@ class Training {
     return {};
   }
 
+  // Of which source the rows of the spine are.
+  Result<> choose_self_source() {
+    if (!request_.exclude_self) {
+      if (!request_.self_source.empty() || !request_.self_partition.empty() || !request_.self_offset.empty())
+        return invalid("a self source, partition or offset column says which event is the row's own; it needs exclude_self");
+      return {};
+    }
+    std::set<std::string> sources;
+    for (const TrainView& view : service_.views) sources.insert(view.source.name);
+    std::string all;
+    for (const std::string& name : sources) all += (all.empty() ? "'" : ", '") + name + "'";
+    self_source_ = request_.self_source;
+    if (self_source_.empty() && sources.size() > 1)
+      return invalid("service '" + service_.name + "' reads the sources " + all +
+                     "; exclude_self needs the one whose events the spine's rows are (--self-source NAME)");
+    if (self_source_.empty()) self_source_ = *sources.begin();
+    if (!sources.contains(self_source_))
+      return invalid("service '" + service_.name + "' has no source '" + self_source_ + "'; it reads " + all);
+    const auto file = request_.event_files.find(self_source_);
+    if (request_.self_offset.empty() && (file == request_.event_files.end() || !same_file(file->second, request_.spine)))
+      return invalid(
+          "exclude_self needs to know which event each row of the spine is: name its column with the offset of the event in source '" +
+          self_source_ + "' (--self-offset COLUMN)");
+    return {};
+  }
+  // A position without a partition is one only where there is a single one.
+  Result<> check_self_partitions(const std::string& topic, int32_t partitions) const {
+    if (!request_.self_partition.empty() || partitions == 1) return {};
+    return invalid("topic '" + topic + "' has " + std::to_string(partitions) +
+                   " partitions: exclude_self needs the spine's column with the event's partition too (--self-partition COLUMN)");
+  }
+
   Result<> read_spine() {
     reporter_.begin("reading", 0);
     std::map<std::string, Type> key_types;
@@ -136,6 +170,9 @@ class Training {
     for (const TrainView& view : service_.views) {
       TRY_ASSIGN(auto keys, read_keys(*spine_, view.program->key_fields(), threads_, stop_));
       keys_.push_back(std::move(keys));
+    }
+    if (request_.exclude_self) {
+      TRY_ASSIGN(own_, read_own_rows(*spine_, request_.self_partition, request_.self_offset, threads_, stop_));
     }
     TRY_ASSIGN(manifest_.spine, identify(*inputs_.fs, request_.spine, spine_->rows()));
     manifest_.report.rows = spine_->rows();
@@ -180,6 +217,7 @@ class Training {
         return invalid("source '" + view.source.name + "' needs its log or a file (--events " + view.source.name + "=FILE)");
       const auto topic = inputs_.log->find_topic(view.topic);
       if (!topic) return not_found("topic '" + view.source.topic + "' of source '" + view.source.name + "' is not in the log");
+      if (request_.exclude_self && view.source.name == self_source_) TRY(check_self_partitions(topic->name, topic->partitions));
       for (int32_t p = 0; p < topic->partitions; ++p) TRY(pin_partition({topic->id, PartitionId{p}}, topic->name, pinned));
     }
     return {};
@@ -201,6 +239,7 @@ class Training {
   Result<> read_sources() {
     histories_.resize(service_.views.size());
     derivations_.resize(service_.views.size());
+    lost_.resize(service_.views.size());
     for (SpineKeys& keys : keys_) questions_.push_back(keys.questions(times_));
     for (size_t v = 0; v < service_.views.size(); ++v)
       if (!derivations_[v]) TRY(read_source(service_.views[v]));
@@ -229,6 +268,7 @@ class Training {
     for (size_t i = 0; i < views.size(); ++i) {
       histories_[views[i]] = std::move(history.views[i]);
       const size_t keys = wanted.empty() ? questions_[views[i]].keys.size() : wanted[i]->keys();
+      lost_[views[i]] = history.lost;
       TRY(prepare_view(views[i], request.groups, keys, history.lost));
     }
     return {};
@@ -262,7 +302,7 @@ class Training {
       const feature::ViewProgram& program = *service_.views[v].program;
       std::vector<feature::FeatureSpec> specs;
       for (const uint32_t f : features_of(v)) specs.push_back(program.specs()[f]);
-      out.push_back(std::make_unique<Wanted>(specs, questions_[v], request_.after_event));
+      out.push_back(std::make_unique<Wanted>(specs, questions_[v], counts_at_t()));
       request.wanted.push_back(out.back().get());
       std::vector<size_t> columns;
       bool plain = true;
@@ -321,7 +361,8 @@ class Training {
   Result<> prepare_view(size_t v, uint32_t groups, size_t keys, const LostEvents& lost) {
     DeriveRequest request{.program = service_.views[v].program,
                           .features = features_of(v),
-                          .after_event = request_.after_event,
+                          .after_event = counts_at_t(),
+                          .own = is_self(v) ? &own_ : nullptr,
                           .event_times = request_.event_times,
                           .lost = lost,
                           .timeline = request_.mode == TrainMode::kAsServed ? inputs_.timeline : nullptr,
@@ -332,6 +373,31 @@ class Training {
     // Block by block needs the states of all keys at once, all at once the answers of all questions: what is less.
     const size_t block_chunks = keys > kKeysAtOnce ? SIZE_MAX : kBlockChunks;
     TRY_ASSIGN(derivations_[v], Derivation::make(std::move(request), histories_[v], questions_[v], block_chunks));
+    return {};
+  }
+
+  bool counts_at_t() const { return request_.after_event || request_.exclude_self; }
+  bool is_self(size_t v) const { return request_.exclude_self && service_.views[v].source.name == self_source_; }
+
+  // A row of the spine that a state had no event for may be right all the same; reading once more tells.
+  Result<> check_own_rows() {
+    for (size_t v = 0; v < service_.views.size(); ++v) {
+      std::vector<uint32_t> unmet = derivations_[v]->answers().unmet();
+      std::erase_if(unmet, [&](uint32_t i) { return times_[i] <= lost_[v].until_us; });  // all null, with status GAP
+      if (unmet.empty()) continue;
+      const TrainView& view = service_.views[v];
+      TRY_ASSIGN(const auto check, OwnRowsCheck::make(view.source, *view.program, questions_[v], own_, std::move(unmet)));
+      EventRequest request{
+          .source = view.source, .programs = {check.program()}, .wanted = {&check.wanted()}, .threads = threads_, .stop = stop_};
+      ManifestSource again;
+      TRY_ASSIGN(const SourceHistory history, read_events_of(view, request, again));
+      if (const auto row = check.first_missing(history.views[0]))
+        return invalid(
+            request_.spine + ": row " + std::to_string(*row + 1) + ": source '" + view.source.name + "' has no event at partition " +
+            std::to_string(own_[*row].partition) + ", offset " + std::to_string(own_[*row].offset) + " with the row's key and its time " +
+            format_time(times_[*row]) +
+            "; exclude_self leaves out the very event that a row was made from, so the row must carry its position and its event time");
+    }
     return {};
   }
 
@@ -369,7 +435,7 @@ class Training {
     std::string manifest;
     const auto answer_until = [this](size_t chunk_end) -> Result<> {
       for (const auto& derivation : derivations_) TRY(derivation->answer_until(chunk_end));
-      return {};
+      return chunk_end * kChunkRows >= spine_->rows() ? check_own_rows() : Result<>{};
     };
     const auto metadata = [&] {
       for (const auto& derivation : derivations_) {
@@ -401,6 +467,9 @@ class Training {
   std::shared_ptr<const Table> spine_;
   std::vector<int64_t> times_;
   std::vector<SpineKeys> keys_;  // one per view
+  std::string self_source_;      // exclude_self
+  OwnRows own_;
+  std::vector<LostEvents> lost_;  // one per view
   engine::OffsetVector pin_;
   std::vector<std::shared_ptr<const Table>> tables_;  // texts of the histories are views into them
   std::vector<ViewEvents> histories_;                 // these three: one per view

@@ -62,6 +62,11 @@ struct TrainRequest {
   std::string time_column;  // empty: event_time, timestamp, time, date (the first there is), else the only timestamp column
   TrainMode mode = TrainMode::kAsKnown;
   bool after_event = false;                          // rows with et = t count too, where the window's head is t
+  // exclude_self: after_event, but without the event that the row of the spine was made from. The spine says where that one stands.
+  bool exclude_self = false;
+  std::string self_source;     // its source; empty: the only one of the service
+  std::string self_partition;  // the spine's column with its partition; empty: partition 0, the only one
+  std::string self_offset;     // with its offset, or its row number in a file of events (from 0); empty: the spine is that file
   std::optional<engine::OffsetVector> pin;           // as_known only; default: the high watermarks of now
   std::string pin_manifest;                          // as_known only: the pin of an earlier training set's manifest
   std::map<std::string, std::string> event_files;    // source name -> FILE.parquet or FILE.csv instead of the log

@@ -24,7 +24,8 @@ struct TrainOptions {
   std::string mode = "as_known";
   std::string compression = "snappy";
   std::vector<std::string> events;  // SOURCE=FILE
-  bool statuses = false, event_times = false, after_event = false;
+  bool statuses = false, event_times = false, after_event = false, exclude_self = false;
+  std::string self_source, self_partition, self_offset;
   unsigned threads = 0;
   uint64_t memory_bytes = 0;
 };
@@ -51,6 +52,10 @@ Json request_json(const TrainOptions& o) {
           {"mode", o.mode},
           {"time_column", o.time_column},
           {"after_event", o.after_event},
+          {"exclude_self", o.exclude_self},
+          {"self_source", o.self_source},
+          {"self_partition", o.self_partition},
+          {"self_offset", o.self_offset},
           {"statuses", o.statuses},
           {"event_times", o.event_times},
           {"compression", o.compression},
@@ -114,6 +119,15 @@ void add_train_command(Cli& cli) {
   sub->add_option("--pin-manifest", options->pin_manifest, "see exactly the records that an earlier training set saw")->type_name("FILE");
   sub->add_option("--time-column", options->time_column, "the spine's time (default event_time, timestamp, time or date)")->type_name("NAME");
   sub->add_flag("--after-event", options->after_event, "rows at the very instant count too");
+  sub->add_flag("--exclude-self", options->exclude_self, "the same, but for the event that the spine's row was made from");
+  sub->add_option("--self-offset", options->self_offset,
+                  "the spine's column with that event's offset (in a file of events: its row number from 0)")
+      ->type_name("COLUMN");
+  sub->add_option("--self-partition", options->self_partition,
+                  "the spine's column with that event's partition (default: there is one alone)")
+      ->type_name("COLUMN");
+  sub->add_option("--self-source", options->self_source, "the source of that event (default: the only one of the service)")
+      ->type_name("SOURCE");
   sub->add_flag("--statuses", options->statuses, "add a status column per feature");
   sub->add_flag("--event-times", options->event_times, "add an event time column per feature");
   sub->add_option("--compression", options->compression, "none, snappy, lz4 or zstd");

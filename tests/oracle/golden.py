@@ -58,6 +58,8 @@ class Case:
             if not known or event.position not in rows:
                 continue
             row = rows[event.position]
+            if event.position == question.own and row[None] == question.t:
+                continue
             key = [str(row[part]) for part in definitions.key if row[part] is not None]
             if key == question.key and (not definitions.where or definitions.where(row)):
                 out.append((row[None], event.position, row))
@@ -91,6 +93,7 @@ class Question:
     as_served: bool = False
     pins: dict = dataclasses.field(default_factory=dict)
     without: set = dataclasses.field(default_factory=set)
+    own: tuple | None = None  # exclude_self: the position of the spine's own row
     found: bool | None = None
     stated: list = dataclasses.field(default_factory=list)  # (line, feature, Stated)
     columns: list = dataclasses.field(default_factory=list)
@@ -142,6 +145,8 @@ class Reader:
         for word in rest:
             if word == "pin":
                 q.pins.update([self.position(next(rest))])
+            elif word == "self":
+                q.after, q.own = True, self.position(next(rest))
             elif word == "without":
                 q.without.add(self.position(next(rest)))
             else:

@@ -180,7 +180,18 @@ class Maker:
             out.append((time_text(at), f"{partition}/{offsets[partition]}", text))
         return out, sorted(known)
 
+    def own_row(self, events):
+        """A question about a record without itself; None: it has no key or no time."""
+        _, position, text = self.pick(events)
+        try:
+            fields = json.loads(text)
+        except ValueError:
+            return None
+        return f"  {fields['user']} {fields['at']} self {position}" if fields.get("user") and "at" in fields else None
+
     def question(self, known, events):
+        if self.chance(0.15) and (own := self.own_row(events)):
+            return own
         near = self.pick(known[len(known) // 2 :]) + self.pick([0, 1, -1, 1, SECOND, 10 * SECOND, duration(self.scale[0]), duration(self.pick(self.scale)), duration(self.pick(self.scale)) + 1])
         grain = self.pick([1, 1, 1, 10 * SECOND, duration(self.pick(self.scale))])
         t = -(-near // grain) * grain

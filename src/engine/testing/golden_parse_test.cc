@@ -127,7 +127,7 @@ class Parser {
 
   Result<> question(std::string_view text) {
     const auto words = words_of(text);
-    if (words.size() < 2) return invalid("expected: KEY TIME [after_event] [as_served] [pin P/O]... [without P/O]...");
+    if (words.size() < 2) return invalid("expected: KEY TIME [after_event] [as_served] [pin P/O]... [without P/O]... [self P/O]");
     GoldenQuestion q{.line = line_, .key = words[0]};
     TRY_ASSIGN(q.t, time(words[1]));
     for (size_t i = 2; i < words.size(); ++i) {
@@ -135,15 +135,18 @@ class Parser {
         q.after_event = true;
       } else if (words[i] == "as_served") {
         q.as_served = true;
-      } else if ((words[i] == "pin" || words[i] == "without") && i + 1 < words.size()) {
+      } else if ((words[i] == "pin" || words[i] == "without" || words[i] == "self") && i + 1 < words.size()) {
         TRY_ASSIGN(const auto where, position(words[i + 1]));
         if (words[i++] == "pin") {
           q.pin.insert(where);
+        } else if (words[i - 1] == "self") {
+          q.self = where;
+          q.after_event = true;
         } else {
           q.without.insert(where);
         }
       } else {
-        return invalid(fmt::format("'{}': expected after_event, as_served, pin P/O, without P/O", words[i]));
+        return invalid(fmt::format("'{}': expected after_event, as_served, pin P/O, without P/O, self P/O", words[i]));
       }
     }
     if (q.as_served && !(q.pin.empty() && q.without.empty())) return invalid("as_served takes no pin and no without");

@@ -144,9 +144,11 @@ class Shards {
     }
     return {};
   }
-  Replies ask(const std::string& key, int64_t t, bool after_event) const {
+  Replies ask(const std::string& key, const GoldenQuestion& q) const {
+    const int64_t t = q.t;
     feature::FeatureRow row;
-    state_of(key).evaluate(key, feature::table_hash(key), {t}, after_event, row);
+    if (q.self) ask_without(key, q, row);
+    else state_of(key).evaluate(key, feature::table_hash(key), {t}, q.after_event, row);
     Replies out = show(row);
     for (const auto& state : states_) {
       state->export_canonical({t}, [&](std::string_view k, std::string_view bytes) {
@@ -158,6 +160,12 @@ class Shards {
     std::sort(out.exported.begin(), out.exported.end());
     return out;
   }
+  // As training sets do: beside the running totals of other questions.
+  Replies ask_excluding(const std::string& key, const GoldenQuestion& q) const {
+    feature::FeatureRow row;
+    ask_without(key, q, row);
+    return show(row);
+  }
   Replies ask_forward(const std::string& key, int64_t t, bool after_event) {
     feature::FeatureRow row;
     state_of(key).evaluate_forward(key, feature::table_hash(key), {t}, after_event, row);
@@ -165,6 +173,9 @@ class Shards {
   }
 
  private:
+  void ask_without(const std::string& key, const GoldenQuestion& q, feature::FeatureRow& row) const {
+    state_of(key).evaluate_without(key, feature::table_hash(key), {q.t}, {q.self->first, q.self->second}, row);
+  }
   feature::ViewState& state_of(const std::string& key) const {
     return *states_[shard_of(feature::shard_hash(key), static_cast<uint32_t>(states_.size()))];
   }
@@ -257,7 +268,7 @@ class Run {
       if (restarts) TRY(states.restart(std::min(e->at, q.t)));
     }
     if (restarts) TRY(states.restart(q.t));
-    return states.ask(key, q.t, q.after_event);
+    return states.ask(key, q);
   }
 
   // Partition after partition, neighbours in one record batch.
@@ -273,7 +284,7 @@ class Run {
       TRY(states.apply(std::span(events).subspan(i, end - i), rows_max, q.t));
       i = end;
     }
-    return states.ask(key, q.t, q.after_event);
+    return states.ask(key, q);
   }
 
   // In any order, while the clock jumps towards t or stays behind.
@@ -288,7 +299,7 @@ class Run {
       TRY(states.apply(*e, now));
       if (rng.below(4) == 0) TRY(states.restart(now));
     }
-    return states.ask(key, q.t, q.after_event);
+    return states.ask(key, q);
   }
 
   // As training sets ask: forward in time, with all events there from the start, or each one there when t passes it.
@@ -310,6 +321,7 @@ class Run {
     for (const int64_t t : times) {
       for (; next < events.size() && (all_first || events[next].first <= t); ++next) TRY(states.apply(*events[next].second, times[0]));
       out = states.ask_forward(key, t, q.after_event && t == q.t);
+      if (q.self && t == q.t) out = states.ask_excluding(key, q);
     }
     return out;
   }
