@@ -13,12 +13,25 @@
 namespace ms::api {
 namespace {
 
+// Labels look ahead of t: nothing that is read now has them.
+bool is_label(const catalog::Catalog& catalog, const std::string& service, std::string_view name) {
+  const auto entry = catalog.snapshot()->find_service(service);
+  if (!entry) return false;
+  for (const auto& labels : entry->labels)
+    if (std::ranges::find(labels->definition.features, name, &feature::FeatureDefinition::name) != labels->definition.features.end()) return true;
+  return false;
+}
+
 // Which columns of the plan are explained: all, or those that are named.
-Result<std::vector<bool>> chosen_columns(const online::ReadPlan& plan, std::span<const std::string_view> names) {
+Result<std::vector<bool>> chosen_columns(const catalog::Catalog& catalog, const online::ReadPlan& plan,
+                                         std::span<const std::string_view> names) {
   std::vector<bool> chosen(plan.columns.size(), names.empty());
   for (const std::string_view name : names) {
     const auto at = std::ranges::find(plan.columns, name, &online::OutputColumn::name);
     if (at == plan.columns.end()) {
+      if (is_label(catalog, plan.service, name))
+        return invalid(fmt::format("'{}' is a label of service '{}': it looks ahead of its instant, so only training sets have it", name,
+                                   plan.service));
       std::vector<std::string> known;
       for (const auto& column : plan.columns) known.push_back(column.name);
       return not_found(fmt::format("service '{}' has no feature '{}'{}", plan.service, name, did_you_mean(name, known)));
@@ -38,7 +51,7 @@ class Explaining {
     if (entities_.empty() || entities_.size() > kExplainEntitiesMax)
       return invalid(fmt::format("an explanation is about 1 to {} entities, not {}", kExplainEntitiesMax, entities_.size()));
     TRY_ASSIGN(plan_, parts_.online->plan(service));
-    TRY_ASSIGN(chosen_, chosen_columns(*plan_, names_));
+    TRY_ASSIGN(chosen_, chosen_columns(*parts_.catalog, *plan_, names_));
     TRY(find_views());
     TRY(make_questions());
     TRY(at_.empty() ? read_now() : look_back());

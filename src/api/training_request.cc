@@ -75,10 +75,15 @@ Result<history::TrainRequest> training_request(const Json& body, std::string& se
 }
 
 Json training_report(const history::TrainReport& report) {
-  return {{"rows", report.rows},         {"features", report.features},
-          {"events", report.events},     {"undecodable", report.undecodable},
-          {"gap_rows", report.gap_rows}, {"spilled_bytes", report.spilled_bytes},
-          {"seconds", report.seconds},   {"out", report.out},
+  return {{"rows", report.rows},
+          {"features", report.features},
+          {"events", report.events},
+          {"undecodable", report.undecodable},
+          {"gap_rows", report.gap_rows},
+          {"not_mature_rows", report.not_mature_rows},
+          {"spilled_bytes", report.spilled_bytes},
+          {"seconds", report.seconds},
+          {"out", report.out},
           {"manifest", report.manifest}};
 }
 

@@ -46,6 +46,9 @@ struct ServiceEntry {
   uint32_t version = 0;
   std::vector<std::shared_ptr<const ViewEntry>> views;  // the versions that this service version reads
   std::vector<ServiceColumn> columns;
+  // Its labels: of each view that they are of, what they compute (no version, no state; compiled like a view), in the order of the
+  // definition. Their names are columns of training sets, after the others.
+  std::vector<std::shared_ptr<const ViewEntry>> labels;
 };
 
 struct CatalogSnapshot {

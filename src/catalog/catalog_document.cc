@@ -163,6 +163,7 @@ Json feature_of(const ViewEntry& v, size_t i) {
   if (!f.where.empty()) out["where"] = f.where;
   if (!std::holds_alternative<std::monostate>(f.default_value)) out["default"] = scalar_of(f.default_value);
   if (!f.default_json.empty()) out["default_json"] = f.default_json;
+  if (f.ahead_us != 0) out["ahead"] = format_duration(f.ahead_us);
   if (f.ttl_us) out["ttl"] = format_duration(*f.ttl_us);
   write_parameters(out, f);
   out["hash"] = v.feature_hashes[i];
@@ -178,6 +179,11 @@ FeatureDefinition feature_from(const Json& j) {
   out.of = j.value("of", ""), out.by = j.value("by", ""), out.where = j.value("where", "");
   if (j.contains("default")) out.default_value = scalar_from(j.at("default"));
   out.default_json = j.value("default_json", "");
+  if (j.contains("ahead")) {
+    const auto us = parse_duration(j.at("ahead").get<std::string>());
+    if (!us) throw Malformed{us.error().message};
+    out.ahead_us = *us;
+  }
   if (j.contains("ttl")) {
     const auto us = parse_duration(j.at("ttl").get<std::string>());
     if (!us) throw Malformed{us.error().message};
@@ -220,11 +226,17 @@ Json service_of(const ServiceEntry& s) {
                        {"feature", v.definition.features[c.feature].name},
                        {"type", type_text(v.program->features()[c.feature].type)}});
   }
-  return {{"name", s.definition.name}, {"version", s.version}, {"features", s.definition.features}, {"columns", columns}};
+  Json out = {{"name", s.definition.name}, {"version", s.version}, {"features", s.definition.features}, {"columns", columns}};
+  for (const auto& labels : s.labels) out["labels"].push_back(view_of(*labels));
+  return out;
 }
 std::shared_ptr<const ServiceEntry> service_from(const Json& j, const CatalogSnapshot& views) {
   auto out = std::make_shared<ServiceEntry>();
   out->version = j.at("version"), out->definition = {j.at("name"), j.at("features").get<std::vector<std::string>>()};
+  for (const Json& labels : j.value("labels", Json::array())) {
+    out->labels.push_back(view_from(labels));
+    out->definition.labels.push_back({out->labels.back()->definition.name, out->labels.back()->definition.features});
+  }
   for (const Json& c : j.at("columns")) {
     const std::string name = c.at("view");
     const uint32_t version = c.at("version");

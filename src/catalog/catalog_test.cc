@@ -489,6 +489,66 @@ TEST_F(CatalogTest, AliasesDoNotMultiplyWithoutEnd) {
   EXPECT_NE(plan("views: {" + views + "}\n").find("more than 100000 entries"), std::string::npos);
 }
 
+const std::string kWithLabels = replaced(kFlights, "eta: {features: [airport_arrivals.*]}", R"yaml(eta:
+    features: [airport_arrivals.*]
+    labels:
+      airport_arrivals:
+        delay: {sum: {of: delay_min, where: late, over: ["next(3h)", "next(1h, 1d)"]}}
+        arrivals: {count: {over: "next(3h)"}})yaml");
+
+TEST_F(CatalogTest, LabelsAreOfTheServiceAlone) {
+  apply(kFlights);
+  const auto view = catalog->snapshot()->find_view("airport_arrivals");
+  const PlanReport report = apply(kWithLabels);
+  ASSERT_TRUE(report.ok()) << report.text();
+  EXPECT_NE(report.text().find("label delay_sum_next_1h_to_1d (int64), next 1h to 1d of airport_arrivals: in training sets only"),
+            std::string::npos)
+      << report.text();
+  // No view is built anew, and no reply gets another column.
+  EXPECT_EQ(catalog->snapshot()->find_view("airport_arrivals")->version, view->version);
+  for (const bool reopened : {false, true}) {
+    if (reopened) open();
+    const auto service = catalog->snapshot()->find_service("eta");
+    EXPECT_EQ(service->version, 2u);
+    EXPECT_EQ(service->columns.size(), view->definition.features.size());
+    ASSERT_EQ(service->labels.size(), 1u);
+    const auto& labels = service->labels[0]->definition;
+    EXPECT_EQ(labels.where, "not cancelled");
+    ASSERT_EQ(labels.features.size(), 3u);
+    EXPECT_EQ(labels.features[1].name, "delay_sum_next_1h_to_1d");
+    EXPECT_EQ(labels.features[1].ahead_us, kMicrosPerDay);
+    EXPECT_EQ(labels.features[1].window.length_us, 23 * kMicrosPerHour);
+    EXPECT_FALSE(apply(kWithLabels).changes());
+  }
+  // Another offset of a window of the same length is another computation.
+  const auto before = catalog->snapshot()->find_service("eta")->labels[0]->feature_hashes;
+  EXPECT_TRUE(apply(replaced(kWithLabels, "next(1h, 1d)", "next(2h, 25h)")).ok());
+  const auto after = catalog->snapshot()->find_service("eta");
+  EXPECT_EQ(after->version, 3u);
+  EXPECT_NE(after->labels[0]->feature_hashes[1], before[1]);
+  EXPECT_EQ(after->labels[0]->feature_hashes[0], before[0]);
+}
+
+TEST_F(CatalogTest, MistakesInLabelsAreRefusedWithTheirPlace) {
+  const std::tuple<const char*, const char*, const char*> cases[] = {
+      {"\"next(3h)\", \"next(1h, 1d)\"", "3h", "'3h' lies before t; a label's window lies ahead of it: next(7d), or next(1h, 4h)"},
+      {"where: late", "ttl: 1h", "delay': a label has no ttl"},
+      {"of: delay_min, where", "of: delay_mn, where", "did you mean 'delay_min'?"},
+      {"      airport_arrivals:\n        delay", "      airport_arivals:\n        delay",
+       "service 'eta': there is no view 'airport_arivals'; did you mean 'airport_arrivals'?"},
+      {"over: lifetime, cap", "over: \"next(1h)\", cap",
+       "'next(1h)' lies ahead of t, where no feature may look; it is for the labels of a service"},
+      {"features: [airport_arrivals.*]", "features: [airport_arrivals.*, airport_arrivals.arrivals_count_10m as arrivals_count_next_3h]",
+       "two columns are named 'arrivals_count_next_3h'"},
+  };
+  for (const auto& [from, to, message] : cases) {
+    const DefinitionFile file{"f.yaml", replaced(kWithLabels, from, to)};
+    const PlanReport report = catalog->plan({&file, 1}, topics);
+    EXPECT_FALSE(report.ok()) << to;
+    EXPECT_NE(report.text().find(message), std::string::npos) << report.text() << "\nwant: " << message;
+  }
+}
+
 TEST_F(CatalogTest, ServicesRenameColumns) {
   apply(replaced(kFlights, "[airport_arrivals.*]", "[airport_arrivals.delay_avg_3h, 'airport_arrivals.* as ord_*', airport_arrivals.arrivals_count_10m as n]"));
   const auto s = catalog->snapshot()->find_service("eta");

@@ -165,9 +165,10 @@ class FileReader : private YamlReader {
     Parsed<ServiceDefinition> out;
     out.places[""] = where;
     out.definition.name = name(where, key, "service");
-    static const std::string kKnown[] = {"features"};
+    static const std::string kKnown[] = {"features", "labels"};
     const std::string what = fmt::format("service '{}'", key);
     entries(node, what, [&](const std::string& k, const YAML::Node& v, const Place& place) {
+      if (k == "labels") return labels(v, what, out);
       if (k != "features") return unknown(place, k, what, kKnown);
       for (const YAML::Node& item : items(v)) {
         const std::string line = text(item, "a feature of a service");
@@ -183,6 +184,19 @@ class FileReader : private YamlReader {
     if (node.IsMap() && out.definition.features.empty()) refuse(where, fmt::format("{} has no features; add features: [VIEW.*]", what));
     out.refused = refusals() > before;
     out_.services.push_back(std::move(out));
+  }
+
+  // By view, as its features are written.
+  void labels(const YAML::Node& node, const std::string& what, Parsed<ServiceDefinition>& out) {
+    if (node.IsNull()) return;
+    entries(node, fmt::format("labels of {}", what), [&](const std::string& k, const YAML::Node& v, const Place& place) {
+      Parsed<ViewDefinition> view;
+      view.places[""] = place;
+      FeatureParser(*this, view, FeatureParser::Of::kLabels).read(v, fmt::format("view '{}' in {}", k, what));
+      const std::string part = fmt::format("labels[{}]", out.definition.labels.size());
+      for (const auto& [inside, at_place] : view.places) out.places[inside.empty() ? part : part + "." + inside] = at_place;
+      out.definition.labels.push_back({k, std::move(view.definition.features)});
+    });
   }
 
   const DefinitionFile& file_;

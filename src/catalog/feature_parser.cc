@@ -62,10 +62,14 @@ struct FeatureParser::Aggregate {
 };
 
 void FeatureParser::read(const YAML::Node& node, const std::string& what) {
-  yaml_.entries(node, fmt::format("features of {}", what), [&](const std::string& k, const YAML::Node& v, const Place& place) {
-    if (!is_name(k) || k.find('-') != std::string::npos) return yaml_.refuse(place, fmt::format("'{}' cannot name a feature: letters, digits and _, not starting with a digit", k));
-    yaml_.entries(v, fmt::format("feature '{}'", k), [&](const std::string& name, const YAML::Node& spec, const Place& p) { aggregate(k, name, spec, p); });
-  });
+  yaml_.entries(node, fmt::format("{} of {}", labels_ ? "labels" : "features", what),
+                [&](const std::string& k, const YAML::Node& v, const Place& place) {
+                  if (!is_name(k) || k.find('-') != std::string::npos)
+                    return yaml_.refuse(place,
+                                        fmt::format("'{}' cannot name a feature: letters, digits and _, not starting with a digit", k));
+                  yaml_.entries(v, fmt::format("feature '{}'", k),
+                                [&](const std::string& name, const YAML::Node& spec, const Place& p) { aggregate(k, name, spec, p); });
+                });
   std::set<std::string> seen;
   const auto& features = out_.definition.features;
   for (size_t i = 0; i < features.size(); ++i) {
@@ -87,7 +91,7 @@ void FeatureParser::aggregate(const std::string& feature, const std::string& nam
     if (!yaml_.room()) return;
     FeatureDefinition f = a.base;
     f.name = fmt::format("{}_{}_{}", feature, name, named.suffix);
-    f.window = named.window;
+    f.window = named.window, f.ahead_us = named.ahead_us;
     const std::string part = fmt::format("features[{}]", out_.definition.features.size());
     for (const auto& [k, p] : a.places) out_.places[part + k] = p;
     out_.places[part + ".over"] = place;
@@ -104,6 +108,8 @@ void FeatureParser::entry(Aggregate& a, const std::string& k, const YAML::Node& 
   else if (k == "default" && v.IsSequence()) base.default_json = array(v);
   else if (k == "default" && v.IsMap()) base.default_json = object(v);
   else if (k == "default") base.default_value = scalar(v), base.default_json = long_number(base.default_value, v);
+  else if (k == "ttl" && labels_)
+    yaml_.refuse(place, fmt::format("{}: a label has no ttl, which says when an answer is too old to be served", a.what));
   else if (k == "ttl") base.ttl_us = yaml_.duration(v, "ttl");
   else if (k == "over") windows(a, v);
   else parameter(a, k, v, place);
@@ -147,7 +153,14 @@ void FeatureParser::windows(Aggregate& a, const YAML::Node& node) {
     // `sliding(1h, hop: 1m)` without quotes in a list in brackets arrives here in pieces.
     const std::string written = yaml_.text(item, "a window (in quotes if it has a comma)");
     if (!item.IsScalar()) continue;
-    if (const auto parsed = parse_window(written)) a.windows.emplace_back(*parsed, yaml_.at(item.Mark()));
+    const auto parsed = parse_window(written);
+    if (parsed && labels_ != (parsed->ahead_us != 0)) {
+      yaml_.refuse(yaml_.at(item.Mark()),
+                   labels_ ? fmt::format("'{}' lies before t; a label's window lies ahead of it: next(7d), or next(1h, 4h)", written)
+                           : fmt::format("'{}' lies ahead of t, where no feature may look; it is for the labels of a service", written));
+      continue;
+    }
+    if (parsed) a.windows.emplace_back(*parsed, yaml_.at(item.Mark()));
     else yaml_.refuse(yaml_.at(item.Mark()), parsed.error().message);
   }
 }

@@ -7,7 +7,9 @@ namespace ms::catalog {
 
 class FeatureParser {
  public:
-  FeatureParser(YamlReader& yaml, Parsed<feature::ViewDefinition>& out) : yaml_(yaml), out_(out) {}
+  enum class Of : uint8_t { kFeatures, kLabels };
+  FeatureParser(YamlReader& yaml, Parsed<feature::ViewDefinition>& out, Of of = Of::kFeatures)
+      : yaml_(yaml), out_(out), labels_(of == Of::kLabels) {}
 
   // Appends a feature for each aggregate and window; one with a mistake is left out. `what`: "view 'v'".
   void read(const YAML::Node& node, const std::string& what);
@@ -28,6 +30,7 @@ class FeatureParser {
 
   YamlReader& yaml_;
   Parsed<feature::ViewDefinition>& out_;
+  const bool labels_;  // windows lie ahead of t
 };
 
 }  // namespace ms::catalog

@@ -295,7 +295,7 @@ class Planner {
       return refused("service", p.definition.name);
     }
     const bool reads_refused = std::any_of(entry->views.begin(), entry->views.end(), [&](const auto& v) { return is_refused("view", v->definition.name); });
-    if (p.refused || reads_refused) return refused("service", p.definition.name);
+    if (!add_labels(p, next, *entry) || p.refused || reads_refused) return refused("service", p.definition.name);
     PlanItem item{.kind = "service", .name = p.definition.name};
     if (const auto before = services_.find(p.definition.name); before != services_.end()) {
       const bool equal = identity(*entry) == identity(*before->second);
@@ -305,8 +305,54 @@ class Planner {
     }
     item.version = entry->version;
     for (const ServiceColumn& c : entry->columns) item.columns.push_back(c.name);
+    for (const auto& labels : entry->labels) note_labels(*labels, item);
     report_.items.push_back(std::move(item));
     services_[p.definition.name] = std::move(entry);
+  }
+
+  // Compiled as a view of its own over what the view takes: nothing of it is served or kept in a state.
+  bool add_labels(const Parsed<ServiceDefinition>& p, const CatalogSnapshot& next, ServiceEntry& entry) {
+    std::set<std::string> taken;
+    for (const ServiceColumn& c : entry.columns) taken.insert(c.name);
+    bool good = true;
+    for (size_t i = 0; i < p.definition.labels.size(); ++i) {
+      const LabelsDefinition& d = p.definition.labels[i];
+      const std::string part = fmt::format("labels[{}]", i), what = fmt::format("service '{}': ", p.definition.name);
+      const auto bad = [&](const Place& at, size_t column, const std::string& message) {
+        refuse(at, column, what + message), good = false;
+      };
+      const auto view = next.find_view(d.view);
+      if (is_refused("view", d.view)) {
+        good = false;
+        continue;
+      }
+      if (!view) {
+        bad(p.place(part), 0, fmt::format("there is no view '{}'{}", d.view, did_you_mean(d.view, names_of(views_))));
+        continue;
+      }
+      for (size_t f = 0; f < d.labels.size(); ++f)
+        if (!taken.insert(d.labels[f].name).second)
+          bad(p.place(fmt::format("{}.features[{}].over", part, f)), 0,
+              fmt::format("two columns are named '{}'; give the label another name", d.labels[f].name));
+      auto labels = std::make_shared<ViewEntry>(ViewEntry{view->definition, view->version, view->source, view->entity, nullptr, {}});
+      labels->definition.features = d.labels;
+      DefinitionPlace place;
+      auto program = ViewProgram::compile(view->source.definition, view->entity, labels->definition, &place);
+      if (!program) {
+        bad(p.place(part + "." + place.part), place.column, program.error().message);
+        continue;
+      }
+      labels->program = std::move(*program);
+      for (size_t f = 0; f < d.labels.size(); ++f) labels->feature_hashes.push_back(feature_hash(*labels->program, f, view->source.topic));
+      entry.labels.push_back(std::move(labels));
+    }
+    return good;
+  }
+  static void note_labels(const ViewEntry& labels, PlanItem& item) {
+    for (size_t f = 0; f < labels.definition.features.size(); ++f)
+      item.notes.push_back(fmt::format("label {} ({}), {} of {}: in training sets only", labels.definition.features[f].name,
+                                       type_text(labels.program->features()[f].type), describe_label(labels.definition.features[f]),
+                                       labels.definition.name));
   }
 
   // What a service version is: its column names with the identities of their computations, in order.
@@ -314,6 +360,9 @@ class Planner {
   static ServiceIdentity identity(const ServiceEntry& s) {
     ServiceIdentity out;
     for (const ServiceColumn& c : s.columns) out.emplace_back(c.name, s.views[c.view]->feature_hashes[c.feature]);
+    for (const auto& labels : s.labels)
+      for (size_t f = 0; f < labels->feature_hashes.size(); ++f)
+        out.emplace_back(labels->definition.features[f].name, labels->feature_hashes[f]);
     return out;
   }
 

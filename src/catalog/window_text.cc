@@ -137,6 +137,25 @@ Result<NamedWindow> series(std::string_view step, Arguments options) {
   return out;
 }
 
+// Of a label: exact, ahead of t.
+Result<NamedWindow> next(std::string_view first, Arguments options) {
+  if (options.size() > 1)
+    return invalid(fmt::format("next takes an end, or a beginning and an end: next(7d), next(1h, 4h), not '{}' too", options[1]));
+  NamedWindow out{{.kind = WindowKind::kSlidingExact}, fmt::format("next_{}", first)};
+  if (options.empty()) {
+    TRY_ASSIGN(out.ahead_us, length(first, "label window"));
+    out.window.length_us = out.ahead_us;
+    return out;
+  }
+  out.suffix += fmt::format("_to_{}", options[0]);
+  TRY_ASSIGN(const int64_t from, length(first, "beginning"));
+  TRY_ASSIGN(out.ahead_us, length(options[0], "end"));
+  if (from >= out.ahead_us)
+    return invalid(fmt::format("a label window must end after it begins; the beginning comes first: next({}, {})", options[0], first));
+  out.window.length_us = out.ahead_us - from;
+  return out;
+}
+
 struct Kind {
   std::string_view name, example;
   Result<NamedWindow> (*parse)(std::string_view first, Arguments others);
@@ -149,13 +168,17 @@ constexpr Kind kKinds[] = {
     {"last", "last(10)", last},
     {"decay", "decay(1h)", decay},
     {"series", "series(1h, 24)", series},
+    {"next", "next(7d)", next},
 };
 
 // "; did you mean 'x'?", or all that there are.
 std::string hint(std::string_view word) {
   std::vector<std::string> names = {"lifetime"};
   std::string examples = "1h";
-  for (const Kind& k : kKinds) names.emplace_back(k.name), examples += fmt::format(", {}", k.example);
+  for (const Kind& k : kKinds) {
+    if (k.parse == next) continue;  // no window of a feature
+    names.emplace_back(k.name), examples += fmt::format(", {}", k.example);
+  }
   const std::string near = did_you_mean(word, names);
   return near.empty() ? fmt::format("; write {} or lifetime", examples) : near;
 }
@@ -182,6 +205,12 @@ Result<NamedWindow> parse_window(std::string_view text) {
     return k.parse(inside[0], Arguments(inside).subspan(1));
   }
   return invalid(fmt::format("there is no window '{}'{}", name, hint(name)));
+}
+
+std::string describe_label(const feature::FeatureDefinition& label) {
+  const int64_t from = label.ahead_us - label.window.length_us;
+  if (from == 0) return fmt::format("next {}", format_duration(label.ahead_us));
+  return fmt::format("next {} to {}", format_duration(from), format_duration(label.ahead_us));
 }
 
 std::string describe(const Window& w) {

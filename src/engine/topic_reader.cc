@@ -53,6 +53,13 @@ class ColumnsDecoder {
     }
   }
 
+  int64_t newest_us() const {
+    int64_t out = INT64_MIN;
+    for (size_t i = 0; i < keep_.size(); ++i)
+      if (keep_[i] != 0) out = std::max(out, batch_.columns[time_column_].ints[i]);
+    return out;
+  }
+
   // The rows of the program that was the p-th one given.
   void prepare(const feature::ViewProgram& program, size_t p, feature::PreparedRows& rows) const { program.prepare(batch_, columns_[p], keep_, rows); }
 
@@ -99,6 +106,7 @@ class GroupDecoder {
       for (ColumnsDecoder& decoder : alone_) decoder.decode(partition, records, refuse);
     }
     for (auto& [i, reason] : refused) bury(chunk, partition, records[i], std::move(reason));
+    chunk.newest_us = std::max(chunk.newest_us, common_.newest_us());
     for (size_t p = 0; p < group_.programs.size(); ++p) {
       rows_[p].clear();
       if (apart) alone_[p].prepare(*group_.programs[p], 0, rows_[p]);

@@ -106,6 +106,8 @@ struct FeatureDefinition {
   std::string default_json;          // what default_value cannot hold of it: an array, an object, or more digits than kDefaultDigitsExact
   std::optional<int64_t> ttl_us;     // EXPIRED when t - event_time > ttl
   AggregateParameters parameters;
+  // A label: its window (kSlidingExact) ends at t + this, so it counts the rows with t + ahead - length <= et < t + ahead. 0: a feature.
+  int64_t ahead_us = 0;
 };
 
 struct ViewDefinition {
@@ -117,9 +119,16 @@ struct ViewDefinition {
   std::string owner;
 };
 
+// What a training set shall predict, of rows that a view takes: its entity, source and `where` are the view's.
+struct LabelsDefinition {
+  std::string view;
+  std::vector<FeatureDefinition> labels;  // with ahead_us
+};
+
 struct ServiceDefinition {
   std::string name;
   std::vector<std::string> features;  // "view.feature" or "view.*" (expanded when applied)
+  std::vector<LabelsDefinition> labels = {};  // in training sets only, never in replies
 };
 
 }  // namespace ms::feature

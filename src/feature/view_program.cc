@@ -92,10 +92,13 @@ class Program final : public ViewProgram {
     const auto expression = [&](uint32_t node) { return node == kNone ? std::string("null") : graph_.canonical(node); };
     const bool distinct = s.aggregate == AggregateKind::kCountDistinct;
     return fmt::format(
-        R"({{"aggregate":"{}","boundary":"strict",{}"cap":{},"default":{},"event_time":{{"field":{},"unit":"{}"}},"filter":{},"format":"json","key":[{}],"language":{},"max_ahead_us":"{}","of":{},{}"ttl_us":{},"where":{},"window":{}}})",
-        to_string(s.aggregate), s.by < 0 ? "" : fmt::format(R"("by":{},)", expression(arguments_[static_cast<size_t>(s.by)])), distinct ? fmt::format("\"{}\"", s.parameters.cap) : "null", canonical_default(default_type(s), s.default_value),
-        canonical_string(source_.time_field), unit_name(source_.time_unit), expression(s.filter < 0 ? kNone : filters_[static_cast<size_t>(s.filter)]), key,
-        kLanguageVersion, source_.max_ahead_us, expression(s.argument < 0 ? kNone : arguments_[static_cast<size_t>(s.argument)]), canonical_parameters(s),
+        R"({{"aggregate":"{}",{}"boundary":"strict",{}"cap":{},"default":{},"event_time":{{"field":{},"unit":"{}"}},"filter":{},"format":"json","key":[{}],"language":{},"max_ahead_us":"{}","of":{},{}"ttl_us":{},"where":{},"window":{}}})",
+        to_string(s.aggregate), view_.features[i].ahead_us == 0 ? "" : fmt::format(R"("ahead_us":"{}",)", view_.features[i].ahead_us),
+        s.by < 0 ? "" : fmt::format(R"("by":{},)", expression(arguments_[static_cast<size_t>(s.by)])),
+        distinct ? fmt::format("\"{}\"", s.parameters.cap) : "null", canonical_default(default_type(s), s.default_value),
+        canonical_string(source_.time_field), unit_name(source_.time_unit),
+        expression(s.filter < 0 ? kNone : filters_[static_cast<size_t>(s.filter)]), key, kLanguageVersion, source_.max_ahead_us,
+        expression(s.argument < 0 ? kNone : arguments_[static_cast<size_t>(s.argument)]), canonical_parameters(s),
         s.ttl_us ? fmt::format("\"{}\"", *s.ttl_us) : "null", expression(where_), canonical_window(s.window));
   }
 

@@ -26,7 +26,7 @@ struct Answers::Group {
   std::vector<uint8_t> nulls;  // by feature: whether the block has one
   uint8_t* found = nullptr;
   StringArena arena;
-  uint64_t gaps = 0, events = 0;
+  uint64_t gaps = 0, events = 0, not_mature = 0;
   std::vector<uint32_t> unmet;
 
   // What the arrays of one group take from the common memory.
@@ -367,6 +367,7 @@ Result<> Derivation::answer(uint32_t g, size_t chunk_end) {
   out.arena.clear();
   TRY(request_.timeline ? answer_as_served(g, lane, out) : answer_as_known(lane, out));
   if (request_.lost.any()) mark_lost(lane, out);
+  if (request_.known_until_us != INT64_MAX) mark_not_mature(lane, out);
   if (request_.report) request_.report(lane.questions() % kProgressEvery);
   out.note_nulls(lane.questions());
   out.events = lane.state->applied();
@@ -431,6 +432,14 @@ Result<> Derivation::answer_as_served(uint32_t g, Lane& lane, Answers::Group& ou
     TRY(tick(i));
   }
   return {};
+}
+
+void Derivation::mark_not_mature(const Lane& lane, Answers::Group& out) const {
+  for (size_t slot = 0; slot < lane.questions(); ++slot) {
+    if (lane.times_us[slot] <= request_.known_until_us) continue;
+    ++out.not_mature;
+    for (size_t f = 0; f < request_.features.size(); ++f) out.put_unknown(slot, f, Answers::kNotMature);
+  }
 }
 
 void Derivation::mark_lost(const Lane& lane, Answers::Group& out) const {
@@ -511,6 +520,12 @@ std::vector<uint32_t> Answers::unmet() const {
   std::vector<uint32_t> out;
   for (const auto& group : groups_) out.insert(out.end(), group->unmet.begin(), group->unmet.end());
   return out;
+}
+
+uint64_t Answers::not_mature() const {
+  uint64_t n = 0;
+  for (const auto& group : groups_) n += group->not_mature;
+  return n;
 }
 
 uint64_t Answers::events() const {

@@ -41,6 +41,7 @@ class Answers {
   static constexpr uint8_t kNull = feature::AnswerColumn::kNull;
   static constexpr uint8_t kGap = 0x40;   // not known: the question's instant lies in a gap, or kLost
   static constexpr uint8_t kLost = 0x20;  // beside kGap: the feature's window may reach below what the log still has
+  static constexpr uint8_t kNotMature = 0x10;  // a label whose window ends after what is known
   static constexpr uint8_t kStatus = feature::AnswerColumn::kStatus;
 
   // Of kChunkRows questions from chunk * kChunkRows on, feature number `feature` of the chosen: the value's 64 bits
@@ -53,6 +54,7 @@ class Answers {
   void found(size_t chunk, uint8_t* found) const;
   uint64_t gaps() const;  // questions with a kGap
   uint64_t events() const;  // rows applied
+  uint64_t not_mature() const;          // questions beyond DeriveRequest::known_until_us
   std::vector<uint32_t> unmet() const;  // numbers of questions whose own row (DeriveRequest::own) the state did not hold
 
  private:
@@ -71,6 +73,7 @@ struct DeriveRequest {
   bool after_event = false;
   // exclude_self: by question, the row that does not count; others with et = t do. Null: none.
   const std::vector<feature::RowPosition>* own = nullptr;
+  int64_t known_until_us = INT64_MAX;  // later questions have no answer: kNotMature
   bool event_times = false;
   LostEvents lost;  // of the events: answers that may need one are marked, not guessed
   // Set for as_served; null: as_known, every event given counts.
@@ -105,6 +108,7 @@ class Derivation {
   void answer_without(Lane& lane, size_t slot, Answers::Group& out, const feature::AnswerColumns& columns) const;
   Result<> answer_as_known(Lane& lane, Answers::Group& out);
   Result<> answer_as_served(uint32_t g, Lane& lane, Answers::Group& out);
+  void mark_not_mature(const Lane& lane, Answers::Group& out) const;
   void mark_lost(const Lane& lane, Answers::Group& out) const;
   Result<> tick(size_t i) const;
 

@@ -140,6 +140,7 @@ class TableDecoder {
     uint64_t lost = 0;
     for (size_t i = 0; i < count; ++i)
       if (!time.valid(i)) keep_[i] = 0, ++lost;
+      else newest_us_ = std::max(newest_us_, time.ints[i]);
     choose(from, count);
     if (rows_.empty()) return lost;
     for (size_t f = 0; f + 1 < columns_.size(); ++f) {
@@ -158,6 +159,8 @@ class TableDecoder {
     program_.prepare(batch_, keep_, out);
     return lost;
   }
+
+  int64_t newest_us() const { return newest_us_; }
 
  private:
   void fill(size_t f, uint64_t from, size_t count) {
@@ -183,6 +186,7 @@ class TableDecoder {
   const feature::ViewProgram& program_;
   const Wanted* wanted_;
   const std::vector<size_t> columns_;
+  int64_t newest_us_ = INT64_MIN;
   std::vector<size_t> keys_;  // among the input fields; empty: the keys do not tell
   ColumnBatch batch_;
   std::vector<uint8_t> keep_;
@@ -236,6 +240,7 @@ void append_rows(const feature::PreparedRows& from, feature::PreparedRows& to) {
 struct PartitionHistory {
   std::vector<std::vector<std::unique_ptr<EventChunk>>> views;
   uint64_t records = 0, undecodable = 0;
+  int64_t newest_us = INT64_MIN;
   LostEvents lost;
 };
 
@@ -276,6 +281,7 @@ Result<PartitionHistory> read_from(const EventRequest& request, TopicPartition p
   const auto sink = [&](engine::TopicReader::Chunk& chunk) -> Result<> {
     out.records += chunk.records;
     out.undecodable += chunk.dead.size();
+    out.newest_us = std::max(out.newest_us, chunk.newest_us);
     for (size_t v = 0; v < out.views.size(); ++v) {
       const feature::PreparedRows& rows = *chunk.rows[v];
       if (rows.rows == 0) continue;
@@ -340,6 +346,7 @@ namespace {
 struct TableHistory {
   std::vector<std::vector<std::unique_ptr<EventChunk>>> views;
   uint64_t undecodable = 0;
+  int64_t newest_us = INT64_MIN;
 };
 
 // By program: where the table has its input fields, then the time; checks their types and values.
@@ -378,6 +385,7 @@ Result<TableHistory> read_rows(const EventRequest& request, const Table& table, 
       if (chunk->rows.rows + kBatchRowsMax > kChunkRows) TRY(close());
     }
     TRY(close());
+    out.newest_us = std::max(out.newest_us, decoder.newest_us());
   }
   return out;
 }
@@ -385,6 +393,7 @@ Result<TableHistory> read_rows(const EventRequest& request, const Table& table, 
 void append(std::vector<TableHistory>& parts, SourceHistory& out) {
   for (TableHistory& part : parts) {
     out.undecodable += part.undecodable;
+    out.newest_us = std::max(out.newest_us, part.newest_us);
     for (size_t v = 0; v < part.views.size(); ++v) std::ranges::move(part.views[v], std::back_inserter(out.views[v].chunks));
   }
 }
@@ -428,6 +437,7 @@ Result<SourceHistory> read_events(const EventRequest& request, const TableFile& 
     const auto times = file.times(g, request.source.time_field, request.source.time_unit);
     const bool skip = times && (times->until_us <= wanted.from_us || wanted.until_us <= times->from_us);
     parts[g].views.resize(request.programs.size());
+    if (skip) parts[g].newest_us = times->until_us - 1;
     if (!skip) {
       TRY_ASSIGN(const auto table, file.read(g));
       TRY_ASSIGN(const auto columns, locate_all(request, *table));
@@ -454,6 +464,7 @@ Result<SourceHistory> read_events(const EventRequest& request, TopicId topic, co
   for (PartitionHistory& part : parts) {
     out.records += part.records;
     out.undecodable += part.undecodable;
+    out.newest_us = std::max(out.newest_us, part.newest_us);
     if (part.lost.until_us > out.lost.until_us) out.lost = part.lost;
     for (size_t v = 0; v < out.views.size(); ++v) {
       out.views[v].topic = topic;

@@ -58,6 +58,7 @@ struct SourceHistory {
   std::vector<ViewEvents> views;  // in the order of `programs`
   uint64_t records = 0;           // read
   uint64_t undecodable = 0;       // of them left out as dead letters
+  int64_t newest_us = INT64_MIN;  // the largest event time of the others, wanted or not
   LostEvents lost;                // never of a file
   std::shared_ptr<const Table> table;  // a file: texts of the rows are views into it
 };

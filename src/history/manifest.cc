@@ -42,6 +42,10 @@ Json columns_json(const TrainService& service) {
                   {"feature", feature.name},
                   {"type", type_text(feature.type)}};
     if (column.feature < view.feature_hashes.size()) entry["hash"] = view.feature_hashes[column.feature];
+    if (view.ahead_us != 0) {
+      const int64_t from = view.ahead_us - view.program->specs()[column.feature].window.length_us;
+      entry["label"] = {{"from", format_duration(from)}, {"to", format_duration(view.ahead_us)}};
+    }
     out.push_back(std::move(entry));
   }
   return out;
@@ -85,6 +89,7 @@ std::string to_json(const Manifest& manifest, const TrainService& service, const
       {"events", manifest.report.events},
       {"undecodable", manifest.report.undecodable},
       {"gap_rows", manifest.report.gap_rows},
+      {"not_mature_rows", manifest.report.not_mature_rows},
   };
   return out.dump(2) + "\n";
 }

@@ -86,6 +86,7 @@ class Training {
     const int64_t began = inputs_.clock->steady_us();
     TRY(check_request());
     TRY(choose_self_source());
+    TRY(check_labels_apart());
     const uint64_t memory = request_.memory_bytes != 0 ? request_.memory_bytes : machine_memory_bytes() / 2;
     spill_ = std::make_shared<Spill>(*inputs_.fs, request_.out + ".spill", memory / 2);
     TRY(read_spine());
@@ -121,6 +122,22 @@ class Training {
     std::set<std::string> names;
     for (const TrainColumn& column : service_.columns)
       if (!names.insert(column.name).second) return invalid("two features are called '" + column.name + "'");
+    return {};
+  }
+
+  // With rows at t among the features, a label from t on would hold the same rows: it would predict what it was given.
+  Result<> check_labels_apart() const {
+    if (!request_.after_event && !request_.exclude_self) return {};
+    for (const TrainColumn& column : service_.columns) {
+      const TrainView& view = service_.views[column.view];
+      if (view.ahead_us == 0 || view.program->specs()[column.feature].window.length_us != view.ahead_us) continue;
+      if (std::ranges::any_of(service_.views, [&](const TrainView& v) { return v.ahead_us == 0 && v.source.name == view.source.name; }))
+        return invalid("label '" + column.name + "' begins at the row's own time, and with " +
+                       (request_.exclude_self ? "exclude_self" : "after_event") + " the features count events of source '" +
+                       view.source.name +
+                       "' at that time too: the same event would be in both; let the label begin later, as next(10s, 1h) does, or leave "
+                       "the option out");
+    }
     return {};
   }
 
@@ -187,6 +204,7 @@ class Training {
       return request_.spine + ": row " + std::to_string(it - times_.begin() + 1) + " (" + format_time(*it) + "): ";
     };
     for (const TrainView& view : service_.views) {
+      if (view.ahead_us != 0) continue;
       const auto joined = inputs_.timeline->joined_at(view.name, view.version);
       if (!joined)
         return fail(ErrorKind::kUnavailable, "view " + view.name + "@" + std::to_string(view.version) + " has not served yet");
@@ -240,7 +258,12 @@ class Training {
     histories_.resize(service_.views.size());
     derivations_.resize(service_.views.size());
     lost_.resize(service_.views.size());
-    for (SpineKeys& keys : keys_) questions_.push_back(keys.questions(times_));
+    for (size_t v = 0; v < service_.views.size(); ++v) {
+      const int64_t ahead = service_.views[v].ahead_us;
+      ahead_times_.push_back(ahead == 0 ? std::vector<int64_t>() : times_);
+      for (int64_t& t : ahead_times_.back()) t = t > INT64_MAX - ahead ? INT64_MAX : t + ahead;
+      questions_.push_back(keys_[v].questions(times_of(v)));
+    }
     for (size_t v = 0; v < service_.views.size(); ++v)
       if (!derivations_[v]) TRY(read_source(service_.views[v]));
     return {};
@@ -269,7 +292,7 @@ class Training {
       histories_[views[i]] = std::move(history.views[i]);
       const size_t keys = wanted.empty() ? questions_[views[i]].keys.size() : wanted[i]->keys();
       lost_[views[i]] = history.lost;
-      TRY(prepare_view(views[i], request.groups, keys, history.lost));
+      TRY(prepare_view(views[i], request.groups, keys, history.lost, history.newest_us));
     }
     return {};
   }
@@ -302,7 +325,7 @@ class Training {
       const feature::ViewProgram& program = *service_.views[v].program;
       std::vector<feature::FeatureSpec> specs;
       for (const uint32_t f : features_of(v)) specs.push_back(program.specs()[f]);
-      out.push_back(std::make_unique<Wanted>(specs, questions_[v], counts_at_t()));
+      out.push_back(std::make_unique<Wanted>(specs, questions_[v], counts_at_t(v)));
       request.wanted.push_back(out.back().get());
       std::vector<size_t> columns;
       bool plain = true;
@@ -349,23 +372,25 @@ class Training {
   Result<> check_lost(size_t v, const LostEvents& lost) const {
     if (times_.empty()) return {};
     const TrainView& view = service_.views[v];
-    const auto earliest = std::ranges::min_element(times_);
+    const auto earliest = std::ranges::min_element(times_of(v));
     for (const uint32_t f : features_of(v))
       if (lost.reach(view.program->specs()[f].window, *earliest))
-        return invalid(request_.spine + ": row " + std::to_string(earliest - times_.begin() + 1) + " (" + format_time(*earliest) +
-                       "): '" + view.program->features()[f].name + "' may need records that are gone: " +
-                       lost.text(view.source.topic) + "; --statuses makes such values null with status GAP");
+        return invalid(request_.spine + ": row " + std::to_string(earliest - times_of(v).begin() + 1) + " (" +
+                       format_time(*earliest - view.ahead_us) + "): '" + view.program->features()[f].name +
+                       "' may need records that are gone: " + lost.text(view.source.topic) +
+                       "; --statuses makes such values null with status GAP");
     return {};
   }
 
-  Result<> prepare_view(size_t v, uint32_t groups, size_t keys, const LostEvents& lost) {
+  Result<> prepare_view(size_t v, uint32_t groups, size_t keys, const LostEvents& lost, int64_t newest_us) {
     DeriveRequest request{.program = service_.views[v].program,
                           .features = features_of(v),
-                          .after_event = counts_at_t(),
+                          .after_event = counts_at_t(v),
                           .own = is_self(v) ? &own_ : nullptr,
+                          .known_until_us = is_label(v) ? newest_us : INT64_MAX,
                           .event_times = request_.event_times,
                           .lost = lost,
-                          .timeline = request_.mode == TrainMode::kAsServed ? inputs_.timeline : nullptr,
+                          .timeline = request_.mode == TrainMode::kAsServed && !is_label(v) ? inputs_.timeline : nullptr,
                           .groups = groups,
                           .threads = threads_,
                           .stop = stop_,
@@ -376,8 +401,10 @@ class Training {
     return {};
   }
 
-  bool counts_at_t() const { return request_.after_event || request_.exclude_self; }
-  bool is_self(size_t v) const { return request_.exclude_self && service_.views[v].source.name == self_source_; }
+  bool is_label(size_t v) const { return service_.views[v].ahead_us != 0; }
+  const std::vector<int64_t>& times_of(size_t v) const { return is_label(v) ? ahead_times_[v] : times_; }
+  bool counts_at_t(size_t v) const { return !is_label(v) && (request_.after_event || request_.exclude_self); }
+  bool is_self(size_t v) const { return request_.exclude_self && !is_label(v) && service_.views[v].source.name == self_source_; }
 
   // A row of the spine that a state had no event for may be right all the same; reading once more tells.
   Result<> check_own_rows() {
@@ -440,6 +467,7 @@ class Training {
     const auto metadata = [&] {
       for (const auto& derivation : derivations_) {
         manifest_.report.events += derivation->answers().events();
+        manifest_.report.not_mature_rows = std::max(manifest_.report.not_mature_rows, derivation->answers().not_mature());
         manifest_.report.gap_rows = std::max(manifest_.report.gap_rows, derivation->answers().gaps());
       }
       manifest = to_json(manifest_, service_, request_);
@@ -469,6 +497,7 @@ class Training {
   std::vector<SpineKeys> keys_;  // one per view
   std::string self_source_;      // exclude_self
   OwnRows own_;
+  std::vector<std::vector<int64_t>> ahead_times_;  // by view; of labels
   std::vector<LostEvents> lost_;  // one per view
   engine::OffsetVector pin_;
   std::vector<std::shared_ptr<const Table>> tables_;  // texts of the histories are views into them
@@ -488,6 +517,22 @@ TrainService training_service(const catalog::ServiceEntry& service) {
     out.views.push_back({.name = view->definition.name, .version = view->version, .source = view->source.definition,
                          .topic = view->source.topic, .program = view->program, .feature_hashes = view->feature_hashes});
   for (const auto& column : service.columns) out.columns.push_back({.name = column.name, .view = column.view, .feature = column.feature});
+  for (const auto& labels : service.labels) {
+    for (uint32_t f = 0; f < labels->definition.features.size(); ++f) {
+      const int64_t ahead = labels->definition.features[f].ahead_us;
+      auto at = std::ranges::find_if(out.views, [&](const TrainView& v) { return v.ahead_us == ahead && v.program == labels->program; });
+      if (at == out.views.end())
+        at = out.views.insert(at, {.name = labels->definition.name,
+                                   .version = labels->version,
+                                   .source = labels->source.definition,
+                                   .topic = labels->source.topic,
+                                   .program = labels->program,
+                                   .feature_hashes = labels->feature_hashes,
+                                   .ahead_us = ahead});
+      out.columns.push_back(
+          {.name = labels->definition.features[f].name, .view = static_cast<uint32_t>(at - out.views.begin()), .feature = f});
+    }
+  }
   return out;
 }
 

@@ -41,6 +41,9 @@ struct TrainView {
   TopicId topic;  // nil when the source has no topic (its history must then come from a file)
   std::shared_ptr<const feature::ViewProgram> program;
   std::vector<std::string> feature_hashes;  // identity of each feature, hex
+  // Labels of a service: as if the view were asked at t + this. Then they are no part of the view version, and the mode asks nothing
+  // of them: they are as known. 0: features.
+  int64_t ahead_us = 0;
 };
 struct TrainColumn {
   std::string name;      // as in the service's replies
@@ -104,6 +107,7 @@ struct TrainReport {
   uint64_t undecodable = 0;   // records left out as the live engine leaves them out
   uint64_t gap_rows = 0;      // rows with null for what is not known: instants in a recorded gap (as_served), windows that
                               // reach below what the log still has (with `statuses`; else such a row is refused)
+  uint64_t not_mature_rows = 0;  // rows with a label whose window ends after the newest event known of its source: null
   uint64_t spilled_bytes = 0;  // of prepared events that the memory had no room for
   double seconds = 0;
   std::string out, manifest;  // paths written

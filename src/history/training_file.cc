@@ -140,18 +140,21 @@ class ArrayMaker {
     for (size_t i = 0; i < rows_; ++i) flags_[i] = us[i] == feature::kNoEventTime ? Answers::kNull : 0;
     return with_validity(arrow_type(TypeKind::kTimestamp), std::move(values));
   }
-  // The status as its name; GAP, which is not a status of values, where the instant lies in a gap.
+  // The status as its name; GAP, which is not a status of values, where the instant lies in a gap, and NOT_MATURE of a label whose
+  // window nobody knows whole yet.
   arrow::Result<std::shared_ptr<arrow::Array>> statuses() {
     constexpr int32_t kGapCode = static_cast<int32_t>(feature::Status::kError) + 1;
     arrow::StringBuilder names;
     for (int32_t s = 0; s < kGapCode; ++s) ARROW_RETURN_NOT_OK(names.Append(to_string(static_cast<feature::Status>(s))));
     ARROW_RETURN_NOT_OK(names.Append("GAP"));
+    ARROW_RETURN_NOT_OK(names.Append("NOT_MATURE"));
     ARROW_ASSIGN_OR_RAISE(auto dictionary, names.Finish());
     std::vector<uint64_t> unused(rows_);
     each_chunk([&](size_t chunk, size_t at) { column_.answers->values(chunk, column_.feature, unused.data() + at, flags_.data() + at); });
     arrow::Int32Builder codes;
     ARROW_RETURN_NOT_OK(codes.Reserve(static_cast<int64_t>(rows_)));
-    for (const uint8_t flags : flags_) codes.UnsafeAppend(flags & Answers::kGap ? kGapCode : flags & Answers::kStatus);
+    for (const uint8_t flags : flags_)
+      codes.UnsafeAppend(flags & Answers::kNotMature ? kGapCode + 1 : flags & Answers::kGap ? kGapCode : flags & Answers::kStatus);
     ARROW_ASSIGN_OR_RAISE(auto indices, codes.Finish());
     return arrow::DictionaryArray::FromArrays(indices, dictionary);
   }

@@ -96,6 +96,10 @@ int train(const Cli& cli, const TrainOptions& options) {
              human_count((*made)["events"]), (*made)["seconds"].get<double>(), (*made)["out"].get<std::string>(), (*made)["manifest"].get<std::string>());
   if ((*made)["gap_rows"].get<int64_t>() > 0)
     fmt::print(stderr, "{} rows have values that nobody can know (a recorded gap, or records that retention removed): they are null, with status GAP\n", human_count((*made)["gap_rows"]));
+  if (const int64_t rows = (*made)["not_mature_rows"]; rows > 0)
+    fmt::print(stderr,
+               "{} rows have labels that are not mature: their windows end after the newest event; they are null, with status NOT_MATURE\n",
+               human_count(rows));
   return kDone;
 }
 
