@@ -103,14 +103,15 @@ class Program final : public ViewProgram {
   }
 
   using ViewProgram::prepare;
-  void prepare(const ColumnBatch& batch, std::span<const uint32_t> columns, std::span<const uint8_t> keep, PreparedRows& out) const override;
+  void prepare(const ColumnBatch& batch, std::span<const uint32_t> columns, std::span<const uint8_t> keep,
+               std::span<const HashedKey* const> known, PreparedRows& out) const override;
 
  private:
   friend class Compiler;
 
   // The reason why selected row `r` fails, or 0.
   uint16_t row_error(const ExprEvaluator& values, size_t r) const;
-  void append_rows(const ExprEvaluator& values, std::span<const uint32_t> selected, PreparedRows& out) const;
+  void append_rows(const ExprEvaluator& values, std::span<const uint32_t> selected, PreparedRows& out) const;  // but for keys and times
   void append_keys(const ExprEvaluator& values, std::span<const uint32_t> selected, PreparedRows& out) const;
 
   SourceDefinition source_;
@@ -294,12 +295,8 @@ uint16_t Program::row_error(const ExprEvaluator& values, size_t r) const {
 // of the rows that are being made.
 class RecentKeys {
  public:
-  struct Key {
-    std::string_view bytes;
-    uint64_t shard_hash = 0, table_hash = 0;
-  };
   // `key` as it is kept; false: it is not among them, `place` is where it belongs.
-  bool find(std::string_view key, Key*& place) {
+  bool find(std::string_view key, HashedKey*& place) {
     uint64_t ends = key.size();
     for (size_t i = 0; i < std::min<size_t>(key.size(), 4); ++i) ends = ends * 257 + static_cast<uint8_t>(key[key.size() - 1 - i]);
     place = &keys_[ends * 0x9E3779B97F4A7C15ull >> 56];
@@ -308,7 +305,7 @@ class RecentKeys {
   void clear() { keys_.fill({}); }
 
  private:
-  std::array<Key, 256> keys_;
+  std::array<HashedKey, 256> keys_;
 };
 
 void Program::append_keys(const ExprEvaluator& values, std::span<const uint32_t> selected, PreparedRows& out) const {
@@ -325,11 +322,20 @@ void Program::append_keys(const ExprEvaluator& values, std::span<const uint32_t>
         default: append_key_part(key, c.i(r));
       }
     }
-    RecentKeys::Key* place = nullptr;
+    HashedKey* place = nullptr;
     if (!recent.find(key, place)) *place = {out.arena.add(key), shard_hash(key), table_hash(key)};
     out.keys.push_back(place->bytes);
     out.shard_hashes.push_back(place->shard_hash);
     out.table_hashes.push_back(place->table_hash);
+  }
+}
+
+void append_known_keys(std::span<const HashedKey* const> known, std::span<const uint32_t> selected, PreparedRows& out) {
+  const size_t before = out.keys.size(), rows = before + selected.size();
+  out.keys.resize(rows), out.shard_hashes.resize(rows), out.table_hashes.resize(rows);
+  for (size_t i = 0; i < selected.size(); ++i) {
+    const HashedKey& key = *known[selected[i]];
+    out.keys[before + i] = key.bytes, out.shard_hashes[before + i] = key.shard_hash, out.table_hashes[before + i] = key.table_hash;
   }
 }
 
@@ -361,7 +367,6 @@ void append_column(const ExprColumn& from, const Type& type, std::span<const uin
 
 void Program::append_rows(const ExprEvaluator& values, std::span<const uint32_t> selected, PreparedRows& out) const {
   const size_t before = out.rows;
-  append_keys(values, selected, out);
   out.arguments.resize(arguments_.size());
   for (size_t a = 0; a < arguments_.size(); ++a)
     append_column(values.at(arguments_[a]), graph_.node(arguments_[a]).type, selected, before, out.arguments[a]);
@@ -373,7 +378,8 @@ void Program::append_rows(const ExprEvaluator& values, std::span<const uint32_t>
   out.rows += selected.size();
 }
 
-void Program::prepare(const ColumnBatch& batch, std::span<const uint32_t> columns, std::span<const uint8_t> keep, PreparedRows& out) const {
+void Program::prepare(const ColumnBatch& batch, std::span<const uint32_t> columns, std::span<const uint8_t> keep,
+                      std::span<const HashedKey* const> known, PreparedRows& out) const {
   CHECK(columns.size() == inputs_.size() + 1 && keep.size() >= batch.rows);
   thread_local ExprEvaluator values;
   thread_local std::vector<const Column*> fields;
@@ -406,10 +412,14 @@ void Program::prepare(const ColumnBatch& batch, std::span<const uint32_t> column
       selected.push_back(r);
     }
   }
+  const size_t before = out.rows;
+  if (known.empty()) append_keys(values, selected, out);
+  else append_known_keys(known, selected, out);
   append_rows(values, selected, out);
-  for (const uint32_t r : selected) {
-    out.event_times_us.push_back(times.ints[r]);
-    out.offsets.push_back(batch.offsets[r].value);
+  out.event_times_us.resize(out.rows), out.offsets.resize(out.rows);
+  for (size_t i = 0; i < selected.size(); ++i) {
+    out.event_times_us[before + i] = times.ints[selected[i]];
+    out.offsets[before + i] = batch.offsets[selected[i]].value;
   }
   out.partition = batch.partition.value;
 }

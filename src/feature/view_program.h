@@ -27,6 +27,12 @@ Result<std::vector<ScalarValue>> parse_key(std::string_view key);
 uint64_t shard_hash(std::string_view key);
 uint64_t table_hash(std::string_view key);
 
+// A canonical key and its hashes.
+struct HashedKey {
+  std::string_view bytes;
+  uint64_t shard_hash = 0, table_hash = 0;
+};
+
 // A row that cannot be evaluated: int64 overflow, a cast that fails. `reason` lives as long as the program.
 struct FailedRow {
   uint32_t row = 0;  // in the batch
@@ -37,7 +43,7 @@ struct FailedRow {
 // came from (their owners and arena) or into `arena`: the batches must outlive the rows.
 struct PreparedRows {
   size_t rows = 0;
-  std::vector<std::string_view> keys;     // canonical bytes in `arena`
+  std::vector<std::string_view> keys;     // canonical bytes in `arena`, or the caller's known ones
   std::vector<uint64_t> shard_hashes, table_hashes;
   std::vector<int64_t> event_times_us;
   std::vector<int64_t> offsets;
@@ -86,8 +92,12 @@ class ViewProgram {
   // Evaluates filters, derived fields, key and arguments for the rows of `batch` that are set in `keep` (decoded,
   // not quarantined), and appends them to `out`. Thread-safe. columns[i] is where the batch has input field i; the
   // entry after the last field is where it has the event time. So one batch can serve several views.
+  void prepare(const ColumnBatch& batch, std::span<const uint32_t> columns, std::span<const uint8_t> keep, PreparedRows& out) const {
+    prepare(batch, columns, keep, {}, out);
+  }
+  // The same where the caller knows the key of every kept row: known[r], whose bytes outlive `out`. Empty: they are made here.
   virtual void prepare(const ColumnBatch& batch, std::span<const uint32_t> columns, std::span<const uint8_t> keep,
-                       PreparedRows& out) const = 0;
+                       std::span<const HashedKey* const> known, PreparedRows& out) const = 0;
   // The same for a batch that has exactly the columns of input_fields() and then the event time.
   void prepare(const ColumnBatch& batch, std::span<const uint8_t> keep, PreparedRows& out) const;
 };

@@ -22,10 +22,7 @@ namespace ms::history {
 
 class BigBuffer;
 
-struct QuestionKey {
-  std::string_view bytes;  // canonical; owned by whoever made the questions
-  uint64_t shard_hash = 0, table_hash = 0;
-};
+using QuestionKey = feature::HashedKey;  // the bytes are owned by whoever made the questions
 // Question i: keys[key_of[i]] at times_us[i].
 struct Questions {
   std::vector<QuestionKey> keys;

@@ -47,11 +47,20 @@ void gather_keys(feature::PreparedRows& rows) {
   rows.arena = std::move(arena);
 }
 
+// Known keys stay where the questions have them; of the arena just the texts are left.
+void keep_texts(feature::PreparedRows& rows) {
+  StringArena arena;
+  for (Column& column : rows.arguments)
+    for (std::string_view& text : column.strings) text = arena.add(text);
+  rows.arena = std::move(arena);
+}
+
 // Rows of one group come to lie together, in the order they had: a replay goes through a chunk group by group.
-// Those that no question can see are left out.
-void finish(EventChunk& chunk, uint32_t groups, const Wanted* wanted) {
+// Those that no question can see are left out; those with known keys were chosen before.
+void finish(EventChunk& chunk, uint32_t groups, const Wanted* wanted, bool known_keys = false) {
   feature::PreparedRows& rows = chunk.rows;
   constexpr size_t kAhead = 16;
+  if (known_keys) wanted = nullptr;
   std::vector<uint32_t> kept;
   kept.reserve(rows.rows);
   for (uint32_t i = 0; i < rows.rows; ++i) {
@@ -68,7 +77,8 @@ void finish(EventChunk& chunk, uint32_t groups, const Wanted* wanted) {
   reorder(rows.table_hashes, order), reorder(rows.event_times_us, order), reorder(rows.offsets, order);
   for (Column& column : rows.arguments) reorder(column, order);
   for (auto& filter : rows.filters) reorder(filter, order);
-  gather_keys(rows);
+  if (known_keys) keep_texts(rows);
+  else gather_keys(rows);
   for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
 }
 
@@ -127,6 +137,7 @@ class TableDecoder {
         wanted_(wanted_by(request, view)),
         columns_(std::move(columns)) {
     batch_.columns.resize(columns_.size());
+    for (uint32_t i = 0; i < columns_.size(); ++i) places_.push_back(i);
     if (wanted_ == nullptr || !wanted_->knows_columns()) return;
     for (const feature::Field& key : program_.key_fields())
       keys_.push_back(static_cast<size_t>(std::ranges::find(program_.input_fields(), key) - program_.input_fields().begin()));
@@ -148,6 +159,7 @@ class TableDecoder {
       if (rows_.size() < count) select(batch_.columns[f], rows_);
     }
     if (rows_.size() < count) select(time, rows_);
+    if (knows_keys()) select(known_, rows_);
     batch_.rows = rows_.size();
     batch_.offsets.resize(batch_.rows);
     batch_.append_times.resize(batch_.rows);
@@ -156,9 +168,11 @@ class TableDecoder {
       batch_.append_times[i].us = time.ints[i];  // a file knows no append time: nothing is ahead of its own time
     }
     keep_.assign(batch_.rows, 1);
-    program_.prepare(batch_, keep_, out);
+    program_.prepare(batch_, places_, keep_, known_, out);
     return lost;
   }
+  // Whether rows come with the questions' keys, and only those that a question can see.
+  bool knows_keys() const { return !keys_.empty() && wanted_->tells_keys(); }
 
   int64_t newest_us() const { return newest_us_; }
 
@@ -175,6 +189,7 @@ class TableDecoder {
     std::vector<const Column*> parts;
     for (const size_t f : keys_) fill(f, from, count), parts.push_back(&batch_.columns[f]);
     if (!keys_.empty()) wanted_->keep_keys(parts, keep_);
+    if (knows_keys()) wanted_->find_keys(*parts.front(), time, keep_, known_);
     rows_.resize(count);
     size_t kept = 0;
     for (uint32_t i = 0; i < count; ++i) rows_[kept] = i, kept += keep_[i];
@@ -189,8 +204,10 @@ class TableDecoder {
   int64_t newest_us_ = INT64_MIN;
   std::vector<size_t> keys_;  // among the input fields; empty: the keys do not tell
   ColumnBatch batch_;
+  std::vector<uint32_t> places_;  // of the columns in the batch
   std::vector<uint8_t> keep_;
   std::vector<uint32_t> rows_;
+  std::vector<const feature::HashedKey*> known_;  // by row; empty: the program makes keys
 };
 
 // ---- the log
@@ -369,7 +386,7 @@ Result<TableHistory> read_rows(const EventRequest& request, const Table& table, 
     auto chunk = std::make_unique<EventChunk>();
     const auto close = [&]() -> Result<> {
       out.undecodable += chunk->rows.failed.size();  // an expression had no value: a dead letter of this view
-      finish(*chunk, request.groups, wanted_by(request, v));
+      finish(*chunk, request.groups, wanted_by(request, v), decoder.knows_keys());
       if (chunk->rows.rows > 0) {
         TRY(keep_or_spill(*chunk, request));
         out.views[v].push_back(std::move(chunk));

@@ -333,7 +333,7 @@ class Training {
         plain &= std::ranges::find(program.input_fields(), key) != program.input_fields().end();
         TRY_ASSIGN(columns.emplace_back(), spine_->find(key.name));
       }
-      if (plain && file != request_.event_files.end()) out.back()->learn_columns(*spine_, program.key_fields(), columns);
+      if (plain && file != request_.event_files.end()) out.back()->learn_columns(*spine_, program.key_fields(), columns, questions_[v]);
     }
     return out;
   }

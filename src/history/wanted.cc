@@ -45,6 +45,8 @@ void hash_parts(std::span<const Column* const> parts, size_t rows, std::vector<u
   }
 }
 
+uint64_t number_hash(int64_t value) { return mix(static_cast<uint64_t>(value)) >> 16; }
+
 uint64_t filter_bits(uint64_t hash) { return uint64_t{1} << (hash & 63) | uint64_t{1} << (hash >> 6 & 63); }
 
 // Where rows begin and end to count for questions between two instants.
@@ -84,13 +86,21 @@ void Wanted::add(uint64_t hash, const TimeRange& times) {
   slots_[i].times.add(times);
 }
 
-bool Wanted::row(uint64_t table_hash, int64_t event_time_us) const {
+const TimeRange* Wanted::times_of(uint64_t table_hash) const {
   for (size_t i = table_hash & (slots_.size() - 1); !slots_[i].free(); i = (i + 1) & (slots_.size() - 1))
-    if (slots_[i].hash == table_hash) return slots_[i].times.has(event_time_us);
-  return false;
+    if (slots_[i].hash == table_hash) return &slots_[i].times;
+  return nullptr;
 }
 
-void Wanted::learn_columns(const Table& spine, const std::vector<feature::Field>& key_fields, const std::vector<size_t>& columns) {
+bool Wanted::row(uint64_t table_hash, int64_t event_time_us) const {
+  const TimeRange* times = times_of(table_hash);
+  return times != nullptr && times->has(event_time_us);
+}
+
+void Wanted::learn_columns(const Table& spine, const std::vector<feature::Field>& key_fields, const std::vector<size_t>& columns,
+                           const Questions& questions) {
+  const bool number = key_fields.size() == 1 && (key_fields.front().type == TypeKind::kInt64 || key_fields.front().type == TypeKind::kTimestamp);
+  if (number) numbers_.resize(slots_.size());
   filter_.assign(std::bit_ceil(std::max<size_t>(count_ / kKeysPerWord, 1)), 0);
   std::vector<Column> parts(columns.size());
   std::vector<const Column*> pointers;
@@ -99,6 +109,7 @@ void Wanted::learn_columns(const Table& spine, const std::vector<feature::Field>
   for (uint64_t from = 0; from < spine.rows(); from += kBatchRowsMax) {
     const size_t rows = std::min<uint64_t>(kBatchRowsMax, spine.rows() - from);
     for (size_t p = 0; p < columns.size(); ++p) spine.fill(columns[p], key_fields[p].type, from, rows, parts[p]);
+    if (number) learn_numbers(parts.front(), rows, from, questions);
     hash_parts(pointers, rows, hashes);
     for (const uint64_t hash : hashes) filter_[hash >> 12 & (filter_.size() - 1)] |= filter_bits(hash);
   }
@@ -110,6 +121,34 @@ void Wanted::keep_keys(std::span<const Column* const> parts, std::span<uint8_t> 
   for (size_t i = 0; i < keep.size(); ++i) {
     const uint64_t bits = filter_bits(hashes[i]);
     keep[i] &= static_cast<uint8_t>((filter_[hashes[i] >> 12 & (filter_.size() - 1)] & bits) == bits);
+  }
+}
+
+void Wanted::learn_numbers(const Column& values, size_t rows, uint64_t first, const Questions& questions) {
+  const size_t mask = numbers_.size() - 1;
+  for (size_t r = 0; r < rows; ++r) {
+    const feature::HashedKey& key = questions.keys[questions.key_of[first + r]];
+    const TimeRange* times = times_of(key.table_hash);
+    if (times == nullptr) continue;
+    size_t i = number_hash(values.ints[r]) & mask;
+    while (numbers_[i].key != nullptr && numbers_[i].value != values.ints[r]) i = (i + 1) & mask;
+    if (numbers_[i].key == nullptr) numbers_[i] = {values.ints[r], &key, *times};
+  }
+}
+
+void Wanted::find_keys(const Column& numbers, const Column& times, std::span<uint8_t> keep, std::vector<const feature::HashedKey*>& keys) const {
+  constexpr size_t kAhead = 16;
+  const size_t mask = numbers_.size() - 1;
+  keys.resize(keep.size());
+  for (size_t r = 0; r < keep.size(); ++r) {
+    if (r + kAhead < keep.size()) __builtin_prefetch(&numbers_[number_hash(numbers.ints[r + kAhead]) & mask]);
+    if (keep[r] == 0) continue;
+    const int64_t value = numbers.ints[r];
+    size_t i = number_hash(value) & mask;
+    while (numbers_[i].key != nullptr && numbers_[i].value != value) i = (i + 1) & mask;
+    const Number& found = numbers_[i];
+    keep[r] = static_cast<uint8_t>(found.key != nullptr && numbers.valid(r) && found.times.has(times.ints[r]));
+    keys[r] = found.key;
   }
 }
 
