@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <utility>
 
 #include "base/types.h"
 #include "engine/topic_reader.h"
@@ -15,70 +16,68 @@ namespace ms::history {
 namespace {
 
 template <class T>
-void reorder(std::vector<T>& values, const std::vector<uint32_t>& order) {
-  if (values.empty()) return;
-  std::vector<T> out(order.size());
-  for (size_t i = 0; i < order.size(); ++i) out[i] = values[order[i]];
-  values = std::move(out);
+std::vector<T> in_order(const std::vector<T>& values, std::span<const uint32_t> order) {
+  std::vector<T> out;
+  if (values.empty()) return out;
+  out.reserve(order.size());
+  for (const uint32_t i : order) out.push_back(values[i]);
+  return out;
 }
 
-void reorder(Column& column, const std::vector<uint32_t>& order) {
-  reorder(column.bools, order), reorder(column.ints, order), reorder(column.floats, order), reorder(column.decimals, order),
-      reorder(column.strings, order);
-  std::vector<uint64_t> validity((order.size() + 63) / 64);
-  for (size_t i = 0; i < order.size(); ++i) validity[i / 64] |= static_cast<uint64_t>(column.valid(order[i])) << (i % 64);
-  column.validity = std::move(validity);
+Column in_order(const Column& from, std::span<const uint32_t> order) {
+  Column out;
+  out.type = from.type;
+  out.bools = in_order(from.bools, order), out.ints = in_order(from.ints, order), out.floats = in_order(from.floats, order);
+  out.decimals = in_order(from.decimals, order), out.strings = in_order(from.strings, order);
+  out.validity.resize((order.size() + 63) / 64);
+  for (size_t i = 0; i < order.size(); ++i) out.validity[i / 64] |= static_cast<uint64_t>(from.valid(order[i])) << (i % 64);
+  return out;
 }
 
 // The keys' bytes come to lie in the order of the rows, so that a replay finds them where it reads; equal keys of neighbours
 // share theirs, so that a replay of few keys compares bytes that it has just read.
 void gather_keys(feature::PreparedRows& rows) {
-  StringArena arena;
   std::array<std::string_view, 64> seen, from;
   for (size_t i = 0; i < rows.rows; ++i) {
     const size_t place = rows.table_hashes[i] % seen.size();
-    if (from[place].data() != rows.keys[i].data() && seen[place] != rows.keys[i]) seen[place] = arena.add(rows.keys[i]);
+    if (from[place].data() != rows.keys[i].data() && seen[place] != rows.keys[i]) seen[place] = rows.arena.add(rows.keys[i]);
     from[place] = rows.keys[i];
     rows.keys[i] = seen[place];
   }
-  if (std::ranges::any_of(rows.arguments, [](const Column& c) { return is_bytes(c.type); }))
-    for (Column& column : rows.arguments)
-      for (std::string_view& text : column.strings) text = arena.add(text);  // some lie in the arena that goes
-  rows.arena = std::move(arena);
 }
 
-// Known keys stay where the questions have them; of the arena just the texts are left.
+// Some texts lie in an arena that goes.
 void keep_texts(feature::PreparedRows& rows) {
-  StringArena arena;
   for (Column& column : rows.arguments)
-    for (std::string_view& text : column.strings) text = arena.add(text);
-  rows.arena = std::move(arena);
+    for (std::string_view& text : column.strings) text = rows.arena.add(text);
 }
 
-// Rows of one group come to lie together, in the order they had: a replay goes through a chunk group by group.
-// Those that no question can see are left out; those with known keys were chosen before.
-void finish(EventChunk& chunk, uint32_t groups, const Wanted* wanted, bool known_keys = false) {
-  feature::PreparedRows& rows = chunk.rows;
+// The rows of a chunk: those of one group come to lie together, in the order they had, so that a replay goes through a chunk group
+// by group. Those that no question can see are left out; those with known keys were chosen before.
+void finish(const feature::PreparedRows& from, uint32_t groups, const Wanted* wanted, bool known_keys, EventChunk& chunk) {
   constexpr size_t kAhead = 16;
   if (known_keys) wanted = nullptr;
   std::vector<uint32_t> kept;
-  kept.reserve(rows.rows);
-  for (uint32_t i = 0; i < rows.rows; ++i) {
-    if (wanted != nullptr && i + kAhead < rows.rows) wanted->prefetch(rows.table_hashes[i + kAhead]);
-    if (wanted == nullptr || wanted->row(rows.table_hashes[i], rows.event_times_us[i])) kept.push_back(i);
+  kept.reserve(from.rows);
+  for (uint32_t i = 0; i < from.rows; ++i) {
+    if (wanted != nullptr && i + kAhead < from.rows) wanted->prefetch(from.table_hashes[i + kAhead]);
+    if (wanted == nullptr || wanted->row(from.table_hashes[i], from.event_times_us[i])) kept.push_back(i);
   }
-  chunk.in_time_order = std::ranges::is_sorted(kept, {}, [&](uint32_t i) { return rows.event_times_us[i]; });
-  chunk.grouping = Grouping::make(kept.size(), groups, [&](size_t i) { return rows.shard_hashes[kept[i]]; });
+  chunk.in_time_order = std::ranges::is_sorted(kept, {}, [&](uint32_t i) { return from.event_times_us[i]; });
+  chunk.grouping = Grouping::make(kept.size(), groups, [&](size_t i) { return from.shard_hashes[kept[i]]; });
   std::vector<uint32_t>& order = chunk.grouping.order;
   for (uint32_t& i : order) i = kept[i];
+  feature::PreparedRows& rows = chunk.rows;
   rows.rows = order.size();
-  reorder(rows.keys, order);
-  rows.shard_hashes = {};  // the grouping says what they said
-  reorder(rows.table_hashes, order), reorder(rows.event_times_us, order), reorder(rows.offsets, order);
-  for (Column& column : rows.arguments) reorder(column, order);
-  for (auto& filter : rows.filters) reorder(filter, order);
-  if (known_keys) keep_texts(rows);
-  else gather_keys(rows);
+  rows.partition = from.partition;
+  rows.keys = in_order(from.keys, order);
+  rows.table_hashes = in_order(from.table_hashes, order);
+  rows.event_times_us = in_order(from.event_times_us, order);
+  rows.offsets = in_order(from.offsets, order);
+  for (const Column& column : from.arguments) rows.arguments.push_back(in_order(column, order));
+  for (const auto& filter : from.filters) rows.filters.push_back(in_order(filter, order));
+  if (!known_keys) gather_keys(rows);
+  keep_texts(rows);
   for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
 }
 
@@ -292,7 +291,8 @@ Result<PartitionHistory> read_from(const EventRequest& request, TopicPartition p
   out.views.resize(request.programs.size());
   const auto reader = engine::TopicReader::make({{.source = request.source, .programs = request.programs}});
   const auto close = [&](size_t v, EventChunk& chunk) -> Result<> {
-    finish(chunk, request.groups, wanted_by(request, v));
+    const feature::PreparedRows rows = std::exchange(chunk.rows, {});
+    finish(rows, request.groups, wanted_by(request, v), false, chunk);
     return keep_or_spill(chunk, request);
   };
   const auto sink = [&](engine::TopicReader::Chunk& chunk) -> Result<> {
@@ -383,23 +383,24 @@ Result<TableHistory> read_rows(const EventRequest& request, const Table& table, 
   out.views.resize(request.programs.size());
   for (size_t v = 0; v < out.views.size(); ++v) {
     TableDecoder decoder(request, v, table, columns[v]);
-    auto chunk = std::make_unique<EventChunk>();
+    feature::PreparedRows rows;  // one memory for all chunks: those keep just what is asked for
     const auto close = [&]() -> Result<> {
-      out.undecodable += chunk->rows.failed.size();  // an expression had no value: a dead letter of this view
-      finish(*chunk, request.groups, wanted_by(request, v), decoder.knows_keys());
+      out.undecodable += rows.failed.size();  // an expression had no value: a dead letter of this view
+      auto chunk = std::make_unique<EventChunk>();
+      finish(rows, request.groups, wanted_by(request, v), decoder.knows_keys(), *chunk);
       if (chunk->rows.rows > 0) {
         TRY(keep_or_spill(*chunk, request));
         out.views[v].push_back(std::move(chunk));
       }
-      chunk = std::make_unique<EventChunk>();
+      rows.clear();
       return {};
     };
     for (uint64_t at = from; at < until; at += kBatchRowsMax) {
-      const size_t count = std::min<uint64_t>(kBatchRowsMax, until - at), before = chunk->rows.rows;
-      if (before == 0) chunk->rows.reserve(std::min<uint64_t>(kChunkRows, until - at));
-      const uint64_t lost = decoder.decode(at, count, first, chunk->rows);
+      const size_t count = std::min<uint64_t>(kBatchRowsMax, until - at);
+      if (rows.rows == 0) rows.reserve(std::min<uint64_t>(kChunkRows, until - at));
+      const uint64_t lost = decoder.decode(at, count, first, rows);
       if (v == 0) out.undecodable += lost;
-      if (chunk->rows.rows + kBatchRowsMax > kChunkRows) TRY(close());
+      if (rows.rows + kBatchRowsMax > kChunkRows) TRY(close());
     }
     TRY(close());
     out.newest_us = std::max(out.newest_us, decoder.newest_us());
