@@ -112,8 +112,8 @@ inline feature::ViewDefinition random_view(Rng& rng) {
   return view_of(some, rng);
 }
 
-inline TrainService service_of(const feature::ViewDefinition& view) {
-  auto program = feature::ViewProgram::compile(kFlights, kOrigin, view);
+inline TrainService service_of(const feature::ViewDefinition& view, const feature::EntityDefinition& entity = kOrigin) {
+  auto program = feature::ViewProgram::compile(kFlights, entity, view);
   CHECK(program);
   TrainService service{.name = "eta", .version = 3};
   service.views.push_back({.name = "delays", .version = 2, .source = kFlights, .program = *program});

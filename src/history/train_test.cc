@@ -370,6 +370,46 @@ TEST(Train, HowItIsMadeChangesNoBit) {
   }
 }
 
+// Events with a key of one integer are found by it, others by the bytes of their keys: the same answers either way.
+TEST(Train, AnIntegerKeyAnswersAsATextDoes) {
+  Rng rng(12);
+  const int64_t start = *parse_time("2001-01-01");
+  const auto second = [&](uint64_t s) { return format_time(start + static_cast<int64_t>(s) * kMicrosPerSecond).substr(0, 19); };
+  const auto keys = [](uint64_t k) { return ",K" + std::to_string(k) + "," + std::to_string(static_cast<int64_t>(k) - 40); };
+  std::string events = "date,origin,delay,carrier,price\n", spine = "origin,delay,event_time\n";
+  for (uint64_t i = 0; i < 9'000; ++i)
+    events += second(i * 7) + (rng.below(20) == 0 ? ",," : keys(rng.below(90))) + ",C" + std::to_string(rng.below(3)) + "," + std::to_string(rng.below(50)) + ".25\n";
+  for (int i = 0; i < 300; ++i) spine += keys(rng.below(120)).substr(1) + "," + second(rng.below(60'000)) + "\n";
+  feature::ViewDefinition by_text = flights_view();
+  std::erase_if(by_text.features, [](const feature::FeatureDefinition& f) { return f.of != "" && f.of != "carrier"; });
+  by_text.features.push_back({.name = "price_sum_1h", .aggregate = feature::AggregateKind::kSum, .of = "price", .window = {feature::WindowKind::kSlidingExact, kMicrosPerHour}});
+  feature::ViewDefinition by_number = by_text;
+  by_number.entity = "delay";
+  std::vector<std::shared_ptr<const Table>> outputs;
+  std::vector<uint64_t> applied;
+  for (const bool number : {false, true}) {
+    for (const bool grouped : {false, true}) {
+      for (const uint64_t memory : {uint64_t{1} << 40, uint64_t{1}}) {
+        Job run(spine, events);
+        run.service = number ? service_of(by_number, {"delay", {"delay"}}) : service_of(by_text);
+        run.request.memory_bytes = memory;
+        run.request.statuses = run.request.event_times = true;
+        if (grouped) write_in_groups(**Table::read(run.request.event_files["flights"], std::nullopt, 1), run.request.event_files["flights"] = run.dir / "events.parquet");
+        const auto report = run();
+        ASSERT_TRUE(report) << report.error().message;
+        if (memory == 1) EXPECT_GT(report->spilled_bytes, 0u);
+        outputs.push_back(run.output());
+        applied.push_back(report->events);
+      }
+    }
+  }
+  EXPECT_GT(applied.front(), 1'000u);
+  for (size_t i = 1; i < outputs.size(); ++i) {
+    EXPECT_TRUE(same(*outputs[i], *outputs[0])) << i;
+    EXPECT_EQ(applied[i], applied[0]) << i;
+  }
+}
+
 TEST(Train, AFullDiskOfSpilledEventsIsNamedAndLeavesNothing) {
   testing::CrashFileSystem fs(5);
   Job run;
