@@ -44,6 +44,15 @@ def with_another_entity(text):
     return file_of(definitions, rest)
 
 
+def renumbered(question, places):
+    """The question with its own event's new position; None: that event is not there any more."""
+    own = re.match(r"  [uw] .* self (\d+)/(\d+)", question)
+    if not own:
+        return question
+    place = places.get((int(own[1]), int(own[2])))
+    return place and question.replace(f" self {own[1]}/{own[2]}", f" self {place[0]}/{place[1]}", 1)
+
+
 def with_one_append_time(text):
     """Every record that is alive is appended at one instant, and questions know them all: whole partitions are record batches."""
     (case,) = golden.read(text)
@@ -60,6 +69,7 @@ def with_one_append_time(text):
     events = [f"  {at} {places[e.position][0]}/{places[e.position][1]} {e.text}" for e in kept]
     head, rest = text.split("\nevents\n", 1)
     questions = [block for block in re.split(r"(?m)^(?=  [uw] )", rest.split("questions\n", 1)[1]) if block and not re.match(r".* (as_served|pin|without)", block)]
+    questions = [block for block in (renumbered(block, places) for block in questions) if block]
     return "\n".join([head, "events", *events, "questions", *questions]) if questions else None
 
 
