@@ -43,6 +43,7 @@ class ColumnsDecoder {
     batch_.rows = records.size();
     batch_.partition = partition;
     keep_.assign(records.size(), 1);
+    newest_us_ = INT64_MIN;
     for (size_t i = 0; i < records.size(); ++i) {
       const PendingRecord& record = records[i];
       batch_.offsets.push_back(record.offset);
@@ -50,15 +51,12 @@ class ColumnsDecoder {
       auto reason = decoder_->decode(record.value, record.readable_after, batch_, i);
       if (!reason) reason = too_far_ahead(i, record.append_time);
       if (reason) keep_[i] = 0, refused(i, std::move(*reason));
+      else newest_us_ = std::max(newest_us_, batch_.columns[time_column_].ints[i]);
     }
   }
 
-  int64_t newest_us() const {
-    int64_t out = INT64_MIN;
-    for (size_t i = 0; i < keep_.size(); ++i)
-      if (keep_[i] != 0) out = std::max(out, batch_.columns[time_column_].ints[i]);
-    return out;
-  }
+  // The largest event time of the records that were not refused.
+  int64_t newest_us() const { return newest_us_; }
 
   // The rows of the program that was the p-th one given.
   void prepare(const feature::ViewProgram& program, size_t p, feature::PreparedRows& rows) const { program.prepare(batch_, columns_[p], keep_, rows); }
@@ -85,6 +83,7 @@ class ColumnsDecoder {
   std::unique_ptr<JsonDecoder> decoder_;
   ColumnBatch batch_;
   std::vector<uint8_t> keep_;
+  int64_t newest_us_ = INT64_MIN;
 };
 
 // Decodes for one source. A record is a row of a view or not by the fields of that view alone, whoever else reads beside it:
