@@ -151,11 +151,11 @@ bool StateImpl::build_forward(Entity& e, int64_t t, bool after_event) {
   e.forward = new Forward(layout_, forward_plan_);
   const int64_t limit = after_event ? t + 1 : t;
   e.forward->build(e, tiles_, limit, raw_horizon_);
-  each_nested(e, rows_of(e), t, after_event, forward_plan_.window_bits, [&](size_t window, const uint64_t* words) {
-    const auto w = std::lower_bound(forward_plan_.windows.begin(), forward_plan_.windows.end(), window) - forward_plan_.windows.begin();
-    e.forward->set_window(static_cast<size_t>(w), words);
-  });
-  return e.forward->advance(e, tiles_, t, limit);
+  if (forward_plan_.exact > 0) {
+    each_nested(e, rows_of(e), t, after_event, forward_plan_.exact_bits,
+                [&](size_t window, const uint64_t* words) { e.forward->set_exact(window, words); });
+  }
+  return e.forward->advance(e, t, limit);
 }
 
 Forward* StateImpl::forward_at(Entity* e, int64_t t, bool after_event) {
@@ -171,7 +171,7 @@ Forward* StateImpl::forward_at(Entity* e, int64_t t, bool after_event) {
     if (t < e->forward->time() || limit < e->forward->limit()) return nullptr;
     e->forward->prefetch(*e);
   }
-  if (e->forward == nullptr || !e->forward->advance(*e, tiles_, t, limit)) build_forward(*e, t, after_event);
+  if (e->forward == nullptr || !e->forward->advance(*e, t, limit)) build_forward(*e, t, after_event);
   return e->forward;
 }
 
@@ -183,7 +183,13 @@ ForwardBatch& StateImpl::forward_batch() {
 void StateImpl::fill_batch(const Entity& e, const EntityRows& rows, const Forward& forward, int64_t t, size_t i) {
   ForwardBatch& batch = forward_batch();
   const size_t first = i * batch.windows;
-  for (size_t w = 0; w < forward_plan_.windows.size(); ++w) forward.totals(w, batch.totals.at(first + forward_plan_.windows[w]));
+  const uint64_t* last = nullptr;
+  for (size_t w = 0; w < forward_plan_.windows.size(); ++w) {
+    uint64_t* const words = batch.totals.at(first + forward_plan_.windows[w].window);
+    if (!layout_.has_boxes && forward.is_like_last(w)) std::copy_n(last, layout_.words, words);
+    else forward.totals(w, words);
+    last = words;
+  }
   for (const size_t w : forward_plan_.closed) {
     batch.totals.reset(first + w);
     add_closed(e, rows, w, t, batch.totals.at(first + w));

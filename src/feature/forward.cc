@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <tuple>
 
 #include "base/check.h"
 
@@ -23,19 +24,42 @@ bool moves(const Slot& slot) {
 
 }  // namespace
 
+int64_t HopClock::holds_until(int64_t t) const {
+  // far from where anything saturates, so from all instants that people have
+  if (t < INT64_MIN / 2 || t > INT64_MAX / 2) return t + 1;
+  return floor(t) + hop_us + shift_us;
+}
+
 ForwardPlan::ForwardPlan(const StateLayout& layout) : other_windows(layout.windows.size()) {
   uint64_t others_at = 0;
   for (const Slot& slot : layout.slots) others_at |= moves(slot) ? 0 : slot.windows;
+  const auto length = [&](const MovingWindow& w) { return layout.windows[w.window].window.length_us; };
+  const auto rank = [&](size_t w) { return layout.windows[w].is_forever() ? 2 : layout.windows[w].is_exact() ? 1 : 0; };
   for (size_t w = 0; w < layout.windows.size(); ++w) {
     const WindowPlan& window = layout.windows[w];
     const bool range = window.window.kind == WindowKind::kTumbling || window.window.kind == WindowKind::kHopping;
     const bool other = window.window.kind == WindowKind::kSeries || (!range && (others_at & window_bit(w)) != 0);
     other_windows[w] = other;
-    (other ? others : range ? closed : windows).push_back(w);
     (other ? other_bits : window_bits) |= window_bit(w);
+    if (other) others.push_back(w);
+    else if (range) closed.push_back(w);
+    else windows.push_back({w});
+  }
+  std::ranges::sort(windows, [&](const MovingWindow& a, const MovingWindow& b) {
+    return std::tuple(rank(a.window), length(a), a.window) < std::tuple(rank(b.window), length(b), b.window);
+  });
+  for (MovingWindow& w : windows) {
+    if (rank(w.window) == 1) ++exact, exact_bits |= window_bit(w.window);
+    if (rank(w.window) != 0) continue;
+    ++sliding;
+    const int64_t hop = layout.windows[w.window].window.hop_us, shift = length(w) % hop;
+    const auto same = std::ranges::find_if(clocks, [&](const HopClock& c) { return c.hop_us == hop && c.shift_us == shift; });
+    w.clock = static_cast<size_t>(same - clocks.begin()), w.behind_us = length(w) - shift;
+    if (same == clocks.end()) clocks.push_back({hop, shift});
   }
   supported = layout.windows.size() <= 64 && !windows.empty();
-  for (const Slot& slot : layout.slots) {
+  for (size_t i = 0; i < layout.slots.size(); ++i) {
+    const Slot& slot = layout.slots[i];
     if ((slot.windows & window_bits) == 0 || !moves(slot)) continue;
     switch (slot.kind) {
       case SlotKind::kMin:
@@ -43,23 +67,25 @@ ForwardPlan::ForwardPlan(const StateLayout& layout) : other_windows(layout.windo
       case SlotKind::kFirst: firsts.push_back(slot); break;
       case SlotKind::kLast: lasts.push_back(slot); break;
       case SlotKind::kDistinct: distincts.push_back(slot); break;
-      default: sums.push_back(slot);
+      default: sums.add(slot, (i + 1 < layout.slots.size() ? layout.slots[i + 1].at : layout.words) - slot.at);
     }
   }
 }
 
 Forward::Forward(const StateLayout& layout, const ForwardPlan& plan)
-    : layout_(layout), plan_(plan), all_(layout), evicted_(plan.windows.size() * layout.words), tails_(plan.windows.size()),
-      extremes_(plan.extremes.size()), firsts_(plan.firsts.size()), distincts_(plan.distincts.size()) {
+    : layout_(layout), plan_(plan), all_(layout), marks_(plan.sums), readers_(plan.sliding), clocks_(plan.clocks.size()),
+      tails_(plan.windows.size(), kForever), first_rows_(plan.exact), left_((plan.windows.size() - plan.sliding) * layout.words), extremes_(plan.extremes.size()),
+      firsts_(plan.firsts.size()), distincts_(plan.distincts.size()) {
   const size_t windows = plan.windows.size();
-  for (size_t w = 0; w < windows; ++w) init_words(layout, evicted(w));
+  for (size_t w = 0; w < plan.sliding; ++w) readers_[w].step = plan.clocks[plan.windows[w].clock].hop_us;
+  for (size_t w = plan.sliding; w < windows; ++w) init_words(layout, left(w - plan.sliding));
   for (auto& q : extremes_) q.cursors.resize(windows);
   for (auto& q : firsts_) q.cursors.resize(windows);
   for (auto& d : distincts_) d.log.cursors.resize(windows), d.counts.resize(windows);
 }
 
 Forward::~Forward() {
-  for (size_t w = 0; w < plan_.windows.size(); ++w) destroy_words(layout_, evicted(w));
+  for (size_t w = plan_.sliding; w < plan_.windows.size(); ++w) destroy_words(layout_, left(w - plan_.sliding));
 }
 
 template <class T>
@@ -144,8 +170,13 @@ void Forward::push_row(const uint64_t* row) {
   }
 }
 
+void Forward::mark(int64_t time) {
+  if (plan_.sliding > 0) marks_.add(time == kForever ? time : floor_to(time, layout_.unit()), all_.words());
+}
+
 void Forward::add(const uint64_t* row) {
-  add_row(layout_.row, plan_.sums, all_.words(), row);
+  mark(row_time(row));
+  add_row(layout_.row, plan_.sums.slots, all_.words(), row);
   if (!plan_.lasts.empty()) add_row(layout_.row, plan_.lasts, all_.words(), row);
   push_row(row);
   std::copy_n(row, 3, head_);
@@ -161,9 +192,10 @@ void Forward::build(const Entity& e, const TileStore& tiles, int64_t limit, int6
   // Tiles first, then raw rows: those that an exact window may still cut, and pending ones, which no tile holds.
   for (size_t i = 0; i < e.tile_count; ++i) {
     const uint64_t* words = tiles.tile(e, i) + 1;
-    merge_words(plan_.sums, all_.words(), words);
-    merge_words(plan_.lasts, all_.words(), words);
     const int64_t start = tiles.start(e, i);
+    mark(start);
+    merge_words(plan_.sums.slots, all_.words(), words);
+    merge_words(plan_.lasts, all_.words(), words);
     if (start >= raw_horizon) continue;
     push_tile(words, start);
     head_[0] = static_cast<uint64_t>(start), head_[1] = head_[2] = 0;
@@ -185,40 +217,50 @@ void Forward::build(const Entity& e, const TileStore& tiles, int64_t limit, int6
   first_row_ = rows.dropped();
 }
 
-void Forward::set_window(size_t w, const uint64_t* totals) {
-  destroy_words(layout_, evicted(w));
-  init_words(layout_, evicted(w));
-  merge_words(plan_.sums, evicted(w), all_.words());
-  subtract_words(plan_.sums, evicted(w), totals);
-}
-
-void Forward::evict_rows(size_t w, int64_t tail, const RowRun& rows) {
-  uint64_t number = std::max(tails_[w].first_row, rows.dropped());
-  for (; number < rows.dropped() + rows.size(); ++number) {
-    const uint64_t* row = rows.row(static_cast<size_t>(number - rows.dropped()));
-    if (row_time(row) >= tail) break;
-    add_row(layout_.row, plan_.sums, evicted(w), row);
-  }
-  tails_[w].first_row = number;
-}
-
-// The tile that takes such a row later lies below the tail then.
-void Forward::evict_pending(size_t w, int64_t tail, const RowRun& rows) {
-  for (size_t i = rows.folded(); i < rows.size() && row_time(rows.row(i)) < tail; ++i) {
-    if (row_time(rows.row(i)) >= tails_[w].time) add_row(layout_.row, plan_.sums, evicted(w), rows.row(i));
+void Forward::set_exact(size_t window_of_layout, const uint64_t* totals) {
+  for (size_t i = 0; i < plan_.exact; ++i) {
+    if (plan_.windows[plan_.sliding + i].window != window_of_layout) continue;
+    merge_words(plan_.sums.slots, left(i), all_.words());
+    subtract_words(plan_.sums.slots, left(i), totals);
   }
 }
 
-void Forward::evict(size_t w, int64_t tail, const Entity& e, const TileStore& tiles) {
-  if (layout_.windows[plan_.windows[w]].is_exact()) {
-    if (e.rows != nullptr) evict_rows(w, tail, *e.rows);
-    return;
+void Forward::move_sliding(int64_t t) {
+  for (size_t c = 0; c < clocks_.size(); ++c) {
+    if (t < clocks_[c].until) continue;
+    clocks_[c] = {plan_.clocks[c].floor(t), plan_.clocks[c].holds_until(t)};
   }
-  const int64_t least = TileHeader::least_from(layout_, tail);
-  size_t i = tiles.first_from(e, tails_[w].least, tails_[w].first_tile);
-  for (; i < e.tile_count && tiles.header(e, i) < least; ++i) merge_words(plan_.sums, evicted(w), tiles.tile(e, i) + 1);
-  tails_[w].first_tile = i, tails_[w].least = least;
-  if (e.rows != nullptr) evict_pending(w, tail, *e.rows);
+  for (size_t w = 0; w < plan_.sliding; ++w) {
+    const ForwardPlan::MovingWindow& window = plan_.windows[w];
+    const int64_t tail = saturating_sub(clocks_[window.clock].floor, window.behind_us);
+    if (tail == tails_[w]) continue;
+    uint32_t& at = readers_[w].at;
+    while (at < marks_.size() && marks_.time(at) < tail) ++at;
+    move_cursors(w, tail);
+    tails_[w] = tail;
+    newest_tail_ = std::max(newest_tail_, tail);
+  }
+}
+
+void Forward::move_exact(const RowRun* rows, int64_t t, bool is_new) {
+  first_row_ = UINT64_MAX;
+  for (size_t i = 0; i < plan_.exact; ++i) {
+    const size_t w = plan_.sliding + i;
+    const int64_t tail = layout_.windows[plan_.windows[w].window].tail(t);
+    uint64_t& number = first_rows_[i];
+    if (rows != nullptr && is_new) number = rows->dropped() + rows->lower_bound(tail);
+    if (rows != nullptr && !is_new) {
+      for (number = std::max(number, rows->dropped()); number < rows->dropped() + rows->size(); ++number) {
+        const uint64_t* row = rows->row(static_cast<size_t>(number - rows->dropped()));
+        if (row_time(row) >= tail) break;
+        add_row(layout_.row, plan_.sums.slots, left(i), row);
+      }
+    }
+    move_cursors(w, tail);
+    first_row_ = std::min(first_row_, number);
+    tails_[w] = tail;
+    newest_tail_ = std::max(newest_tail_, tail);
+  }
 }
 
 void Forward::move_cursors(size_t w, int64_t tail) {
@@ -236,6 +278,7 @@ void Forward::move_cursors(size_t w, int64_t tail) {
 }
 
 void Forward::trim() {
+  marks_.thin(readers_);
   for (auto& q : extremes_) q.trim();
   for (auto& q : firsts_) q.trim();
   for (Distinct& d : distincts_) {
@@ -251,22 +294,22 @@ void Forward::trim() {
 }
 
 void Forward::prefetch(const Entity& e) const {
-  if (!layout_.has_exact || e.rows == nullptr) return;
-  for (const Tail& tail : tails_) {
-    const uint64_t number = tail.first_row;
+  if (e.rows == nullptr) return;
+  for (const uint64_t number : first_rows_) {
     if (number - e.rows->dropped() < e.rows->size()) __builtin_prefetch(e.rows->row(static_cast<size_t>(number - e.rows->dropped())));
   }
 }
 
 void Forward::prefetch_totals() const {
   __builtin_prefetch(all_.words(), 1);
-  for (size_t at = 0; at < std::min<size_t>(evicted_.size(), 64); at += 8) __builtin_prefetch(evicted_.data() + at, 1);
+  for (size_t i = 0; i < left_.size() && i < 64; i += 8) __builtin_prefetch(&left_[i], 1);
+  for (size_t w = 0; w < readers_.size(); w += 4) __builtin_prefetch(&readers_[w], 1);
   __builtin_prefetch(tails_.data(), 1);
   for (const auto& q : extremes_) __builtin_prefetch(&q, 1);
   for (const auto& q : firsts_) __builtin_prefetch(&q, 1);
 }
 
-bool Forward::advance(const Entity& e, const TileStore& tiles, int64_t t, int64_t limit) {
+bool Forward::advance(const Entity& e, int64_t t, int64_t limit) {
   if (t < time_ || limit < limit_) return false;
   const bool is_new = time_ == INT64_MIN;
   if (e.rows != nullptr && !is_new) {
@@ -274,31 +317,22 @@ bool Forward::advance(const Entity& e, const TileStore& tiles, int64_t t, int64_
       add_pending(e.rows->row(i));
     }
   }
-  first_row_ = UINT64_MAX;
-  for (size_t w = 0; w < tails_.size(); ++w) {
-    if (t < tails_[w].until) continue;
-    const WindowPlan& window = layout_.windows[plan_.windows[w]];
-    const int64_t tail = window.tail(t);
-    if (is_new) {
-      tails_[w].least = TileHeader::least_from(layout_, tail);
-      if (window.is_exact() && e.rows != nullptr) tails_[w].first_row = e.rows->dropped() + e.rows->lower_bound(tail);
-      move_cursors(w, tail);
-    } else if (tail != tails_[w].time) {
-      evict(w, tail, e, tiles);
-      move_cursors(w, tail);
-    }
-    if (window.is_exact()) first_row_ = std::min(first_row_, tails_[w].first_row);
-    tails_[w].time = tail;
-    if (!window.is_exact()) tails_[w].until = window.tail_holds_until(t);
-    newest_tail_ = std::max(newest_tail_, tail);
-  }
+  move_sliding(t);
+  move_exact(e.rows, t, is_new);
   time_ = t, limit_ = limit;
   trim();
   return true;
 }
 
 void Forward::totals(size_t w, uint64_t* words) const {
-  copy_sums(plan_.sums, words, all_.words(), evicted(w), tails_[w].time);
+  const std::vector<Slot>& sums = plan_.sums.slots;
+  if (w >= plan_.sliding) {
+    copy_sums(sums, words, all_.words(), sums, left(w - plan_.sliding), tails_[w]);
+  } else if (const size_t at = readers_[w].at; at < marks_.size()) {
+    copy_sums(sums, words, all_.words(), plan_.sums.packed.slots, marks_.sums(at), tails_[w]);
+  } else {
+    copy_sums(sums, words, all_.words(), sums, all_.words(), tails_[w]);
+  }
   for (size_t i = 0; i < extremes_.size(); ++i) {
     const auto& q = extremes_[i];
     const int64_t none = plan_.extremes[i].kind == SlotKind::kMin ? INT64_MAX : INT64_MIN;
@@ -310,16 +344,17 @@ void Forward::totals(size_t w, uint64_t* words) const {
     to[1] = static_cast<uint64_t>(-1);
     if (q.cursors[w] < q.end()) std::copy_n(q.at(q.cursors[w]).words, 4, to);
   }
-  for (const Slot& slot : plan_.lasts) copy_last(slot, words, all_.words(), tails_[w].time);
+  for (const Slot& slot : plan_.lasts) copy_last(slot, words, all_.words(), tails_[w]);
   for (size_t i = 0; i < distincts_.size(); ++i) {
     const Distinct& d = distincts_[i];
-    const bool over = d.has_forgot && d.forgot >= tails_[w].time;
+    const bool over = d.has_forgot && d.forgot >= tails_[w];
     words[plan_.distincts[i].at] = distinct_count_word(over ? INT64_MAX / 2 : d.counts[w]);
   }
 }
 
 size_t Forward::bytes() const {
-  size_t bytes = sizeof *this + (evicted_.capacity() + layout_.words) * sizeof(uint64_t);
+  size_t bytes = sizeof *this + (left_.capacity() + layout_.words) * sizeof(uint64_t) + marks_.bytes() +
+                 plan_.windows.size() * (sizeof(SumMarks::Reader) + sizeof(int64_t));
   for (const auto& q : extremes_) bytes += q.entries.capacity() * sizeof(Extreme);
   for (const auto& q : firsts_) bytes += q.entries.capacity() * sizeof(First);
   for (const Distinct& d : distincts_) bytes += d.log.entries.capacity() * sizeof(Seen) + d.latest.size() * 48;

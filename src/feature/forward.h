@@ -6,27 +6,43 @@
 #include <vector>
 
 #include "feature/row_run.h"
+#include "feature/sum_marks.h"
 #include "feature/tiles.h"
 #include "feature/totals.h"
 
 namespace ms::feature {
 
-// The slots of a layout by how they move: sums are added and subtracted, extremes and firsts queue, the last one stays.
+// floor((t - shift) / hop) * hop: the tails of all sliding windows with that hop, and that rest of their lengths, lie so far before it.
+struct HopClock {
+  int64_t hop_us = 1, shift_us = 0;
+  int64_t floor(int64_t t) const { return floor_to(saturating_sub(t, shift_us), hop_us); }
+  // floor(t') is floor(t) for all t' from t to before it; at least t + 1. t < INT64_MAX.
+  int64_t holds_until(int64_t t) const;
+};
+
+// The slots of a layout by how they move: sums are marked, extremes and firsts queue, the last one stays.
 struct ForwardPlan {
   explicit ForwardPlan(const StateLayout& layout);
   bool is_other(size_t window) const { return (other_windows[window]); }
-  std::vector<Slot> sums, extremes, firsts, lasts, distincts;
-  std::vector<size_t> windows;   // that end at t; "window w" below is a place in this list
-  std::vector<size_t> closed;    // that ended before t: added up anew for each question
-  std::vector<size_t> others;    // with a slot that does not move, or a second step: as evaluate() answers
+  SumPlan sums;
+  std::vector<Slot> extremes, firsts, lasts, distincts;
+  struct MovingWindow {
+    size_t window = 0;        // in the layout
+    size_t clock = 0;         // sliding: the tail lies `behind_us` before it
+    int64_t behind_us = 0;
+  };
+  std::vector<HopClock> clocks;
+  std::vector<MovingWindow> windows;  // that end at t: sliding ones, short to long; then exact ones, then lifetime. "Window w" is a place in this list
+  size_t sliding = 0, exact = 0;      // how many of them
+  std::vector<size_t> closed;         // that ended before t: added up anew for each question
+  std::vector<size_t> others;         // with a slot that does not move, or a second step: as evaluate() answers
   std::vector<bool> other_windows;
-  uint64_t window_bits = 0, other_bits = 0;
-  bool supported = true;         // false: nothing moves, or there are too many windows for that; evaluate() answers all
+  uint64_t window_bits = 0, exact_bits = 0, other_bits = 0;
+  bool supported = true;  // false: nothing moves, or there are too many windows for that; evaluate() answers all
 };
 
-// A window's total is what entered less what left, both exact, so the bits are those of evaluate(). What a tail passes is read from the
-// tiles of that moment, so advance() comes before a roll-up: it brings every tail to where no tile that is rolled up then lies partly
-// above it (StateLayout::level_limits), and later tails pass such a tile as a whole.
+// A window's sums are what entered less what left, both exact, so the bits are those of evaluate(). After build() only rows are looked at,
+// never tiles: these may be rolled up at any time.
 class Forward {
  public:
   Forward(const StateLayout& layout, const ForwardPlan& plan);
@@ -34,9 +50,9 @@ class Forward {
   Forward(const Forward&) = delete;
   Forward& operator=(const Forward&) = delete;
 
-  // Starts from the tiles and raw rows of `e`; then set_window() for each window, then advance().
+  // Starts from the tiles and raw rows of `e`; then set_exact() for each exact window, then advance().
   void build(const Entity& e, const TileStore& tiles, int64_t limit, int64_t raw_horizon);
-  void set_window(size_t w, const uint64_t* totals);
+  void set_exact(size_t window_of_layout, const uint64_t* totals);
 
   // Whether `row` comes after everything that entered and lies in every window yet; others need a new build.
   bool is_ahead(const uint64_t* row) const;
@@ -51,13 +67,16 @@ class Forward {
   }
   void prefetch_totals() const;
   // Adds the pending rows of `e` below `limit` and moves the tails to t. False: t or the limit lies before the last ones, build anew.
-  bool advance(const Entity& e, const TileStore& tiles, int64_t t, int64_t limit);
+  bool advance(const Entity& e, int64_t t, int64_t limit);
   int64_t time() const { return time_; }    // of the last advance
   int64_t limit() const { return limit_; }  // rows with et below it may be in the totals
 
   // The totals of window w as finalize() reads them; `words` are initialised words.
   void totals(size_t w, uint64_t* words) const;
+  // No row lies between the tails of window w and of the one before it: their totals are the same.
+  bool is_like_last(size_t w) const { return w > 0 && w < plan_.sliding && readers_[w].at == readers_[w - 1].at; }
 
+  bool is_crowded() const { return marks_.is_crowded(); }  // an advance() would free memory
   uint64_t first_row_needed() const { return first_row_; }  // number of a raw row (RowRun::dropped)
   size_t bytes() const;
 
@@ -94,24 +113,20 @@ class Forward {
     int64_t forgot = INT64_MIN;  // start of the newest tile that only knows it is over the cap
   };
 
-  // Where a window begins.
-  struct Tail {
-    int64_t time = INT64_MIN;
-    int64_t until = INT64_MIN;  // it does not move before
-    int64_t least = INT64_MIN;  // header that a tile inside has at least
-    size_t first_tile = 0;      // index of the first one when it was last looked at
-    uint64_t first_row = 0;     // exact windows: number of the first raw row inside
+  struct Clock {
+    int64_t floor = INT64_MIN, until = INT64_MIN;
   };
 
-  uint64_t* evicted(size_t w) { return evicted_.data() + w * layout_.words; }
-  const uint64_t* evicted(size_t w) const { return evicted_.data() + w * layout_.words; }
+  // Sums that left exact window number i of them; the lifetime windows behind these: none.
+  uint64_t* left(size_t i) { return left_.data() + i * layout_.words; }
+  const uint64_t* left(size_t i) const { return left_.data() + i * layout_.words; }
+  void mark(int64_t time);
   void push_tile(const uint64_t* words, int64_t start);
   void push_row(const uint64_t* row);
   void push_extreme(size_t i, int64_t time, int64_t value);
   void push_distinct(size_t i, int64_t time, DistinctCode code);
-  void evict_rows(size_t w, int64_t tail, const RowRun& rows);
-  void evict_pending(size_t w, int64_t tail, const RowRun& rows);
-  void evict(size_t w, int64_t tail, const Entity& e, const TileStore& tiles);  // what the tail has passed
+  void move_sliding(int64_t t);
+  void move_exact(const RowRun* rows, int64_t t, bool is_new);
   void move_cursors(size_t w, int64_t tail);
   void trim();
 
@@ -121,9 +136,13 @@ class Forward {
   bool has_head_ = false;
   int64_t time_ = INT64_MIN, limit_ = INT64_MIN;
   uint64_t first_row_ = 0;
-  Totals all_;                     // sums and lasts of everything that entered
-  std::vector<uint64_t> evicted_;  // sums that left, by window
-  std::vector<Tail> tails_;
+  Totals all_;  // sums and lasts of everything that entered
+  SumMarks marks_;
+  std::vector<SumMarks::Reader> readers_;  // by sliding window
+  std::vector<Clock> clocks_;
+  std::vector<int64_t> tails_;             // by window
+  std::vector<uint64_t> first_rows_;       // by exact window: number of the first raw row inside
+  std::vector<uint64_t> left_;
   int64_t newest_tail_ = INT64_MIN;
   std::vector<Queue<Extreme>> extremes_;
   std::vector<Queue<First>> firsts_;

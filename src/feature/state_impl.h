@@ -97,10 +97,8 @@ class StateImpl final : public ViewState {
   // Drops raw rows (folded ones, at most `most`) that no edge needs any more.
   void trim_run(Entity& e, size_t most);
   void drop_forward(Entity& e);
-  // Brings the running totals to the clock, from tiles that are about to be rolled up or dropped.
-  void settle_forward(Entity& e);
-  // The words of the tile for a row below the clock.
-  uint64_t* tile_of(Entity& e, int64_t event_time_us);
+  // Moves the running totals to the clock when they hold much: a key may no longer be asked.
+  void relieve_forward(Entity& e);
   bool build_forward(Entity& e, int64_t t, bool after_event);
   // The running totals of `e` at t, made or moved there; null: evaluate() answers.
   Forward* forward_at(Entity* e, int64_t t, bool after_event);

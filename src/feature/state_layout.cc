@@ -55,15 +55,6 @@ int64_t WindowPlan::tail(int64_t t) const {
   return kForever;
 }
 
-int64_t WindowPlan::tail_holds_until(int64_t t) const {
-  if (is_forever()) return INT64_MAX;
-  const int64_t soonest = t == INT64_MAX ? t : t + 1;
-  if (window.kind != WindowKind::kSliding) return soonest;
-  const int128 next = static_cast<int128>(tail(t)) + window.hop_us + window.length_us;
-  if (next <= t || next - t > window.hop_us) return soonest;  // a tail that saturates
-  return static_cast<int64_t>(std::min<int128>(next, INT64_MAX));
-}
-
 int64_t WindowPlan::head(int64_t t, bool after_event) const {
   switch (window.kind) {
     case WindowKind::kTumbling:

@@ -116,8 +116,6 @@ struct WindowPlan {
   // Half-open [tail, head) in microseconds; tail kForever: no end. `after_event` moves head = t to t + 1. The rows of a session or of the
   // last n lie in it, and more.
   int64_t tail(int64_t t) const;
-  // tail(t') is tail(t) for all t' from t to before it; at least t + 1, saturated.
-  int64_t tail_holds_until(int64_t t) const;
   int64_t head(int64_t t, bool after_event) const;
   // Tail and head are multiples of it; 0: of nothing.
   int64_t step() const;

@@ -49,8 +49,8 @@ int64_t TileRules::header_for(const StateLayout& layout, int64_t event_time_us) 
   return TileHeader::of(layout, event_time_us, 0);
 }
 
-size_t TileStore::first_from(const Entity& e, int64_t least, size_t guess) const {
-  if (guess <= e.tile_count && (guess == 0 || header(e, guess - 1) < least) && (guess == e.tile_count || header(e, guess) >= least)) return guess;
+size_t TileStore::lower_bound(const Entity& e, int64_t time_us) const {
+  const int64_t least = TileHeader::least_from(*layout_, time_us);
   size_t low = 0, high = e.tile_count;
   while (low < high) {
     const size_t middle = (low + high) / 2;
@@ -93,7 +93,7 @@ uint64_t* TileStore::words_for(Entity& e, int64_t event_time_us, const TileRules
   if (uint64_t* words = owner()) return words;
   if (e.tiles == nullptr || e.tile_count == uint32_t{1} << e.tile_class) {
     // A late row may find its coarse tile after the others were rolled up.
-    if (rolls_up_for_room(e) && compact(e, rules)) {
+    if (e.tile_count >= 4 && compact(e, rules)) {
       place = place_of();
       if (uint64_t* words = owner()) return words;
     }

@@ -56,8 +56,6 @@ class TileStore {
     for (size_t i = 0; i < std::min<size_t>(e.tile_count, 8); ++i) __builtin_prefetch(tile(e, i));
   }
 
-  // Whether words_for() may roll up tiles first.
-  static bool rolls_up_for_room(const Entity& e) { return e.tile_count >= 4 && e.tile_count == uint32_t{1} << e.tile_class; }
   // The words of the tile that owns the event time, made when there is none.
   uint64_t* words_for(Entity& e, int64_t event_time_us, const TileRules& rules);
   // Rolls up and drops what it can. True: something changed.
@@ -66,9 +64,7 @@ class TileStore {
   // Appends a tile with a header above all others; its words are initialised.
   uint64_t* append(Entity& e, int64_t header);
   // Index of the first tile with start >= time.
-  size_t lower_bound(const Entity& e, int64_t time_us) const { return first_from(e, TileHeader::least_from(*layout_, time_us), 0); }
-  // Index of the first tile with a header of at least `least`; a guess that is right saves the search.
-  size_t first_from(const Entity& e, int64_t least, size_t guess) const;
+  size_t lower_bound(const Entity& e, int64_t time_us) const;
   size_t bytes() const { return pool_.bytes(); }
 
  private:

@@ -336,11 +336,12 @@ void subtract_words(std::span<const Slot> sums, uint64_t* from, const uint64_t* 
   }
 }
 
-void copy_sums(std::span<const Slot> sums, uint64_t* to, const uint64_t* all, const uint64_t* left, int64_t tail) {
-  for (const Slot& slot : sums) {
+void copy_sums(std::span<const Slot> sums, uint64_t* to, const uint64_t* all, std::span<const Slot> left_slots, const uint64_t* left, int64_t tail) {
+  for (size_t i = 0; i < sums.size(); ++i) {
+    const Slot& slot = sums[i];
     uint64_t* w = to + slot.at;
     const uint64_t* a = all + slot.at;
-    const uint64_t* l = left + slot.at;
+    const uint64_t* l = left + left_slots[i].at;
     switch (slot.kind) {
       case SlotKind::kRows:
         w[0] = a[0] - l[0];
@@ -356,7 +357,7 @@ void copy_sums(std::span<const Slot> sums, uint64_t* to, const uint64_t* all, co
         break;
       }
       case SlotKind::kHistogram:
-        for (size_t i = 0; i <= slot.extra->bounds.size(); ++i) w[i] = a[i] - l[i];
+        for (size_t bin = 0; bin <= slot.extra->bounds.size(); ++bin) w[bin] = a[bin] - l[bin];
         break;
       case SlotKind::kSumFloat:
       case SlotKind::kSquaresFloat:

@@ -29,8 +29,8 @@ void merge_words(std::span<const Slot> slots, uint64_t* to, const uint64_t* from
 // Sums only (is_sum): takes away what was added before.
 bool is_sum(SlotKind kind);
 void subtract_words(std::span<const Slot> sums, uint64_t* from, const uint64_t* what);
-// to = all - left; the event time is that of `all` when it lies at or above `tail`.
-void copy_sums(std::span<const Slot> sums, uint64_t* to, const uint64_t* all, const uint64_t* left, int64_t tail);
+// to = all - left; the event time is that of `all` when it lies at or above `tail`. Slot i has its words in `left` at left_slots[i].at.
+void copy_sums(std::span<const Slot> sums, uint64_t* to, const uint64_t* all, std::span<const Slot> left_slots, const uint64_t* left, int64_t tail);
 void copy_last(const Slot& slot, uint64_t* to, const uint64_t* all, int64_t tail);
 DistinctCode distinct_code_at(const Type& type, const uint64_t* value);
 // A kDistinct word for finalize() that holds a count instead of a set.

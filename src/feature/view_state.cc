@@ -53,13 +53,9 @@ void StateImpl::drop_forward(Entity& e) {
   e.forward = nullptr;
 }
 
-void StateImpl::settle_forward(Entity& e) {
-  if (e.forward != nullptr && e.forward->time() < rules_.now) CHECK(e.forward->advance(e, tiles_, rules_.now, std::max(rules_.now, e.forward->limit())));
-}
-
-uint64_t* StateImpl::tile_of(Entity& e, int64_t event_time_us) {
-  if (TileStore::rolls_up_for_room(e)) settle_forward(e);
-  return tiles_.words_for(e, event_time_us, rules_);
+void StateImpl::relieve_forward(Entity& e) {
+  if (e.forward == nullptr || !e.forward->is_crowded() || e.forward->time() >= rules_.now) return;
+  CHECK(e.forward->advance(e, rules_.now, std::max(rules_.now, e.forward->limit())));
 }
 
 void StateImpl::trim_run(Entity& e, size_t most) {
@@ -136,18 +132,17 @@ void StateImpl::fold(Entity& e) {
   RowRun& run = *e.rows;
   for (size_t i = run.folded(); i < run.size() && row_time(run.row(i)) < rules_.now; run.set_folded(++i)) {
     const uint64_t* row = run.row(i);
-    // No tile, or only the base tile, will tell when the row leaves: it leaves while it is pending.
-    if (!layout_.widths_us.empty() && row_time(row) < rules_.horizon) settle_forward(e);
-    if (row_time(row) < rules_.horizon && !layout_.has_lifetime) continue;
     if (e.forward != nullptr) e.forward->add_pending(row);
+    if (row_time(row) < rules_.horizon && !layout_.has_lifetime) continue;
     add_passed(e, row);
   }
+  relieve_forward(e);
   trim_run(e, run.size());
   if (run.size() == 0 && e.forward == nullptr) drop_run(e);
 }
 
 void StateImpl::add_passed(Entity& e, const uint64_t* row) {
-  if (!add_packed(e, row)) add_row(layout_, tile_of(e, row_time(row)), row);
+  if (!add_packed(e, row)) add_row(layout_, tiles_.words_for(e, row_time(row), rules_), row);
 }
 
 void StateImpl::apply_row(Entity& e, const uint64_t* row) {
@@ -158,12 +153,13 @@ void StateImpl::apply_row(Entity& e, const uint64_t* row) {
     run_of(e).insert(row);
     return;
   }
-  // What is in no raw row or tile of its window could never leave again.
-  if (e.forward != nullptr && ((!layout_.widths_us.empty() && et < rules_.horizon) || (layout_.has_exact && et < raw_horizon_))) drop_forward(e);
+  // What is in no raw row could never leave an exact window again.
+  if (e.forward != nullptr && layout_.has_exact && et < raw_horizon_) drop_forward(e);
   if (add_packed(e, row)) return;
-  uint64_t* words = tile_of(e, et);
+  uint64_t* words = tiles_.words_for(e, et, rules_);
   if (e.forward != nullptr && !e.forward->is_ahead(row)) drop_forward(e);
   if (e.forward != nullptr) e.forward->add(row);
+  relieve_forward(e);
   add_row(layout_, words, row);
   if (!layout_.has_exact || et < raw_horizon_) return;
   RowRun& run = run_of(e);
@@ -241,7 +237,6 @@ void StateImpl::maintain(Instant now, size_t entities_max) {
       if (!in_reach(pack_header(e.pack).newest_us)) drop_pack(e);
       continue;
     }
-    settle_forward(e);
     tiles_.compact(e, rules_);
     if (e.tile_count == 0) tiles_.clear(e);
   }

@@ -425,6 +425,24 @@ TEST(ViewState, RoomForForwardQuestionsIsMadeByThem) {
   EXPECT_GE(ask_forward("a"), before + 64 * (sizeof(uint64_t) + sizeof(int64_t)));  // one total and one time each
 }
 
+// A key that was asked and is asked no more holds as much as its windows need.
+TEST(ViewState, RunningTotalsOfAKeyNoLongerAskedStaySmall) {
+  const std::vector<FeatureSpec> specs = {spec(AggregateKind::kCount, {WindowKind::kSliding, kHour, kMinute})};
+  const PackedRowsAtMost none(0);
+  const auto state = ViewState::make(specs);
+  FeatureRow row;
+  size_t at_first = 0;
+  for (int64_t i = 0; i < 20'000; ++i) {
+    const Event event{.key = "a", .et = i * kMinute, .at = i * kMinute, .arguments = {}, .filters = {}};
+    apply_events(*state, {}, {&event, 1}, event.et + 1);
+    if (i < 3) state->evaluate_forward("a", hash_of("a"), Instant{event.et + 1}, false, row);
+    if (i == 200) at_first = state->resident_bytes();
+  }
+  EXPECT_LE(state->resident_bytes(), at_first);
+  state->evaluate_forward("a", hash_of("a"), Instant{20'000 * kMinute}, false, row);
+  EXPECT_EQ(show(row, specs), ask(*state, specs, "a", 20'000 * kMinute, false));
+}
+
 TEST(ViewState, SavingCanBeGivenUp) {
   const auto state = whole(some_world(1));
   ByteWriter all, some;
