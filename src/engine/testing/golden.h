@@ -1,4 +1,5 @@
-// For tests only: golden files (tests/golden/README.md), read and run in every mode.
+// For tests only: golden files (tests/golden/README.md), run in the modes of states and served answers. golden_parse.h reads them;
+// history/golden_training_test.cc runs them as training sets.
 #pragma once
 
 #include <cstdint>
@@ -59,29 +60,24 @@ struct GoldenCase {
   std::vector<GoldenQuestion> questions;
 };
 
-// Errors (InvalidArgument) begin with "line N: ".
-Result<std::vector<GoldenCase>> parse_golden(std::string_view text);
-
 enum class GoldenMode : uint8_t { kWhole, kRestart, kTwoShards, kEightShards, kShuffle, kBatches, kReplay };
 inline constexpr GoldenMode kGoldenModes[] = {GoldenMode::kWhole,   GoldenMode::kRestart, GoldenMode::kTwoShards, GoldenMode::kEightShards,
                                               GoldenMode::kShuffle, GoldenMode::kBatches, GoldenMode::kReplay};
 std::string_view to_string(GoldenMode mode);
 
-// Features of a case and what each computes.
+// Features of a case's view and what each computes; no labels.
 struct GoldenFeature {
   std::string name;
   feature::FeatureSpec spec;
 };
 Result<std::vector<GoldenFeature>> golden_features(const GoldenCase& golden);
 
-// The *.ftest files of a directory by name; a file that cannot be read is a failed expectation and has no cases.
 struct GoldenFile {
   std::string name;
   std::vector<GoldenCase> cases;
 };
-std::vector<GoldenFile> golden_files(const std::string& directory = MS_SOURCE_DIR "/tests/golden");
 
-// What differs from the file, and, in the other modes, from mode whole. Empty: nothing.
+// What differs from the file, and, in the other modes, from mode whole. Empty: nothing. Labels are not looked at: no state has them.
 std::vector<std::string> run_golden(const GoldenCase& golden, GoldenMode mode);
 
 }  // namespace ms::engine::testing

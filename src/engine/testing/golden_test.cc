@@ -5,6 +5,8 @@
 
 #include <cstdlib>
 
+#include "engine/testing/golden_parse.h"
+
 namespace ms::engine::testing {
 namespace {
 

@@ -1,3 +1,6 @@
+// For tests only: golden files as text, read into the cases of golden.h. Here and not in a library: the tests of other folders read them too.
+#pragma once
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -12,9 +15,8 @@
 #include "feature/value.h"
 
 namespace ms::engine::testing {
-namespace {
 
-std::vector<std::string> words_of(std::string_view text) {
+inline std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> out;
   for (size_t at = 0; (at = text.find_first_not_of(' ', at)) != std::string_view::npos;) {
     const size_t end = std::min(text.find(' ', at), text.size());
@@ -24,7 +26,7 @@ std::vector<std::string> words_of(std::string_view text) {
   return out;
 }
 
-class Parser {
+class GoldenParser {
  public:
   Result<std::vector<GoldenCase>> run(std::string_view text) {
     for (size_t at = 0; at < text.size();) {
@@ -232,11 +234,11 @@ class Parser {
   std::vector<GoldenCase> cases_;
 };
 
-}  // namespace
+// Errors (InvalidArgument) begin with "line N: ".
+inline Result<std::vector<GoldenCase>> parse_golden(std::string_view text) { return GoldenParser().run(text); }
 
-Result<std::vector<GoldenCase>> parse_golden(std::string_view text) { return Parser().run(text); }
-
-std::vector<GoldenFile> golden_files(const std::string& directory) {
+// The *.ftest files of a directory by name; a file that cannot be read is a failed expectation and has no cases.
+inline std::vector<GoldenFile> golden_files(const std::string& directory = MS_SOURCE_DIR "/tests/golden") {
   std::vector<GoldenFile> out;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
     if (entry.path().extension() != ".ftest") continue;
