@@ -105,11 +105,11 @@ class GroupDecoder {
       for (ColumnsDecoder& decoder : alone_) decoder.decode(partition, records, refuse);
     }
     for (auto& [i, reason] : refused) bury(chunk, partition, records[i], std::move(reason));
-    chunk.newest_us = std::max(chunk.newest_us, common_.newest_us());
     for (size_t p = 0; p < group_.programs.size(); ++p) {
       rows_[p].clear();
       if (apart) alone_[p].prepare(*group_.programs[p], 0, rows_[p]);
       else common_.prepare(*group_.programs[p], p, rows_[p]);
+      chunk.newest_us.push_back((apart ? alone_[p] : common_).newest_us());
       for (const feature::FailedRow& failed : rows_[p].failed)
         bury(chunk, partition, records[failed.row], fmt::format("expression: view '{}': {}", group_.programs[p]->definition().name, failed.reason));
       chunk.rows.push_back(&rows_[p]);

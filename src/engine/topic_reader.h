@@ -44,8 +44,10 @@ class TopicReader {
     Offset begin, end;        // every record in [begin, end) is in `rows` or was left out for a reason
     AppendTime append_time;   // of the last record
     uint64_t records = 0;
-    int64_t newest_us = INT64_MIN;             // the largest event time of those that are no dead letters, whatever views make of them
     std::vector<feature::PreparedRows*> rows;  // one per program, groups in order; valid in the sink
+    // By program: the largest event time of the records whose fields it can read, whatever its filters and expressions make of them;
+    // INT64_MIN: none.
+    std::vector<int64_t> newest_us;
     std::vector<DeadLetter> dead;
   };
   using Sink = std::function<Result<>(Chunk&)>;

@@ -15,6 +15,12 @@
 namespace ms::history {
 namespace {
 
+// No row of a record that was appended at `at` or before has a later event time.
+int64_t latest_event_time(AppendTime at, int64_t max_ahead_us) {
+  int64_t out = 0;
+  return __builtin_add_overflow(at.us, max_ahead_us, &out) ? INT64_MAX : out;
+}
+
 template <class T>
 std::vector<T> in_order(const std::vector<T>& values, std::span<const uint32_t> order) {
   std::vector<T> out;
@@ -132,6 +138,7 @@ class TableDecoder {
   TableDecoder(const EventRequest& request, size_t view, const Table& table, std::vector<size_t> columns)
       : table_(table),
         unit_(request.source.time_unit),
+        latest_us_(latest_event_time(request.read_at, request.source.max_ahead_us)),
         program_(*request.programs[view]),
         wanted_(wanted_by(request, view)),
         columns_(std::move(columns)) {
@@ -150,7 +157,7 @@ class TableDecoder {
     uint64_t lost = 0;
     for (size_t i = 0; i < count; ++i)
       if (!time.valid(i)) keep_[i] = 0, ++lost;
-      else newest_us_ = std::max(newest_us_, time.ints[i]);
+      else if (time.ints[i] <= latest_us_) newest_us_ = std::max(newest_us_, time.ints[i]);
     choose(from, count);
     if (rows_.empty()) return lost;
     for (size_t f = 0; f + 1 < columns_.size(); ++f) {
@@ -197,6 +204,7 @@ class TableDecoder {
 
   const Table& table_;
   const feature::TimeUnit unit_;
+  const int64_t latest_us_;  // nothing later was recorded in earnest
   const feature::ViewProgram& program_;
   const Wanted* wanted_;
   const std::vector<size_t> columns_;
@@ -256,15 +264,9 @@ void append_rows(const feature::PreparedRows& from, feature::PreparedRows& to) {
 struct PartitionHistory {
   std::vector<std::vector<std::unique_ptr<EventChunk>>> views;
   uint64_t records = 0, undecodable = 0;
-  int64_t newest_us = INT64_MIN;
+  std::vector<int64_t> newest_us;  // by view
   LostEvents lost;
 };
-
-// No row of a record that was appended at `at` or before has a later event time.
-int64_t latest_event_time(AppendTime at, int64_t max_ahead_us) {
-  int64_t out = 0;
-  return __builtin_add_overflow(at.us, max_ahead_us, &out) ? INT64_MAX : out;
-}
 
 }  // namespace
 
@@ -289,6 +291,7 @@ Result<PartitionHistory> read_from(const EventRequest& request, TopicPartition p
     TRY_ASSIGN(out.lost, lost_before(request.source, partition, state, log));
   }
   out.views.resize(request.programs.size());
+  out.newest_us.resize(request.programs.size(), INT64_MIN);
   const auto reader = engine::TopicReader::make({{.source = request.source, .programs = request.programs}});
   const auto close = [&](size_t v, EventChunk& chunk) -> Result<> {
     const feature::PreparedRows rows = std::exchange(chunk.rows, {});
@@ -298,9 +301,9 @@ Result<PartitionHistory> read_from(const EventRequest& request, TopicPartition p
   const auto sink = [&](engine::TopicReader::Chunk& chunk) -> Result<> {
     out.records += chunk.records;
     out.undecodable += chunk.dead.size();
-    out.newest_us = std::max(out.newest_us, chunk.newest_us);
     for (size_t v = 0; v < out.views.size(); ++v) {
       const feature::PreparedRows& rows = *chunk.rows[v];
+      out.newest_us[v] = std::max(out.newest_us[v], chunk.newest_us[v]);
       if (rows.rows == 0) continue;
       auto& chunks = out.views[v];
       if (chunks.empty() || chunks.back()->rows.rows + rows.rows > kChunkRows) {
@@ -411,7 +414,7 @@ Result<TableHistory> read_rows(const EventRequest& request, const Table& table, 
 void append(std::vector<TableHistory>& parts, SourceHistory& out) {
   for (TableHistory& part : parts) {
     out.undecodable += part.undecodable;
-    out.newest_us = std::max(out.newest_us, part.newest_us);
+    for (int64_t& newest_us : out.newest_us) newest_us = std::max(newest_us, part.newest_us);
     for (size_t v = 0; v < part.views.size(); ++v) std::ranges::move(part.views[v], std::back_inserter(out.views[v].chunks));
   }
 }
@@ -431,6 +434,7 @@ Result<SourceHistory> read_events(const EventRequest& request, std::shared_ptr<c
   out.table = table;
   out.records = table->rows();
   out.views.resize(request.programs.size());
+  out.newest_us.resize(request.programs.size(), INT64_MIN);
   TRY_ASSIGN(const auto columns, locate_all(request, *table));
   std::vector<TableHistory> parts((table->rows() + kChunkRows - 1) / kChunkRows);
   TRY(parallel_for(request.threads, parts.size(), request.stop, [&](size_t c, unsigned) -> Result<> {
@@ -447,13 +451,16 @@ Result<SourceHistory> read_events(const EventRequest& request, const TableFile& 
   SourceHistory out;
   out.records = file.rows();
   out.views.resize(request.programs.size());
+  out.newest_us.resize(request.programs.size(), INT64_MIN);
   TRY_ASSIGN(const auto types, file.no_rows());
   TRY(locate_all(request, *types));
   const TimeRange wanted = wanted_times(request);
+  const int64_t latest_us = latest_event_time(request.read_at, request.source.max_ahead_us);
   std::vector<TableHistory> parts(file.groups());
   TRY(parallel_for(request.threads, parts.size(), request.stop, [&](size_t g, unsigned) -> Result<> {
     const auto times = file.times(g, request.source.time_field, request.source.time_unit);
-    const bool skip = times && (times->until_us <= wanted.from_us || wanted.until_us <= times->from_us);
+    const bool skip = times && (times->until_us <= wanted.from_us || wanted.until_us <= times->from_us) &&
+                      times->until_us - 1 <= latest_us;
     parts[g].views.resize(request.programs.size());
     if (skip) parts[g].newest_us = times->until_us - 1;
     if (!skip) {
@@ -479,10 +486,11 @@ Result<SourceHistory> read_events(const EventRequest& request, TopicId topic, co
   }));
   SourceHistory out;
   out.views.resize(request.programs.size());
+  out.newest_us.resize(request.programs.size(), INT64_MIN);
   for (PartitionHistory& part : parts) {
     out.records += part.records;
     out.undecodable += part.undecodable;
-    out.newest_us = std::max(out.newest_us, part.newest_us);
+    for (size_t v = 0; v < out.views.size(); ++v) out.newest_us[v] = std::max(out.newest_us[v], part.newest_us[v]);
     if (part.lost.until_us > out.lost.until_us) out.lost = part.lost;
     for (size_t v = 0; v < out.views.size(); ++v) {
       out.views[v].topic = topic;

@@ -58,7 +58,9 @@ struct SourceHistory {
   std::vector<ViewEvents> views;  // in the order of `programs`
   uint64_t records = 0;           // read
   uint64_t undecodable = 0;       // of them left out as dead letters
-  int64_t newest_us = INT64_MIN;  // the largest event time of the others, wanted or not
+  // By view: the largest event time of the records whose fields it can read, wanted or not, of a file those
+  // that may have been recorded by EventRequest::read_at; INT64_MIN: none.
+  std::vector<int64_t> newest_us;
   LostEvents lost;                // never of a file
   std::shared_ptr<const Table> table;  // a file: texts of the rows are views into it
 };
@@ -68,6 +70,9 @@ struct EventRequest {
   std::vector<std::shared_ptr<const feature::ViewProgram>> programs;
   std::vector<const Wanted*> wanted;  // by program; an entry or all of it missing: every event. Others are left out
   std::shared_ptr<Spill> spill;       // what of the rows does not fit goes there; null: all fits
+  // Of a file, which does not say when its events were recorded: not after this. What lies more than `max_ahead` later does not say how
+  // far the file reaches; such a record of a topic is a dead letter.
+  AppendTime read_at{INT64_MAX};
   uint32_t groups = 1;
   unsigned threads = 1;
   std::stop_token stop;

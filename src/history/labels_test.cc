@@ -3,6 +3,7 @@
 #include <rapidcheck/gtest.h>
 
 #include "catalog/catalog.h"
+#include "history/row_groups_fixture.h"
 #include "history/training_job_fixture.h"
 
 namespace ms::history {
@@ -82,6 +83,27 @@ TEST(Labels, AWindowThatEndsBeyondWhatIsKnownIsNotAnswered) {
   EXPECT_THAT(run.column("n"), ElementsAre("2", "2", "2"));
   EXPECT_THAT(run.column("n_next_1h"), ElementsAre("2", "null NOT_MATURE", "1"));
   EXPECT_THAT(run.column("n_next_2h"), ElementsAre("null NOT_MATURE", "null NOT_MATURE", "null NOT_MATURE"));
+}
+
+// No event of a file that is read at the start of 2002 was recorded later; five minutes ahead of its clock one may be.
+TEST(Labels, AnEventOfAFarFutureMakesNothingMature) {
+  const auto count = [](const std::string& newest, bool row_groups) {
+    TrainingJob run(with_labels(some_labels()), "origin,event_time\nORD,2001-01-01 01:00:00\nORD,2001-01-01 01:00:01\n",
+                    std::string(kEvents) + newest + ",ORD,1,AA\n");
+    std::string& file = run.request.event_files["flights"];
+    if (row_groups) {
+      const auto table = Table::read(file, std::nullopt, 1);
+      EXPECT_TRUE(table);
+      write_in_groups(**table, file = run.dir / "events.parquet", 1);
+    }
+    EXPECT_TRUE(run());
+    return run.column("n_next_2h");
+  };
+  for (const bool row_groups : {false, true}) {
+    EXPECT_THAT(count("2002-01-01 00:05:00", row_groups), ElementsAre("3", "2"));
+    EXPECT_THAT(count("2002-01-01 00:05:01", row_groups), ElementsAre("3", "null NOT_MATURE"));
+    EXPECT_THAT(count("9999-12-31 00:00:00", row_groups), ElementsAre("3", "null NOT_MATURE"));
+  }
 }
 
 TEST(Labels, NeverHoldAnEventThatAFeatureHolds) {

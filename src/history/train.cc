@@ -271,9 +271,8 @@ class Training {
 
   Result<> read_source(const TrainView& first) {
     std::vector<size_t> views;
-    EventRequest request{.source = first.source, .spill = spill_, .threads = threads_, .stop = stop_, .report = [this](uint64_t rows) {
-                           reporter_.add(rows);
-                         }};
+    EventRequest request{.source = first.source, .spill = spill_, .read_at = {inputs_.clock->wall_us()}, .threads = threads_, .stop = stop_,
+                         .report = [this](uint64_t rows) { reporter_.add(rows); }};
     for (size_t v = 0; v < service_.views.size(); ++v) {
       if (!same_source(service_.views[v], first)) continue;
       views.push_back(v);
@@ -292,7 +291,7 @@ class Training {
       histories_[views[i]] = std::move(history.views[i]);
       const size_t keys = wanted.empty() ? questions_[views[i]].keys.size() : wanted[i]->keys();
       lost_[views[i]] = history.lost;
-      TRY(prepare_view(views[i], request.groups, keys, history.lost, history.newest_us));
+      TRY(prepare_view(views[i], request.groups, keys, history.lost, history.newest_us[i]));
     }
     return {};
   }

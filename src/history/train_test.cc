@@ -1,9 +1,7 @@
 #include "history/train.h"
 
 #include <arrow/api.h>
-#include <arrow/io/api.h>
 #include <gtest/gtest.h>
-#include <parquet/arrow/writer.h>
 
 #include <cmath>
 
@@ -11,6 +9,7 @@
 #include "base/testing/crash_file_system.h"
 #include "history/history_fixture.h"
 #include "history/manifest.h"
+#include "history/row_groups_fixture.h"
 #include "history/table.h"
 
 namespace ms::history {
@@ -305,14 +304,6 @@ TEST(Train, RefusesFilesAndDirectoriesThatAreNotThere) {
   EXPECT_NE(refusal([](Job& run) { run.request.out = run.dir / "no/out.parquet"; }).find("no/out.parquet: there is no directory '"), std::string::npos);
 }
 
-// Rows of a table as a Parquet file of many row groups.
-void write_in_groups(const Table& table, const std::string& path) {
-  const auto file = arrow::io::FileOutputStream::Open(path);
-  ASSERT_TRUE(file.ok());
-  ASSERT_TRUE(parquet::arrow::WriteTable(*table.arrow(), arrow::default_memory_pool(), *file, 700).ok());
-  ASSERT_TRUE((*file)->Close().ok());
-}
-
 // Every value of every row, bit by bit.
 bool same(const Table& a, const Table& b) {
   return a.arrow()->Equals(*b.arrow(), arrow::EqualOptions::Defaults().nans_equal(true).signed_zeros_equal(false));
@@ -354,7 +345,7 @@ TEST(Train, HowItIsMadeChangesNoBit) {
         if (threads == 2) {
           const auto table = Table::read(run.request.event_files["flights"], std::nullopt, 1, {{"origin", TypeKind::kString}});
           ASSERT_TRUE(table) << table.error().message;
-          write_in_groups(**table, run.request.event_files["flights"] = run.dir / "events.parquet");
+          write_in_groups(**table, run.request.event_files["flights"] = run.dir / "events.parquet", 700);
         }
         const size_t files = run.dir.files();
         const auto report = run();
@@ -394,7 +385,7 @@ TEST(Train, AnIntegerKeyAnswersAsATextDoes) {
         run.service = number ? service_of(by_number, {"delay", {"delay"}}) : service_of(by_text);
         run.request.memory_bytes = memory;
         run.request.statuses = run.request.event_times = true;
-        if (grouped) write_in_groups(**Table::read(run.request.event_files["flights"], std::nullopt, 1), run.request.event_files["flights"] = run.dir / "events.parquet");
+        if (grouped) write_in_groups(**Table::read(run.request.event_files["flights"], std::nullopt, 1), run.request.event_files["flights"] = run.dir / "events.parquet", 700);
         const auto report = run();
         ASSERT_TRUE(report) << report.error().message;
         if (memory == 1) EXPECT_GT(report->spilled_bytes, 0u);

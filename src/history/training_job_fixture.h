@@ -15,7 +15,7 @@ struct TrainingJob {
   Directory dir;
   TrainService service;
   TrainRequest request;
-  ManualClock clock{0};
+  ManualClock clock{*parse_time("2002-01-01")};  // events are of 2001
   std::shared_ptr<const Table> output;
 
   TrainingJob(TrainService what, std::string_view spine, std::string_view events) : service(std::move(what)) {

@@ -17,7 +17,11 @@ MAX_AHEAD = 300 * SECOND
 
 
 class Dead(Exception):
-    """A record that no row comes from; how its reason begins."""
+    """A record that no row comes from; how its reason begins, and its event time where all its fields could be read."""
+
+    def __init__(self, reason, event_time=None):
+        super().__init__(reason)
+        self.event_time = event_time
 
 
 class Written(float):
@@ -59,9 +63,15 @@ class Feature:
 
 
 class Definitions:
-    def __init__(self, text):
+    """A view with its features; or, as `labels` of it, the same view with the labels of a service in their place."""
+
+    def __init__(self, text, labels=False):
         parsed = yaml.load(text, Loader)
-        (self.source,), (self.view,) = parsed["sources"].values(), parsed["views"].values()
+        (self.source,), ((name, self.view),) = parsed["sources"].values(), parsed["views"].items()
+        ahead = {label: d for service in parsed.get("services", {}).values() for label, d in service.get("labels", {}).get(name, {}).items()}
+        self.labels = Definitions(text, labels=True) if ahead and not labels else None
+        if labels:
+            self.view = {**self.view, "features": ahead}
         self.types = dict(self.source["fields"])
         self.key = parsed["entities"][self.view["entity"]]["key"]
         self.used = self.names_used()
@@ -73,7 +83,6 @@ class Definitions:
                 self.derived.append((name, typed.run))
         self.where = self.expression(self.view.get("where"))[0]
         self.features = list(self._features())
-        self.by_name = {feature.name: feature for feature in self.features}
 
     def names_used(self):
         """Fields and derived fields that something asks for: the others may be anything."""
@@ -125,7 +134,7 @@ class Definitions:
         try:
             self.evaluate(row)
         except Fails:
-            raise Dead("expression: ") from None
+            raise Dead("expression: ", row[None]) from None
         return row
 
     def evaluate(self, row):
@@ -202,7 +211,7 @@ def answer(feature, rows, t, after):
     try:
         if too_much:
             raise OverflowError
-        value = series(feature, rows, t) if feature.window.kind == "series" else aggregates.value(feature, feature.types, rows, t)
+        value = series(feature, rows, t) if feature.window.kind == "series" else aggregates.value(feature, feature.types, rows, feature.window.now(t))
     except OverflowError:
         return Answer(None, "OVERFLOW", event_time)
     if rows and feature.ttl is not None and t - event_time > feature.ttl:

@@ -10,7 +10,7 @@ import math
 import re
 
 from aggregates import shown
-from definitions import Dead, Definitions, answer
+from definitions import Answer, Dead, Definitions, answer
 from expression_values import Time, time_text
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -31,31 +31,36 @@ class Case:
     def __init__(self, name, definitions):
         self.name, self.definitions = name, definitions
         self.events, self.dead, self.questions = [], {}, []
-        self._read = None
+        self._read = {}
+        self.types = {f.name: f.type for of in (definitions, definitions.labels) if of for f in of.features}
 
-    def read(self):
-        """({position: row}, {position: why no row comes from it})."""
-        if self._read is None:
+    def read(self, definitions):
+        """({position: row}, {position: the Dead that says why no row comes from it})."""
+        if definitions not in self._read:
             rows, dead = {}, {}
             for event in self.events:
                 try:
-                    rows[event.position] = self.definitions.row(event.text, event.at)
+                    rows[event.position] = definitions.row(event.text, event.at)
                 except Dead as reason:
-                    dead[event.position] = str(reason)
-            self._read = rows, dead
-        return self._read
+                    dead[event.position] = reason
+            self._read[definitions] = rows, dead
+        return self._read[definitions]
 
     def refused(self):
-        return self.read()[1]
+        return {position: str(reason) for position, reason in self.read(self.definitions)[1].items()}
 
-    def rows(self, question):
+    @staticmethod
+    def is_known(event, question):
+        """Whether the log holds it, below the pin."""
+        partition, offset = event.position
+        return offset < question.pins.get(partition, math.inf) and event.position not in question.without
+
+    def rows(self, definitions, question, known):
         """The rows of the question's key that it knows, in canonical order."""
-        out, definitions = [], self.definitions
-        rows, _ = self.read()
+        out = []
+        rows, _ = self.read(definitions)
         for event in self.events:
-            partition, offset = event.position
-            known = event.at <= question.t if question.as_served else offset < question.pins.get(partition, math.inf) and event.position not in question.without
-            if not known or event.position not in rows:
+            if not known(event) or event.position not in rows:
                 continue
             row = rows[event.position]
             if event.position == question.own and row[None] == question.t:
@@ -65,11 +70,32 @@ class Case:
                 out.append((row[None], event.position, row))
         return [row for _, _, row in sorted(out, key=lambda found: found[:2])]
 
+    def newest(self, question):
+        """The newest event time that labels know of: of any key, whatever filters and expressions make of the record."""
+        rows, dead = self.read(self.definitions.labels)
+        times = {position: row[None] for position, row in rows.items()} | {position: reason.event_time for position, reason in dead.items()}
+        return max((times[e.position] for e in self.events if self.is_known(e, question) and times[e.position] is not None), default=-math.inf)
+
+    def labels(self, question):
+        """Of everything that the log holds, whenever it came and however the features are asked for."""
+        of = self.definitions.labels
+        if not of:
+            return {}
+        rows, newest = self.rows(of, question, lambda event: self.is_known(event, question)), self.newest(question)
+        out = {}
+        for label in of.features:
+            if question.after and label.window.hop == 0:
+                continue  # refused: the events at t would be in a feature and in the label
+            mature = newest >= label.window.head(question.t, False)
+            out[label.name] = answer(label, rows, question.t, False) if mature else Answer(None, "NOT_MATURE", None)
+        return out
+
     def answers(self, question):
-        """({feature: Answer}, found)."""
-        rows = self.rows(question)
+        """({feature or label: Answer}, found)."""
+        known = (lambda event: event.at <= question.t) if question.as_served else (lambda event: self.is_known(event, question))
+        rows = self.rows(self.definitions, question, known)
         found = any(self.definitions.longest_tail(question.t) <= row[None] < question.t + question.after for row in rows)
-        return {f.name: answer(f, rows, question.t, question.after) for f in self.definitions.features}, found
+        return {f.name: answer(f, rows, question.t, question.after) for f in self.definitions.features} | self.labels(question), found
 
 
 @dataclasses.dataclass
@@ -208,7 +234,10 @@ def mistakes(text):
                 out.append(f"line {q.line}: found = {found}")
             for line, name, said in q.stated:
                 count += 1
-                wanted = stated(answers[name], case.definitions.by_name[name].type)
+                if name not in answers:
+                    out.append(f"line {line}: {name} has no answer here")
+                    continue
+                wanted = stated(answers[name], case.types[name])
                 if not agrees(said, wanted):
                     out.append(f"line {line}: {name} = {wanted}, not {said}")
     return out, count

@@ -6,6 +6,7 @@
 import datetime
 import json
 import random
+import re
 import sys
 
 import golden
@@ -49,6 +50,12 @@ POOLS = {"i": INTS, "j": INTS[:-6], "text": TEXTS, "text2": TEXTS[:10], "s": STR
 STARTS = [golden.micros(text) for text in ("2026-03-05T00:00:00Z", "2026-03-05T00:00:00Z", "1969-12-31T23:30:00Z", "1902-07-31T12:00:00Z")]
 
 
+def length_text(steps):
+    """Of 10 s each."""
+    parts = [(steps // 8640, "d"), (steps // 360 % 24, "h"), (steps // 6 % 60, "m"), (steps % 6 * 10, "s")]
+    return "".join(f"{n}{unit}" for n, unit in parts if n)
+
+
 def time_text(us):
     return (golden.EPOCH + datetime.timedelta(microseconds=us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
@@ -64,6 +71,10 @@ class Maker:
         self.rows = self.rng.randint(100, 250) if self.features < 10 and self.chance(0.04) else self.rng.randint(1, 30)
         # tame values reach results that wild ones turn into OVERFLOW and NaN
         self.tame = self.rng.random() < 0.5
+        # drawn apart: with labels or without, a seed has the same features
+        labels = random.Random(f"labels of {seed}")
+        self.labels = labels.randint(1, 5) if labels.random() < 0.5 else 0
+        self.label_rng, self.ahead = labels, []
 
     def pick(self, choices):
         return self.rng.choice(list(choices))
@@ -110,7 +121,15 @@ class Maker:
             out["bounds"] = self.pick([[0], [-1, 0, 10.5], [0.1, 0.2, 7], [-1e300, 0, 1e300]])
         return out
 
-    def feature(self):
+    def label_window(self, *_):
+        """next(b) or next(a, b), of whole steps of 10 s that need not be whole tiles."""
+        second = self.pick([duration(self.pick(self.scale)) // (10 * SECOND), self.rng.randint(1, 3 + self.span // (10 * SECOND))])
+        first = self.rng.randrange(second) if self.chance(0.5) else 0
+        self.ahead.append((first, second))
+        return f"next({length_text(first)}, {length_text(second)})" if first else f"next({length_text(second)})"
+
+    def feature(self, window=None):
+        window = window or self.window
         aggregate = self.pick(TAKES)
         types = TAKES[aggregate]
         d = {}
@@ -120,7 +139,7 @@ class Maker:
         if aggregate in BY:
             d["by"] = self.pick(OF_TYPE[self.pick(NUMBERS if aggregate in ("covariance", "correlation", "slope", "ratio") else SCALARS if aggregate != "sum_by" else KEYS)])
         nested = kind in ("list", "vector", "map") and aggregate not in ("count_distinct", "approx_count_distinct")
-        windows = list(dict.fromkeys(self.window(aggregate, nested) for _ in range(self.pick([1, 2]))))
+        windows = list(dict.fromkeys(window(aggregate, nested) for _ in range(self.pick([1, 2]))))
         d["over"] = windows
         if self.chance(0.3):
             d["where"] = self.pick(FILTERS)
@@ -139,8 +158,23 @@ class Maker:
         for n in range(self.features):
             aggregate, d = self.feature()
             view["features"][f"f{n}"] = {aggregate: d}
+        services = {"services": {"s": {"features": ["v.*"], "labels": {"v": self.drawn_apart(self.some_labels)}}}} if self.labels else {}
         source = {"topic": "events", "format": "json", "time": {"field": "at", "unit": "rfc3339"}, "fields": FIELDS, "derived": {"f": "cast(text as float64)", "g": "cast(text2 as float64)"}, "owner": "tests"}
-        return {"sources": {"events": source}, "entities": {"user": {"key": ["user"]}}, "views": {"v": view}}
+        return {"sources": {"events": source}, "entities": {"user": {"key": ["user"]}}, "views": {"v": view}} | services
+
+    def drawn_apart(self, draw):
+        self.rng, self.label_rng = self.label_rng, self.rng
+        out = draw()
+        self.rng, self.label_rng = self.label_rng, self.rng
+        return out
+
+    def some_labels(self):
+        out = {}
+        for n in range(self.labels):
+            aggregate, d = self.feature(self.label_window)
+            d.pop("ttl", None)
+            out[f"l{n}"] = {aggregate: d}
+        return out
 
     # ---- events
 
@@ -174,11 +208,23 @@ class Maker:
 
     def events(self):
         known, out, offsets = [], [], {}
-        for at, text in sorted((self.event(known) for _ in range(self.rows)), key=lambda event: event[0]):
+        events = sorted((self.event(known) for _ in range(self.rows)), key=lambda event: event[0])
+        if self.labels:
+            self.drawn_apart(lambda: self.break_some(events))
+        for at, text in events:
             partition = self.pick([0, 0, 1, 2])
             offsets[partition] = offsets.get(partition, -1) + self.pick([1, 1, 3])
-            out.append((time_text(at), f"{partition}/{offsets[partition]}", text))
+            # labels are asked of logs, whose time begins in 1970
+            out.append((time_text(max(at, 0) if self.labels else at), f"{partition}/{offsets[partition]}", text))
         return out, sorted(known)
+
+    def break_some(self, events):
+        """Fields that features or labels cannot read, in the newest events: what is mature hangs on them."""
+        newest = sorted(range(len(events)), key=lambda i: re.sub('.*"at": "([^"]*)".*', r"\1", events[i][1]))[-3:]
+        for i in newest:
+            at, text = events[i]
+            if self.chance(0.3) and text.endswith("}"):
+                events[i] = at, json.dumps(json.loads(text) | {self.pick(["i", "j", "s", "b", "d", "l", "v", "m"]): {"i": "seven"}}, ensure_ascii=False)
 
     def own_row(self, events):
         """A question about a record without itself; None: it has no key or no time."""
@@ -195,12 +241,21 @@ class Maker:
         near = self.pick(known[len(known) // 2 :]) + self.pick([0, 1, -1, 1, SECOND, 10 * SECOND, duration(self.scale[0]), duration(self.pick(self.scale)), duration(self.pick(self.scale)) + 1])
         grain = self.pick([1, 1, 1, 10 * SECOND, duration(self.pick(self.scale))])
         t = -(-near // grain) * grain
+        if self.ahead:
+            t = self.drawn_apart(lambda: self.before(known, t))
         more = [" after_event"] if self.chance(0.3) else []
         if self.chance(0.15):
             more.append(" as_served")
         elif self.chance(0.3):
             more.append(" " + self.pick(["pin", "without"]) + " " + self.pick(events)[1])
         return f"  {self.pick('uuuuuw')} {time_text(t)}" + "".join(more)
+
+    def before(self, known, t):
+        """Often so that a label's window begins or ends at an event, or at the newest one; else the t that was drawn."""
+        if self.chance(0.4):
+            return t
+        edge = self.pick([known[-1], known[-1], self.pick(known), self.pick(known)])
+        return edge - self.pick(self.pick(self.ahead)) * 10 * SECOND + self.pick([0, 0, 1, -1, SECOND])
 
     # ---- the file
 
@@ -215,10 +270,10 @@ class Maker:
         for line, question in zip(questions[1:], case.questions, strict=True):
             answers, found = case.answers(question)
             out += [line, f"    found = {'true' if found else 'false'}"]
-            for feature in case.definitions.features:
-                said = golden.stated(answers[feature.name], feature.type)
+            for name, answer in answers.items():
+                said = golden.stated(answer, case.types[name])
                 at = "none" if said.event_time is None else time_text(said.event_time)
-                out.append(f"    {feature.name} = {said.value} {said.status} @{at}")
+                out.append(f"    {name} = {said.value} {said.status} @{at}")
         return "\n".join(out) + "\n"
 
 

@@ -1,5 +1,6 @@
 """What must not change an answer, or changes it in a known way: a filter that is always true, a window in two parts, an entity of another
-name, records cut into other batches. The engine runs the changed file against the answers of the file as it was."""
+name, records cut into other batches, events on the other side of t. The engine runs the changed file against the answers of the file as
+it was."""
 
 import json
 import re
@@ -10,6 +11,7 @@ import pytest
 import random_definitions
 import yaml
 from test_random_definitions import failures
+from windows import SECOND
 
 SEEDS = range(5_000, 5_030)
 
@@ -108,3 +110,53 @@ def test_a_window_is_its_two_parts(tmp_path, seed):
             assert (Fraction(whole.value) if whole.value != "null" else None) == (sum(numbers) if numbers else None)
             assert (whole.status == "NULL" or whole.status == parts.status) and whole.event_time == parts.event_time
     assert halves > 0
+
+
+def more_events(maker, first, keep):
+    """Lines of events that `keep` does not look at, in a partition of their own: `first` is the first instant that is none of the features'."""
+    out = []
+    for _ in range(8):
+        away = maker.pick([0, 0, 1, SECOND, maker.rng.randrange(maker.span)])
+        et = first + away if keep == "features" else first - 1 - away
+        at = max(et + maker.pick([0, 1, maker.rng.randrange(maker.span), -maker.rng.randrange(300 * SECOND)]), 0)
+        out.append((at, {**maker.fields(), "user": maker.pick("uuuw"), "at": random_definitions.time_text(et)}))
+    out.sort(key=lambda event: event[0])
+    return [f"  {random_definitions.time_text(at)} 7/{n} {json.dumps(fields, ensure_ascii=False)}" for n, (at, fields) in enumerate(out)]
+
+
+def with_more_events(seed, keep, added):
+    """The file of a seed with a case for each question: what it says of `keep`, features or labels, beside the events that `added` does not look at."""
+    definitions, rest = random_definitions.file_of(seed).split("\ncase ", 1)
+    before, questions = rest.split("\nquestions\n", 1)
+    events, *dead = before.split("\nevents\n", 1)[1].split("\ndead\n", 1)
+    maker = random_definitions.Maker(seed + 1_000_000)
+    maker.tame = True
+    cases = []
+    for block in re.split(r"(?m)^(?=  [uw] )", questions):
+        kept = re.findall(r"    f\w+ = .*\n|    found = .*\n" if keep == "features" else r"    l\d+_\w+ = .*\n", block)
+        if not kept:
+            continue
+        question, words = block.splitlines()[0], block.split()
+        first = golden.micros(words[1]) + ("after_event" in words[2:4] or "self" in words[2:4])
+        lines = sorted(events.splitlines() + more_events(maker, first, added), key=lambda line: line.split()[0])
+        cases.append("\n".join([f"case {len(cases)}", "events", *lines, *(["dead", dead[0]] if dead else []), "questions", question]) + "\n" + "".join(kept))
+    return definitions + "\n" + "".join(cases) if cases else None
+
+
+def failures_with_more_events(directory, keep, added):
+    files = {f"seed_{seed}.ftest": with_more_events(seed, keep, added) for seed in range(7_000, 7_040)}
+    files = {name: text for name, text in files.items() if text}
+    assert len(files) > 10
+    return failures(directory, files)
+
+
+@pytest.mark.parametrize("keep", ["features", "labels"])
+def test_features_and_labels_never_mix(tmp_path, keep):
+    """No event from t on changes a feature at t, and none before t a label, however the set is asked for."""
+    found = failures_with_more_events(tmp_path, keep, keep)
+    assert not found, "\n".join(f"{name}: {said[:1500]}" for name, said in list(found.items())[:3])
+
+
+@pytest.mark.parametrize("keep, added", [("features", "labels"), ("labels", "features")])
+def test_what_they_look_at_does_change_them(tmp_path, keep, added):
+    assert len(failures_with_more_events(tmp_path, keep, added)) > 5

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 import random_definitions
 
-ENGINE_TEST = pathlib.Path(__file__).resolve().parents[2] / "build/release/bin/engine_test"
+BIN = pathlib.Path(__file__).resolve().parents[2] / "build/release/bin"
+RUNNERS = [(BIN / "engine_test", "Golden"), (BIN / "history_test", "GoldenTraining")]  # states and served answers; training sets, with labels
 ROUNDS, EACH = (4, 100) if os.environ.get("MS_LONG", "0") != "1" else (100, 200)
 FIRST = int(os.environ.get("MS_SEED", "1"))
 
@@ -17,14 +18,16 @@ def failures(directory, files):
     """{name of a file: what the engine says otherwise}."""
     for name, text in files.items():
         (directory / name).write_text(text)
-    run = subprocess.run(
-        [ENGINE_TEST, "--gtest_filter=Golden.EveryCaseOfTheDirectoryInMsGolden"],
-        env={**os.environ, "MS_GOLDEN": str(directory)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
     out = {}
-    for name, said in re.findall(r"^(seed_\d+\.ftest), case '[^\n]*', mode (.*?)(?=^\S*golden_test\.cc|\Z)", run.stdout, re.M | re.S):
-        out.setdefault(name, said.strip())
-    assert out or run.returncode == 0 and "[  PASSED  ] 1 test" in run.stdout, run.stdout[-4000:] + run.stderr[-4000:]
+    for program, suite in RUNNERS:
+        run = subprocess.run(
+            [program, f"--gtest_filter={suite}.EveryCaseOfTheDirectoryInMsGolden"],
+            env={**os.environ, "MS_GOLDEN": str(directory)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        wrong = re.findall(r"^(seed_\d+\.ftest), case '[^\n]*', mode (.*?)(?=^\S*golden_(?:training_)?test\.cc|\Z)", run.stdout, re.M | re.S)
+        assert wrong or run.returncode == 0 and "[  PASSED  ] 1 test" in run.stdout, run.stdout[-4000:] + run.stderr[-4000:]
+        for name, said in wrong:
+            out.setdefault(name, said.strip())
     return out
 
 
@@ -39,3 +42,10 @@ def test_a_wrong_answer_is_found(tmp_path):
     text = next(text for text in map(random_definitions.file_of, range(1, 100)) if " PRESENT @" in text)
     assert not failures(tmp_path, {"seed_1.ftest": text})
     assert failures(tmp_path, {"seed_1.ftest": text.replace(" PRESENT @", " NULL @", 1)})
+
+
+def test_a_wrong_label_is_found(tmp_path):
+    for right, wrong in ((r"(    l\d_.*) PRESENT @", r"\1 NULL @"), (" NOT_MATURE @", " EMPTY_WINDOW @")):
+        text = next(text for text in map(random_definitions.file_of, range(1, 100)) if re.search(right, text))
+        assert not failures(tmp_path, {"seed_1.ftest": text})
+        assert failures(tmp_path, {"seed_1.ftest": re.sub(right, wrong, text, count=1)})

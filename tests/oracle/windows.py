@@ -27,8 +27,8 @@ def tile_width(half_life):
 @dataclasses.dataclass(frozen=True)
 class Window:
     kind: str
-    length: int = 0  # of a session the longest, of last the age, of decay the half-life, of a series the step
-    hop: int = 0  # of a session the gap
+    length: int = 0  # of a session the longest, of last the age, of decay the half-life, of a series the step, of a label how far ahead it ends
+    hop: int = 0  # of a session the gap, of a label how far ahead it begins
     count: int = 0  # last, series
     closed: bool = False
 
@@ -39,6 +39,8 @@ class Window:
                 return (t - self.length) // self.hop * self.hop
             case "exact":
                 return t - self.length
+            case "next":
+                return t + self.hop
             case "tumbling" | "hopping":
                 return self.head(t, False) - self.length
             case "series":
@@ -59,7 +61,13 @@ class Window:
                 return t // self.length * self.length
             case "hopping":
                 return t // self.hop * self.hop
+            case "next":
+                return t + self.length
         return t + after
+
+    def now(self, t):
+        """From when ages count back."""
+        return t + self.length if self.kind == "next" else t
 
     def rows(self, rows, t, after):
         """(Those of `rows` that lie in it, whether it holds more than it may.)"""
@@ -107,6 +115,10 @@ def window_of(text):
             return Window("session", duration(longest), length, closed=bool(closed)), "_".join([first, "session", longest, *closed])
         case "last", [*age]:
             return Window("last", duration(age[0]) if age else 0, count=int(first)), "_".join(["last", first, *age])
+        case "next", []:
+            return Window("next", length), f"next_{first}"
+        case "next", [end]:
+            return Window("next", duration(end), length), f"next_{first}_to_{end}"
         case "decay", []:
             return Window("decay", length), f"{first}_decay"
         case "series", [count]:
