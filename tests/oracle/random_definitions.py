@@ -223,8 +223,9 @@ class Maker:
         newest = sorted(range(len(events)), key=lambda i: re.sub('.*"at": "([^"]*)".*', r"\1", events[i][1]))[-3:]
         for i in newest:
             at, text = events[i]
-            if self.chance(0.3) and text.endswith("}"):
-                events[i] = at, json.dumps(json.loads(text) | {self.pick(["i", "j", "s", "b", "d", "l", "v", "m"]): {"i": "seven"}}, ensure_ascii=False)
+            broken = f', "{self.pick("ijsbdlvm")}": {{"i": "seven"}}}}'
+            if self.chance(0.3) and text.endswith('"}'):
+                events[i] = at, text[:-1] + broken
 
     def own_row(self, events):
         """A question about a record without itself; None: it has no key or no time."""
