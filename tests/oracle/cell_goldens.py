@@ -13,6 +13,7 @@ import golden
 from windows import window_of
 
 WINDOWS = ["1h", '"sliding(1h, exact)"', '"tumbling(1h)"', "lifetime", '"hopping(1h, 5m)"', '"session(30m, 12h)"', '"last(5)"']
+LABELS = ['"next(1h)"', '"next(10m, 1h)"']
 SERIES, DECAY = '"series(1h, 3)"', '"decay(1h)"'
 TYPES = {
     "i": "int64", "f": "float64", "s": "string", "b": "bool", "ts": "timestamp", "d": "decimal(12,2)", "l": "list<string>",
@@ -92,6 +93,17 @@ CASES = [
     ("a session longer than 12 hours", LONG, [("u", "12:45:00", "")], lambda f: "_session_" in f and not f.startswith("few")),
 ]  # fmt: skip
 
+# The same events ahead of t, and one after all windows, so that they are mature. Each end of numbers and each key comes into the window in turn.
+LAST = ("12:30:00", "2/1", "12:30:00", dict(i=-999, text="-1e300"))
+LABEL_CASES = [
+    (title, [*events, LAST], [(key, t, "") for t in times], wanted)
+    for (title, events, ((key, *_), *_), wanted), times in zip(
+        CASES,
+        [["10:05:00", "10:13:45"], ["10:00:00"], ["11:00:00"], ["09:40:00", "09:45:00", "09:50:00", "10:00:00"], ["09:40:00", "09:45:00", "09:50:00", "10:00:00", "10:46:00"], ["09:43:00", "10:00:00"], []],
+        strict=True,
+    )
+]  # fmt: skip
+
 
 def options(aggregate, argument, over, few=False):
     of, by = argument if isinstance(argument, tuple) else (argument, None)
@@ -103,14 +115,14 @@ def options(aggregate, argument, over, few=False):
     return f"{aggregate}: {{{', '.join(parts)}}}"
 
 
-def windows(aggregate, argument):
+def more_windows(aggregate, argument):
     of = argument[0] if isinstance(argument, tuple) else argument
     nested = aggregate in NESTED_ANSWER or aggregate not in ("count_distinct", "approx_count_distinct") and of in ("l", "v", "m")
     extra = [] if nested else [SERIES]
     return extra + ([DECAY] if argument in DECAYING.get(aggregate, []) else [])
 
 
-def features(arguments):
+def features(arguments, windows=lambda *argument: WINDOWS + more_windows(*argument)):
     """Lines of YAML, an entry per name: all of its aggregates. A list of windows is written once."""
     by_name, anchors = {}, {}
     for aggregate, names in arguments.items():
@@ -122,13 +134,13 @@ def features(arguments):
     for name, entries in by_name.items():
         yield f"{name}:"
         for aggregate, argument, few in entries:
-            over = ", ".join(WINDOWS + windows(aggregate, argument))
+            over = ", ".join(windows(aggregate, argument))
             known = over in anchors
             anchor = anchors.setdefault(over, f"windows{len(anchors) + 1}")
             yield "  " + options(aggregate, argument, f"*{anchor}" if known else f"&{anchor} [{over}]", few)
 
 
-HEAD = """# Made by tests/oracle/cell_goldens.py, values of the reference: {what} over every type in every window.
+HEAD = """# Made by tests/oracle/cell_goldens.py, values of the reference: {what}.
 definitions
   sources:
     events:
@@ -149,7 +161,7 @@ definitions
       features:
 {features}
       owner: tests
-
+{labels}
 day 2026-01-05
 """
 
@@ -168,7 +180,7 @@ def table(case, question, wanted):
     """The lines of a question's table: a row per feature without its window, columns of windows that agree in every row."""
     answers, _ = case.answers(question)
     cells = {}
-    for feature in case.definitions.features:
+    for feature in (case.definitions.labels or case.definitions).features:
         if not wanted(feature.name):
             continue
         ending = next(e for e in sorted(ENDINGS, key=len, reverse=True) if feature.name.endswith("_" + e))
@@ -192,7 +204,7 @@ def table(case, question, wanted):
 
 
 WIDEST = 34  # that cells are filled up to
-ENDINGS = [window_of(w.strip('"'))[1] for w in [*WINDOWS, SERIES, DECAY]]
+ENDINGS = [window_of(w.strip('"'))[1] for w in [*WINDOWS, *LABELS, SERIES, DECAY]]
 
 
 def used_fields(arguments):
@@ -200,11 +212,25 @@ def used_fields(arguments):
     return names | ({"text"} if "f" in names else set()) | ({"text2"} if "f2" in names else set())
 
 
-def file_text(name, arguments):
-    lines = list(features(arguments))
-    head = HEAD.format(what=", ".join(arguments), features="\n".join("          " + line for line in lines))
-    out, used = [head], used_fields(arguments)
-    for title, events, questions, wanted in CASES:
+def indented(lines):
+    return "\n".join("          " + line for line in lines)
+
+
+def feature_file(arguments):
+    head = HEAD.format(what=", ".join(arguments) + " over every type in every window", features=indented(features(arguments)), labels="")
+    return file_text(head, CASES, used_fields(arguments))
+
+
+def label_file():
+    every = {aggregate: names for arguments in FILES.values() for aggregate, names in arguments.items()}
+    labels = "  services:\n    s:\n      features: [v.*]\n      labels:\n        v:\n" + indented(features(every, lambda *_: LABELS)) + "\n"
+    head = HEAD.format(what="every aggregate over every type as a label", features=indented(["n: {count: {over: [1h]}}"]), labels=labels)
+    return file_text(head, LABEL_CASES, used_fields(every))
+
+
+def file_text(head, cases, used):
+    out = [head]
+    for title, events, questions, wanted in cases:
         block = [f"case {title}", "events", *(event_line(*event, used) for event in events), "questions"]
         text = head + "\n".join([*block, *(f"  {key} {t} {more}".rstrip() for key, t, more in questions)]) + "\n"
         (case,) = golden.read(text)
@@ -220,7 +246,8 @@ def file_text(name, arguments):
 
 def main():
     for name, arguments in FILES.items():
-        (pathlib.Path(sys.argv[1]) / f"{name}.ftest").write_text(file_text(name, arguments))
+        (pathlib.Path(sys.argv[1]) / f"{name}.ftest").write_text(feature_file(arguments))
+    (pathlib.Path(sys.argv[1]) / "cells_labels.ftest").write_text(label_file())
 
 
 if __name__ == "__main__":

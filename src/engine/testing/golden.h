@@ -71,6 +71,8 @@ struct GoldenFeature {
   feature::FeatureSpec spec;
 };
 Result<std::vector<GoldenFeature>> golden_features(const GoldenCase& golden);
+// The labels of its services.
+Result<std::vector<GoldenFeature>> golden_labels(const GoldenCase& golden);
 
 struct GoldenFile {
   std::string name;

@@ -63,14 +63,15 @@ class Source {
     if (planned.next->views.size() != 1) return invalid("a case has one view");
     for (const auto& service : planned.next->services)
       for (const auto& labels : service->labels)
-        for (const feature::FeatureDefinition& label : labels->definition.features) labels_.insert(label.name);
+        for (size_t f = 0; f < labels->program->specs().size(); ++f)
+          labels_.push_back({labels->program->features()[f].name, labels->program->specs()[f]});
     const auto& view = planned.next->views[0];
     program_ = view->program;
     reader_ = TopicReader::make({{view->source.definition, {program_}}});
     return {};
   }
   const feature::ViewProgram& program() const { return *program_; }
-  bool is_label(const std::string& name) const { return labels_.contains(name); }
+  const std::vector<GoldenFeature>& labels() const { return labels_; }
   std::unique_ptr<feature::ViewState> make_state() const { return feature::ViewState::make(program_); }
 
   // Gives the event's chunk to `sink`, as a record batch of its own.
@@ -117,7 +118,7 @@ class Source {
  private:
   std::shared_ptr<const feature::ViewProgram> program_;
   std::unique_ptr<TopicReader> reader_;
-  std::set<std::string> labels_;
+  std::vector<GoldenFeature> labels_;
 };
 
 // Some states side by side, as shards are.
@@ -363,7 +364,7 @@ class Run {
     if (q.found && (replies.texts[0] == "true") != *q.found) failures_.push_back(fmt::format("line {}: found is {}", q.line, replies.texts[0]));
     const auto& features = source_.program().features();
     for (const GoldenAnswer& a : q.answers) {
-      if (source_.is_label(a.feature)) continue;
+      if (std::ranges::find(source_.labels(), a.feature, &GoldenFeature::name) != source_.labels().end()) continue;
       const auto feature = std::find_if(features.begin(), features.end(), [&](const auto& f) { return f.name == a.feature; });
       if (feature == features.end()) {
         failures_.push_back(fmt::format("line {}: the view has no feature '{}'", a.line, a.feature));
@@ -413,6 +414,12 @@ Result<std::vector<GoldenFeature>> golden_features(const GoldenCase& golden) {
   std::vector<GoldenFeature> out;
   for (size_t i = 0; i < source.program().features().size(); ++i) out.push_back({source.program().features()[i].name, source.program().specs()[i]});
   return out;
+}
+
+Result<std::vector<GoldenFeature>> golden_labels(const GoldenCase& golden) {
+  Source source;
+  TRY(source.compile(golden));
+  return source.labels();
 }
 
 std::vector<std::string> run_golden(const GoldenCase& golden, GoldenMode mode) {
