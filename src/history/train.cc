@@ -436,8 +436,10 @@ class Training {
 
   std::vector<AnswerColumn> output_columns() const {
     std::vector<AnswerColumn> out;
+    std::vector<std::vector<uint32_t>> chosen_of;
+    for (size_t v = 0; v < service_.views.size(); ++v) chosen_of.push_back(features_of(v));
     for (const TrainColumn& column : service_.columns) {
-      const auto chosen = features_of(column.view);
+      const std::vector<uint32_t>& chosen = chosen_of[column.view];
       AnswerColumn value{.name = column.name,
                          .type = service_.views[column.view].program->features()[column.feature].type,
                          .answers = derivations_.empty() ? nullptr : &derivations_[column.view]->answers(),
