@@ -459,8 +459,7 @@ Result<SourceHistory> read_events(const EventRequest& request, const TableFile& 
   std::vector<TableHistory> parts(file.groups());
   TRY(parallel_for(request.threads, parts.size(), request.stop, [&](size_t g, unsigned) -> Result<> {
     const auto times = file.times(g, request.source.time_field, request.source.time_unit);
-    const bool skip = times && (times->until_us <= wanted.from_us || wanted.until_us <= times->from_us) &&
-                      times->until_us - 1 <= latest_us;
+    const bool skip = times && (times->until_us <= wanted.from_us || wanted.until_us <= times->from_us) && times->until_us - 1 <= latest_us;
     parts[g].views.resize(request.programs.size());
     if (skip) parts[g].newest_us = times->until_us - 1;
     if (!skip) {

@@ -55,7 +55,11 @@ using Position = std::pair<int32_t, int64_t>;
 class Topic {
  public:
   Topic(const GoldenCase& golden, const std::set<Position>& without, bool batches) {
-    log_ = log::Log::open({.dir = "/log", .fs = &fs_, .clock = &clock_, .wal_segment_bytes = 1u << 20, .reconcile_interval_ms = 0,
+    log_ = log::Log::open({.dir = "/log",
+                           .fs = &fs_,
+                           .clock = &clock_,
+                           .wal_segment_bytes = 1u << 20,
+                           .reconcile_interval_ms = 0,
                            .retention_check_interval_ms = 0})
                .value();
     std::vector<const GoldenEvent*> known;
@@ -80,7 +84,9 @@ class Topic {
     engine::OffsetVector out;
     for (int32_t p = 0; p < partitions_; ++p) {
       const auto until = file.find(p);
-      const auto below = [&](const auto& place) { return place.first.first == p && (until == file.end() || place.first.second < until->second); };
+      const auto below = [&](const auto& place) {
+        return place.first.first == p && (until == file.end() || place.first.second < until->second);
+      };
       out[{id_, PartitionId{p}}] = Offset{std::ranges::count_if(places_, below)};
     }
     return out;
@@ -95,7 +101,8 @@ class Topic {
       engine::ShardPublishes publishes{.shard = shard, .first_publish = writer->publish_base() + 1};
       for (const auto& [at, moved] : appended_) {
         engine::PublishEntry& entry = publishes.publishes.emplace_back(Instant{at});
-        for (const auto& [partition, until] : moved) entry.moved.push_back({writer->input_number({id_, PartitionId{partition}}), Offset{until}});
+        for (const auto& [partition, until] : moved)
+          entry.moved.push_back({writer->input_number({id_, PartitionId{partition}}), Offset{until}});
       }
       block.shards.push_back(std::move(publishes));
     }
@@ -142,15 +149,22 @@ std::vector<std::string> answers_of(const Table& table, const std::string& name,
   const auto value = [&](size_t i) -> std::string {
     if (!values.valid(i)) return "null";
     switch (type.kind) {
-      case TypeKind::kBool: return values.bools[i] != 0 ? "true" : "false";
-      case TypeKind::kInt64: return std::to_string(values.ints[i]);
-      case TypeKind::kTimestamp: return format_time(values.ints[i]);
-      case TypeKind::kString: return '"' + std::string(values.strings[i]) + '"';
-      case TypeKind::kDecimal: return decimal_text(values.decimals[i], type.scale);
+      case TypeKind::kBool:
+        return values.bools[i] != 0 ? "true" : "false";
+      case TypeKind::kInt64:
+        return std::to_string(values.ints[i]);
+      case TypeKind::kTimestamp:
+        return format_time(values.ints[i]);
+      case TypeKind::kString:
+        return '"' + std::string(values.strings[i]) + '"';
+      case TypeKind::kDecimal:
+        return decimal_text(values.decimals[i], type.scale);
       case TypeKind::kList:
       case TypeKind::kVector:
-      case TypeKind::kMap: return nested_text(type, values.strings[i]);
-      case TypeKind::kFloat64: return float_text(values.floats[i]);
+      case TypeKind::kMap:
+        return nested_text(type, values.strings[i]);
+      case TypeKind::kFloat64:
+        return float_text(values.floats[i]);
     }
     return "";
   };
@@ -243,9 +257,15 @@ class GoldenTraining {
     for (TrainService* s : {&service, &service_})
       for (TrainView& view : s->views) view.topic = topic.id();
     const Directory dir;
-    TrainRequest request{.spine = dir.write("spine.csv", spine_of(questions, topic)), .out = dir / "out.parquet", .time_column = "asked_at",
-                         .mode = one.as_served ? TrainMode::kAsServed : TrainMode::kAsKnown, .after_event = one.after_event && !one.self,
-                         .exclude_self = one.self.has_value(), .statuses = true, .event_times = true, .threads = mode.threads,
+    TrainRequest request{.spine = dir.write("spine.csv", spine_of(questions, topic)),
+                         .out = dir / "out.parquet",
+                         .time_column = "asked_at",
+                         .mode = one.as_served ? TrainMode::kAsServed : TrainMode::kAsKnown,
+                         .after_event = one.after_event && !one.self,
+                         .exclude_self = one.self.has_value(),
+                         .statuses = true,
+                         .event_times = true,
+                         .threads = mode.threads,
                          .memory_bytes = mode.memory_bytes};
     if (one.self) request.self_partition = "own_partition", request.self_offset = "own_offset";
     if (!one.pin.empty()) request.pin = topic.pin(one.pin);
@@ -287,7 +307,8 @@ class GoldenTraining {
     }
     for (const auto& [column, text] : said)
       if (text != first.at(column))
-        failures_.push_back(fmt::format("line {}: {}: {} = {}\n  {}: {}", q.line, mode.name, column, text, kModes[0].name, first.at(column)));
+        failures_.push_back(
+            fmt::format("line {}: {}: {} = {}\n  {}: {}", q.line, mode.name, column, text, kModes[0].name, first.at(column)));
   }
 
   const GoldenCase& golden_;
@@ -374,15 +395,16 @@ TEST(GoldenTrainingRunner, TakesWhatIsRight) { EXPECT_EQ(failures_of(kGood), std
 
 TEST(GoldenTrainingRunner, NoticesEveryPlantedMistakeInEveryMode) {
   const std::pair<std::string_view, std::string_view> mistakes[] = {
-      {"x_sum_next_10m = 3", "x_sum_next_10m = 7"},                      // a value
-      {"null NOT_MATURE", "null EMPTY_WINDOW"},                          // a status
-      {"4 @10:10:00", "4 @10:00:00"},                                    // an event time
-      {"null NOT_MATURE @none", "null NOT_MATURE @10:10:00"},            // an event time that there is not
-      {"x_sum_next_10m_to_20m = 4", "x_sum_next_20m_to_30m = 4"},        // a label that there is not
-      {"x_sum_1h = 3", "x_sum_1h = 4"},                                  // a feature
-      {"u 10:00:00\n", "u 10:00:00 without 0/7\n"},                      // another question
+      {"x_sum_next_10m = 3", "x_sum_next_10m = 7"},                // a value
+      {"null NOT_MATURE", "null EMPTY_WINDOW"},                    // a status
+      {"4 @10:10:00", "4 @10:00:00"},                              // an event time
+      {"null NOT_MATURE @none", "null NOT_MATURE @10:10:00"},      // an event time that there is not
+      {"x_sum_next_10m_to_20m = 4", "x_sum_next_20m_to_30m = 4"},  // a label that there is not
+      {"x_sum_1h = 3", "x_sum_1h = 4"},                            // a feature
+      {"u 10:00:00\n", "u 10:00:00 without 0/7\n"},                // another question
       {"u 10:00:00\n", "u 10:00:00 pin 0/7\n"},
-      {"x_sum_1h = 3\n    x_sum_next_10m_to_20m", "x_sum_1h = 3\n    x_sum_next_10m = 3\n    x_sum_next_10m_to_20m"},  // is not asked after the event
+      {"x_sum_1h = 3\n    x_sum_next_10m_to_20m",
+       "x_sum_1h = 3\n    x_sum_next_10m = 3\n    x_sum_next_10m_to_20m"},  // is not asked after the event
   };
   for (const auto& [from, to] : mistakes) EXPECT_GE(failures_of(with(from, to)).size(), std::size(kModes)) << to;
 }

@@ -271,7 +271,11 @@ class Training {
 
   Result<> read_source(const TrainView& first) {
     std::vector<size_t> views;
-    EventRequest request{.source = first.source, .spill = spill_, .read_at = {inputs_.clock->wall_us()}, .threads = threads_, .stop = stop_,
+    EventRequest request{.source = first.source,
+                         .spill = spill_,
+                         .read_at = {inputs_.clock->wall_us()},
+                         .threads = threads_,
+                         .stop = stop_,
                          .report = [this](uint64_t rows) { reporter_.add(rows); }};
     for (size_t v = 0; v < service_.views.size(); ++v) {
       if (!same_source(service_.views[v], first)) continue;

@@ -385,7 +385,9 @@ TEST(Train, AnIntegerKeyAnswersAsATextDoes) {
         run.service = number ? service_of(by_number, {"delay", {"delay"}}) : service_of(by_text);
         run.request.memory_bytes = memory;
         run.request.statuses = run.request.event_times = true;
-        if (grouped) write_in_groups(**Table::read(run.request.event_files["flights"], std::nullopt, 1), run.request.event_files["flights"] = run.dir / "events.parquet", 700);
+        if (grouped)
+          write_in_groups(**Table::read(run.request.event_files["flights"], std::nullopt, 1),
+                          run.request.event_files["flights"] = run.dir / "events.parquet", 700);
         const auto report = run();
         ASSERT_TRUE(report) << report.error().message;
         if (memory == 1) EXPECT_GT(report->spilled_bytes, 0u);

@@ -1,4 +1,5 @@
-// For tests only: golden files as text, read into the cases of golden.h. Here and not in a library: the tests of other folders read them too.
+// For tests only: golden files as text, read into the cases of golden.h. Here and not in a library: the tests of other folders read them
+// too.
 #pragma once
 
 #include <fmt/format.h>
@@ -88,7 +89,8 @@ class GoldenParser {
     const auto p = std::from_chars(text.data(), end, partition);
     if (p.ec != std::errc() || p.ptr == end || *p.ptr != '/') return invalid(fmt::format("'{}' is not PARTITION/OFFSET", text));
     const auto o = std::from_chars(p.ptr + 1, end, offset);
-    if (o.ec != std::errc() || o.ptr != end || partition < 0 || offset < 0) return invalid(fmt::format("'{}' is not PARTITION/OFFSET", text));
+    if (o.ec != std::errc() || o.ptr != end || partition < 0 || offset < 0)
+      return invalid(fmt::format("'{}' is not PARTITION/OFFSET", text));
     return std::pair(partition, offset);
   }
 
@@ -188,7 +190,8 @@ class GoldenParser {
 
   // "x_sum | 1 | 2" below "| 1h | lifetime": x_sum_1h = 1, x_sum_lifetime = 2.
   Result<> row(const std::vector<std::string_view>& cells) {
-    if (cells.size() != columns_.size() + 1) return invalid(fmt::format("{} cells in a table of {} columns", cells.size() - 1, columns_.size()));
+    if (cells.size() != columns_.size() + 1)
+      return invalid(fmt::format("{} cells in a table of {} columns", cells.size() - 1, columns_.size()));
     for (size_t c = 0; c < columns_.size(); ++c) {
       for (const std::string_view end : columns_[c]) TRY(answer(fmt::format("{}_{}", cells[0], end), cells[c + 1]));
     }
