@@ -277,7 +277,8 @@ class GoldenTraining {
     const TrainInputs inputs{.fs = &posix_file_system(), .clock = &clock, .log = &topic.log(), .timeline = timeline.get()};
     const feature::testing::PackedRowsAtMost few(mode.packed_rows);
     if (service.columns.size() < service_.columns.size()) expect_refusal(request, inputs);
-    TRY(train(service, request, inputs, {}, {}));
+    TRY_ASSIGN(const TrainReport report, train(service, request, inputs, {}, {}));
+    if (mode.memory_bytes == 1 && report.events > 0 && report.spilled_bytes == 0) failures_.push_back("nothing was spilled");
     TRY_ASSIGN(const auto table, Table::read(request.out, std::nullopt, 1));
     for (const TrainColumn& column : service.columns) {
       const auto texts = answers_of(*table, column.name, service.views[column.view].program->features()[column.feature].type);

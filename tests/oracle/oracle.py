@@ -29,6 +29,12 @@ def tail(window):
     return f"((s.t - {w}) - (((s.t - {w}) % {hop}) + {hop}) % {hop})"
 
 
+def ahead(window):
+    """(a, b, how a name ends) of a label's window: next(b), or next(a, b)."""
+    *first, second = re.fullmatch(r"next\((.*)\)", window)[1].split(", ")
+    return duration(first[0]) if first else 0, duration(second), "_to_".join(["next_" + (first or [second])[0], *([second] if first else [])])
+
+
 def read_topic(kafka, topic):
     """Every record of a topic as (partition, offset, parsed JSON), read with a plain consumer."""
     consumer = confluent_kafka.Consumer({"bootstrap.servers": kafka, "group.id": "oracle", "enable.auto.commit": False, "auto.offset.reset": "earliest"})
@@ -77,17 +83,33 @@ class Oracle:
     def view(self, name):
         """{feature name: list of values in spine order} for one view."""
         view = self.definitions["views"][name]
-        keys = self.definitions["entities"][view["entity"]]["key"]
         answers = {}
         for feature, aggregates in view["features"].items():
             for aggregate, what in aggregates.items():
                 for window in what["over"]:
-                    answers[f"{feature}_{aggregate}_{window}"] = self._feature(view["from"], keys, aggregate, what.get("of"), window)
+                    answers[f"{feature}_{aggregate}_{window}"] = self._answer(view, aggregate, what.get("of"), tail(window), "s.t")
         return answers
 
-    def _feature(self, source, keys, aggregate, of, window):
+    def labels(self, service):
+        """The same for the labels of a service; null where the source's newest event lies before the end of the window."""
+        answers = {}
+        for name, labels in self.definitions["services"][service]["labels"].items():
+            view = self.definitions["views"][name]
+            for label, aggregates in labels.items():
+                for aggregate, what in aggregates.items():
+                    for begin, end, ending in map(ahead, what["over"]):
+                        values = self._answer(view, aggregate, what.get("of"), f"(s.t + {begin})", f"(s.t + {end})")
+                        young = self.db.sql(f"select row from spine s where s.t + {end} > (select max(et) from {view['from']})").fetchall()
+                        for (row,) in young:
+                            values[row] = None
+                        answers[f"{label}_{aggregate}_{ending}"] = values
+        return answers
+
+    def _answer(self, view, aggregate, of, begin, end):
+        """Over the events of a row's keys from `begin` to before `end`."""
+        source, keys = view["from"], self.definitions["entities"][view["entity"]]["key"]
         match = " and ".join(f"e.{key} = s.{key}" for key in keys)
-        joined = f"from spine s join {source} e on {match} and e.et >= {tail(window)} and e.et < s.t group by s.row"
+        joined = f"from spine s join {source} e on {match} and e.et >= {begin} and e.et < {end} group by s.row"
         values, exactly = [0 if aggregate in ("count", "count_if", "count_distinct") else None] * self.rows, None
         select = {
             "count": "count(*)",
@@ -96,7 +118,7 @@ class Oracle:
             "min": f"min(e.{of})",
             "max": f"max(e.{of})",
             "last": f"arg_max(e.{of}, (e.et, e.p, e.o))",
-            "time_since_last": "(any_value(s.t) - max(e.et)) // 1000",
+            "time_since_last": f"(any_value({end}) - max(e.et)) // 1000",
         }.get(aggregate)
         if select is None:
             whole = self.db.sql(f"select typeof({of}) from {source} limit 1").fetchall()[0][0] in ("BIGINT", "INTEGER")
