@@ -17,6 +17,7 @@
 #include "base/file_system.h"
 #include "catalog/plan_report.h"
 #include "feature/definition.h"
+#include "feature/service_program.h"
 #include "feature/view_program.h"
 
 namespace ms::catalog {
@@ -49,6 +50,9 @@ struct ServiceEntry {
   // Its labels: of each view that they are of, what they compute (no version, no state; compiled like a view), in the order of the
   // definition. Their names are columns of training sets, after the others.
   std::vector<std::shared_ptr<const ViewEntry>> labels;
+  // Its request fields and derived features, over `columns` in their order; null: it has neither.
+  std::shared_ptr<const feature::ServiceProgram> program;
+  std::vector<std::string> derived_hashes;  // SHA-256 in hex, in the order of the definition
 };
 
 struct CatalogSnapshot {

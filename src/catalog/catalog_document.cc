@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "catalog/derived_features.h"
 #include "catalog/parameters.h"
 #include "catalog/planner.h"
 
@@ -227,8 +228,26 @@ Json service_of(const ServiceEntry& s) {
                        {"type", type_text(v.program->features()[c.feature].type)}});
   }
   Json out = {{"name", s.definition.name}, {"version", s.version}, {"features", s.definition.features}, {"columns", columns}};
+  for (const Field& f : s.definition.request) out["request"][f.name] = type_text(f.type);
+  for (size_t i = 0; i < s.definition.derived.size(); ++i)
+    out["derived"].push_back({{"name", s.definition.derived[i].first},
+                              {"expression", s.definition.derived[i].second},
+                              {"type", type_text(s.program->results()[i].type)},
+                              {"hash", s.derived_hashes[i]}});
   for (const auto& labels : s.labels) out["labels"].push_back(view_of(*labels));
   return out;
+}
+// Of a service whose columns are there.
+void derived_from(const Json& j, ServiceEntry& out) {
+  const Json request = j.value("request", Json::object()), derived = j.value("derived", Json::array());
+  for (const auto& [name, type] : request.items()) out.definition.request.push_back({name, type_of(type)});
+  for (const Json& d : derived) out.definition.derived.emplace_back(d.at("name"), d.at("expression"));
+  if (const auto compiled = compile_derived(out); !compiled)
+    throw Malformed{fmt::format("service '{}' does not compile: {}", out.definition.name, compiled.error().message)};
+  for (size_t i = 0; i < derived.size(); ++i)
+    if (out.derived_hashes[i] != derived[i].at("hash").get<std::string>())
+      throw Malformed{fmt::format("derived feature '{}' of service '{}' is not the computation it was", out.definition.derived[i].first,
+                                  out.definition.name)};
 }
 std::shared_ptr<const ServiceEntry> service_from(const Json& j, const CatalogSnapshot& views) {
   auto out = std::make_shared<ServiceEntry>();
@@ -251,6 +270,7 @@ std::shared_ptr<const ServiceEntry> service_from(const Json& j, const CatalogSna
     if (slot == out->views.end()) slot = out->views.insert(slot, view);
     out->columns.push_back({c.at("name"), static_cast<uint32_t>(slot - out->views.begin()), static_cast<uint32_t>(feature - features.begin())});
   }
+  derived_from(j, *out);
   return out;
 }
 

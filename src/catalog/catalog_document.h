@@ -8,10 +8,10 @@
 
 namespace ms::catalog {
 
-inline constexpr int kCatalogFormat = 1;
+inline constexpr int kCatalogFormat = 2;  // and 1, without labels, derived features and default_json
 
 std::string write_document(const CatalogSnapshot& snapshot);
-// Compiles every view again and checks that it has the identities that were written. Errors: Corruption, Unsupported.
+// Compiles everything again and checks that it has the identities that were written. Errors: Corruption, Unsupported (a newer format).
 Result<std::shared_ptr<const CatalogSnapshot>> read_document(std::string_view text);
 
 std::string source_json(const SourceEntry& entry);

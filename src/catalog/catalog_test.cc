@@ -413,7 +413,7 @@ TEST_F(CatalogTest, SurvivesReopening) {
   const std::string path = (dir / "catalog.json").string();
   const std::string text = *read_file(posix_file_system(), path);
   const std::pair<std::string, ErrorKind> broken[] = {{replaced(text, "not cancelled", "cancelled"), ErrorKind::kCorruption},
-                                                      {replaced(text, "\"format\": 1", "\"format\": 2"), ErrorKind::kUnsupported},
+                                                      {replaced(text, "\"format\": 2", "\"format\": 3"), ErrorKind::kUnsupported},
                                                       {text.substr(0, text.size() / 2), ErrorKind::kCorruption}};
   for (const auto& [bytes, kind] : broken) {
     ASSERT_TRUE(write_file_atomically(posix_file_system(), path, bytes));

@@ -165,10 +165,12 @@ class FileReader : private YamlReader {
     Parsed<ServiceDefinition> out;
     out.places[""] = where;
     out.definition.name = name(where, key, "service");
-    static const std::string kKnown[] = {"features", "labels"};
+    static const std::string kKnown[] = {"features", "request", "derived", "labels"};
     const std::string what = fmt::format("service '{}'", key);
     entries(node, what, [&](const std::string& k, const YAML::Node& v, const Place& place) {
       if (k == "labels") return labels(v, what, out);
+      if (k == "request") return request(v, what, out);
+      if (k == "derived") return derived_features(v, what, out);
       if (k != "features") return unknown(place, k, what, kKnown);
       for (const YAML::Node& item : items(v)) {
         const std::string line = text(item, "a feature of a service");
@@ -184,6 +186,34 @@ class FileReader : private YamlReader {
     if (node.IsMap() && out.definition.features.empty()) refuse(where, fmt::format("{} has no features; add features: [VIEW.*]", what));
     out.refused = refusals() > before;
     out_.services.push_back(std::move(out));
+  }
+
+  static bool is_plain_name(const std::string& text) { return is_path(text) && text.find('.') == std::string::npos; }
+
+  void request(const YAML::Node& node, const std::string& what, Parsed<ServiceDefinition>& out) {
+    if (node.IsNull()) return;
+    entries(node, fmt::format("request of {}", what), [&](const std::string& k, const YAML::Node& v, const Place& place) {
+      if (!is_plain_name(k)) return refuse(place, fmt::format("'{}' cannot name a field of the request: letters, digits and _", k));
+      const std::string type = text(v, fmt::format("the type of request field '{}'", k));
+      const auto known = field_type(type);
+      if (!known && v.IsScalar()) refuse(at(v.Mark()), no_such_type(type));
+      if (!known) return;
+      out.places[fmt::format("request[{}]", out.definition.request.size())] = place;
+      out.definition.request.push_back({k, *known});
+    });
+    if (out.definition.request.size() > 1'000) refuse(at(node.Mark()), "more than 1,000 fields of the request");
+  }
+
+  // The place of a name is beside that of its expression: "derived[2].name".
+  void derived_features(const YAML::Node& node, const std::string& what, Parsed<ServiceDefinition>& out) {
+    if (node.IsNull()) return;
+    entries(node, fmt::format("derived of {}", what), [&](const std::string& k, const YAML::Node& v, const Place& place) {
+      if (!is_plain_name(k)) return refuse(place, fmt::format("'{}' cannot name a derived feature: letters, digits and _", k));
+      const std::string part = fmt::format("derived[{}]", out.definition.derived.size());
+      out.places[part] = text_at(v), out.places[part + ".name"] = place;
+      out.definition.derived.emplace_back(k, text(v, fmt::format("derived feature '{}'", k)));
+    });
+    if (out.definition.derived.size() > 1'000) refuse(at(node.Mark()), "more than 1,000 derived features");
   }
 
   // By view, as its features are written.

@@ -23,7 +23,7 @@ struct Place {
 template <class T>
 struct Parsed {
   T definition;
-  // "" is the name; "from", "where", "features[3].of", "derived[0]", "key[1]", "features[0]", ...
+  // "" is the name; "from", "where", "features[3].of", "derived[0]", "derived[0].name", "key[1]", "features[0]", ...
   std::map<std::string, Place> places;
   bool refused = false;  // something in it is, and may be missing from `definition`
 

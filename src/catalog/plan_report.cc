@@ -87,7 +87,7 @@ nlohmann::ordered_json item_json(const PlanItem& item) {
     out["retention"] = item.retention_us == INT64_MAX ? "all" : format_duration(item.retention_us);
     out["warnings"] = item.warnings;
   }
-  if (item.kind == "service") out["columns"] = item.columns;
+  if (item.kind == "service") out["columns"] = item.columns, out["warnings"] = item.warnings;
   return out;
 }
 

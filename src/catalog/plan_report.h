@@ -47,8 +47,8 @@ struct PlanItem {
   uint64_t state_bytes_per_entity = 0;  // of those that it has, which share tiles
   std::string topic;          // that it reads
   int64_t retention_us = 0;   // how much history of the topic the view needs; INT64_MAX: all of it
-  std::vector<std::string> warnings;  // that its topic keeps less
-  // Services only: the columns in order, and those of a changed one that are not as before.
+  std::vector<std::string> warnings;  // of views that their topic keeps less; of services about request fields that nothing uses
+  // Services only: the columns in order, derived ones last, and what of a changed one is not as before.
   std::vector<std::string> columns;
   std::vector<std::pair<Change, std::string>> column_changes;
 };

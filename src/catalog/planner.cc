@@ -9,6 +9,7 @@
 #include "base/human_bytes.h"
 #include "base/nearest.h"
 #include "base/sha256.h"
+#include "catalog/derived_features.h"
 #include "catalog/parameters.h"
 #include "catalog/state_estimate.h"
 #include "catalog/window_text.h"
@@ -295,7 +296,7 @@ class Planner {
       return refused("service", p.definition.name);
     }
     const bool reads_refused = std::any_of(entry->views.begin(), entry->views.end(), [&](const auto& v) { return is_refused("view", v->definition.name); });
-    if (!add_labels(p, next, *entry) || p.refused || reads_refused) return refused("service", p.definition.name);
+    if (!add_labels(p, next, *entry) || p.refused || reads_refused || !add_derived(p, *entry)) return refused("service", p.definition.name);
     PlanItem item{.kind = "service", .name = p.definition.name};
     if (const auto before = services_.find(p.definition.name); before != services_.end()) {
       const bool equal = identity(*entry) == identity(*before->second);
@@ -305,9 +306,37 @@ class Planner {
     }
     item.version = entry->version;
     for (const ServiceColumn& c : entry->columns) item.columns.push_back(c.name);
+    note_derived(*entry, item);
     for (const auto& labels : entry->labels) note_labels(*labels, item);
     report_.items.push_back(std::move(item));
     services_[p.definition.name] = std::move(entry);
+  }
+
+  bool add_derived(const Parsed<ServiceDefinition>& p, ServiceEntry& entry) {
+    DefinitionPlace place;
+    const std::string what = fmt::format("service '{}': ", p.definition.name);
+    if (const auto compiled = compile_derived(entry, &place); !compiled) {
+      const std::string name = place.part + ".name";
+      refuse(p.place(place.column == 0 && p.places.contains(name) ? name : place.part), place.column, what + compiled.error().message);
+      return false;
+    }
+    bool good = true;
+    for (const auto& labels : entry.labels)
+      for (const FeatureDefinition& label : labels->definition.features)
+        for (size_t i = 0; i < p.definition.derived.size(); ++i)
+          if (p.definition.derived[i].first == label.name)
+            refuse(p.place(fmt::format("derived[{}].name", i)), 0, fmt::format("{}derived feature '{}' has the name of a label", what, label.name)), good = false;
+    return good;
+  }
+  static void note_derived(const ServiceEntry& entry, PlanItem& item) {
+    for (const Field& f : entry.definition.request) item.notes.push_back(fmt::format("request field {} ({})", f.name, type_text(f.type)));
+    for (size_t i = 0; i < entry.definition.derived.size(); ++i) {
+      const auto& [name, expression] = entry.definition.derived[i];
+      item.columns.push_back(name);
+      item.notes.push_back(fmt::format("derived {} ({}) = {}", name, type_text(entry.program->results()[i].type), expression));
+    }
+    for (const std::string& name : unused_request_fields(entry))
+      item.warnings.push_back(fmt::format("request field '{}' is used by no derived feature; callers must send it all the same", name));
   }
 
   // Compiled as a view of its own over what the view takes: nothing of it is served or kept in a state.
@@ -355,11 +384,13 @@ class Planner {
                                        labels.definition.name));
   }
 
-  // What a service version is: its column names with the identities of their computations, in order.
+  // What a service version is: its columns, request fields, derived features and labels by name, with what each is, in order.
   using ServiceIdentity = std::vector<std::pair<std::string, std::string>>;
   static ServiceIdentity identity(const ServiceEntry& s) {
     ServiceIdentity out;
     for (const ServiceColumn& c : s.columns) out.emplace_back(c.name, s.views[c.view]->feature_hashes[c.feature]);
+    for (const Field& f : s.definition.request) out.emplace_back("request." + f.name, type_text(f.type));
+    for (size_t i = 0; i < s.derived_hashes.size(); ++i) out.emplace_back(s.definition.derived[i].first, s.derived_hashes[i]);
     for (const auto& labels : s.labels)
       for (size_t f = 0; f < labels->feature_hashes.size(); ++f)
         out.emplace_back(labels->definition.features[f].name, labels->feature_hashes[f]);

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -129,6 +130,9 @@ struct ServiceDefinition {
   std::string name;
   std::vector<std::string> features;  // "view.feature" or "view.*" (expanded when applied)
   std::vector<LabelsDefinition> labels = {};  // in training sets only, never in replies
+  std::vector<Field> request = {};            // what a caller tells beside the keys
+  // Name -> expression over the features by their names in the service, `request.FIELD` and what stands before. In order.
+  std::vector<std::pair<std::string, std::string>> derived = {};
 };
 
 }  // namespace ms::feature

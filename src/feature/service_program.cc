@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "base/check.h"
 #include "feature/expr_eval.h"
@@ -19,9 +20,12 @@ ExprEvaluator& evaluator() {
 
 class Program final : public ServiceProgram {
  public:
+  const std::vector<FeatureColumn>& features() const override { return features_; }
+  const std::vector<Field>& request() const override { return request_; }
   const std::vector<FeatureColumn>& results() const override { return results_; }
   const std::vector<uint32_t>& features_used() const override { return features_used_; }
   const std::vector<uint32_t>& request_used() const override { return request_used_; }
+  const Inputs& inputs(size_t i) const override { return inputs_[i]; }
   std::string canonical(size_t i) const override { return graph_.canonical(derived_[i]); }
 
   void run(std::span<const ServiceInput> features, std::span<const ServiceInput> request, size_t rows, StringArena& arena,
@@ -72,7 +76,9 @@ class Program final : public ServiceProgram {
   std::vector<bool> needed_;
   std::vector<uint32_t> feature_nodes_, request_nodes_, derived_;
   std::vector<uint32_t> features_used_, request_used_;
-  std::vector<FeatureColumn> results_;
+  std::vector<Inputs> inputs_;
+  std::vector<FeatureColumn> features_, results_;
+  std::vector<Field> request_;
 };
 
 class ServiceCompiler {
@@ -80,6 +86,8 @@ class ServiceCompiler {
   explicit ServiceCompiler(DefinitionPlace& place) : place_(place), out_(std::make_shared<Program>()) {}
 
   Result<std::shared_ptr<const ServiceProgram>> run(std::span<const FeatureColumn> features, std::span<const Field> request, const ServiceProgram::Derived& derived) {
+    out_->features_.assign(features.begin(), features.end());
+    out_->request_.assign(request.begin(), request.end());
     for (const FeatureColumn& f : features) {
       out_->feature_nodes_.push_back(out_->graph_.add_field(f.name, f.type));
       names_[f.name] = out_->feature_nodes_.back();
@@ -92,11 +100,17 @@ class ServiceCompiler {
       out_->request_nodes_.push_back(out_->graph_.add_field(name, request[i].type));
       names_[name] = out_->request_nodes_.back();
     }
-    for (size_t i = 0; i < derived.size(); ++i) TRY(add(i, derived[i].first, derived[i].second));
-    for (const uint32_t node : out_->derived_) out_->graph_.reach(node, out_->needed_);
+    for (size_t i = 0; i < derived.size(); ++i) TRY(add(i, derived));
+    for (const uint32_t node : out_->derived_) {
+      out_->graph_.reach(node, out_->needed_);
+      std::vector<bool> of_one;
+      out_->graph_.reach(node, of_one);
+      of_one.resize(out_->graph_.nodes().size());
+      out_->inputs_.push_back({used(out_->feature_nodes_, of_one), used(out_->request_nodes_, of_one)});
+    }
     out_->needed_.resize(out_->graph_.nodes().size());
-    out_->features_used_ = used(out_->feature_nodes_);
-    out_->request_used_ = used(out_->request_nodes_);
+    out_->features_used_ = used(out_->feature_nodes_, out_->needed_);
+    out_->request_used_ = used(out_->request_nodes_, out_->needed_);
     return out_;
   }
 
@@ -106,12 +120,16 @@ class ServiceCompiler {
     return invalid(message);
   }
 
-  Result<> add(size_t i, const std::string& name, const std::string& text) {
+  Result<> add(size_t i, const ServiceProgram::Derived& derived) {
+    const auto& [name, text] = derived[i];
     const std::string part = fmt::format("derived[{}]", i), shown = "derived." + name;
     if (name.empty()) return fail(part, 0, "a derived feature has no name");
     if (names_.contains(name)) return fail(part, 0, fmt::format("derived feature '{}' has the name of another feature", name));
     const auto id = out_->graph_.add(text, names_, shown);
-    if (!id) return fail(part, id.error().column, fmt::format("{}, column {}: {}", shown, id.error().column, id.error().message));
+    if (!id) {
+      const std::string known = why_unknown(i, derived, id.error().column);
+      return fail(part, id.error().column, fmt::format("{}, column {}: {}", shown, id.error().column, known.empty() ? id.error().message : known));
+    }
     if (out_->graph_.nodes().size() > 10'000) return fail(part, 0, "the service's expressions have more than 10,000 parts");
     names_[name] = *id;
     out_->derived_.push_back(*id);
@@ -119,10 +137,25 @@ class ServiceCompiler {
     return {};
   }
 
-  std::vector<uint32_t> used(const std::vector<uint32_t>& nodes) const {
+  // A name that means something, but nothing that the expression may use; empty: that is not what is wrong at `column`.
+  std::string why_unknown(size_t i, const ServiceProgram::Derived& derived, size_t column) const {
+    const std::string& text = derived[i].second;
+    if (column == 0 || column > text.size()) return {};
+    const auto is_part = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.'; };
+    const auto end = std::find_if_not(text.begin() + static_cast<ptrdiff_t>(column - 1), text.end(), is_part);
+    const std::string name(text.begin() + static_cast<ptrdiff_t>(column - 1), end);
+    if (names_.contains(name)) return {};
+    if (name == derived[i].first) return fmt::format("'{}' cannot be computed from itself", name);
+    for (size_t later = i + 1; later < derived.size(); ++later)
+      if (derived[later].first == name) return fmt::format("'{0}' comes later; put it before '{1}', which uses it", name, derived[i].first);
+    if (names_.contains(std::string(kRequest) + name)) return fmt::format("there is no feature '{0}'; the field of the request is 'request.{0}'", name);
+    return {};
+  }
+
+  static std::vector<uint32_t> used(const std::vector<uint32_t>& nodes, const std::vector<bool>& needed) {
     std::vector<uint32_t> out;
     for (uint32_t i = 0; i < nodes.size(); ++i)
-      if (out_->needed_[nodes[i]]) out.push_back(i);
+      if (needed[nodes[i]]) out.push_back(i);
     return out;
   }
 

@@ -21,7 +21,7 @@ struct ServiceInput {
   std::vector<uint8_t> failed;  // empty, or per row
 
   void reset(const Type& type, size_t rows) { values.reset(type, rows), failed.clear(); }
-  // A feature's answer: a value (a default too) whatever its status, else null, or failed. Texts stay where they are.
+  // A feature's answer: a value (a default too) whatever its status, else null, or failed. Texts stay where they are. The row was null.
   void set(size_t row, const FeatureValue& value);
 };
 
@@ -41,10 +41,18 @@ class ServiceProgram {
                                                                const Derived& derived, DefinitionPlace* place = nullptr);
   virtual ~ServiceProgram() = default;
 
+  // As given to compile().
+  virtual const std::vector<FeatureColumn>& features() const = 0;
+  virtual const std::vector<Field>& request() const = 0;
   virtual const std::vector<FeatureColumn>& results() const = 0;
   // What the expressions use: indexes into `features` and `request`, ascending. Other inputs may be left empty.
   virtual const std::vector<uint32_t>& features_used() const = 0;
   virtual const std::vector<uint32_t>& request_used() const = 0;
+  // What result `i` is computed from, also through earlier results.
+  struct Inputs {
+    std::vector<uint32_t> features, request;
+  };
+  virtual const Inputs& inputs(size_t i) const = 0;
   // A canonical text of the computation of result `i`, over the names of its inputs.
   virtual std::string canonical(size_t i) const = 0;
 
