@@ -81,7 +81,7 @@ void Api::read_features(std::string_view service, const io::HttpRequest& request
     if (scratch.request.explain()) return explain(decoded ? *decoded : std::string(service), request, reply), Result<>{};
     TRY_ASSIGN(auto plan, context_.parts.online->plan(decoded ? std::string_view(*decoded) : service));
     const auto entities = scratch.request.entities();
-    TRY(context_.parts.online->read(std::move(plan), entities, scratch.reply));
+    TRY(context_.parts.online->read(std::move(plan), entities, scratch.request.request(), scratch.reply));
     online::append_json(scratch.reply, as_strings, reply.body);
     context_.parts.samples->offer(scratch.reply, entities);
     rows.add(static_cast<int64_t>(entities.size()));

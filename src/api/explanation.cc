@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <optional>
 
+#include "api/explanation_derived.h"
 #include "api/explanation_json.h"
 #include "api/features_request.h"
 #include "base/nearest.h"
 #include "engine/row_split.h"
+#include "online/derived.h"
 
 namespace ms::api {
 namespace {
@@ -22,22 +24,37 @@ bool is_label(const catalog::Catalog& catalog, const std::string& service, std::
   return false;
 }
 
-// Which columns of the plan are explained: all, or those that are named.
-Result<std::vector<bool>> chosen_columns(const catalog::Catalog& catalog, const online::ReadPlan& plan,
-                                         std::span<const std::string_view> names) {
-  std::vector<bool> chosen(plan.columns.size(), names.empty());
+// What is explained: all, or what is named.
+struct Chosen {
+  std::vector<bool> asked;    // by column of the plan: looked at
+  std::vector<bool> columns;  // the same: shown
+  std::vector<bool> derived;  // by derived feature; what they use is looked at
+};
+
+Unexpected no_such_feature(const catalog::Catalog& catalog, const online::ReadPlan& plan, std::string_view name) {
+  if (is_label(catalog, plan.service, name))
+    return invalid(fmt::format("'{}' is a label of service '{}': it looks ahead of its instant, so only training sets have it", name, plan.service));
+  std::vector<std::string> known;
+  for (const auto& column : plan.columns) known.push_back(column.name);
+  if (plan.program)
+    for (const auto& derived : plan.program->results()) known.push_back(derived.name);
+  return not_found(fmt::format("service '{}' has no feature '{}'{}", plan.service, name, did_you_mean(name, known)));
+}
+
+Result<Chosen> choose(const catalog::Catalog& catalog, const online::ReadPlan& plan, std::span<const std::string_view> names) {
+  const std::span<const feature::FeatureColumn> derived = plan.program ? std::span(plan.program->results()) : std::span<const feature::FeatureColumn>();
+  Chosen chosen{.columns = std::vector<bool>(plan.columns.size(), names.empty()), .derived = std::vector<bool>(derived.size(), names.empty())};
   for (const std::string_view name : names) {
     const auto at = std::ranges::find(plan.columns, name, &online::OutputColumn::name);
-    if (at == plan.columns.end()) {
-      if (is_label(catalog, plan.service, name))
-        return invalid(fmt::format("'{}' is a label of service '{}': it looks ahead of its instant, so only training sets have it", name,
-                                   plan.service));
-      std::vector<std::string> known;
-      for (const auto& column : plan.columns) known.push_back(column.name);
-      return not_found(fmt::format("service '{}' has no feature '{}'{}", plan.service, name, did_you_mean(name, known)));
-    }
-    chosen[static_cast<size_t>(at - plan.columns.begin())] = true;
+    const auto result = std::ranges::find(derived, name, &feature::FeatureColumn::name);
+    if (at != plan.columns.end()) chosen.columns[static_cast<size_t>(at - plan.columns.begin())] = true;
+    else if (result != derived.end()) chosen.derived[static_cast<size_t>(result - derived.begin())] = true;
+    else return no_such_feature(catalog, plan, name);
   }
+  chosen.asked = chosen.columns;
+  for (size_t i = 0; i < derived.size(); ++i)
+    if (chosen.derived[i])
+      for (const uint32_t f : plan.program->inputs(i).features) chosen.asked[f] = true;
   return chosen;
 }
 
@@ -45,13 +62,14 @@ Result<std::vector<bool>> chosen_columns(const catalog::Catalog& catalog, const 
 class Explaining {
  public:
   Explaining(const ApiParts& parts, const FeaturesRequest& request)
-      : parts_(parts), entities_(request.entities()), names_(request.features()), at_(request.at()) {}
+      : parts_(parts), entities_(request.entities()), names_(request.features()), fields_(request.request()), at_(request.at()) {}
 
   Result<> prepare(std::string_view service) {
     if (entities_.empty() || entities_.size() > kExplainEntitiesMax)
       return invalid(fmt::format("an explanation is about 1 to {} entities, not {}", kExplainEntitiesMax, entities_.size()));
     TRY_ASSIGN(plan_, parts_.online->plan(service));
-    TRY_ASSIGN(chosen_, chosen_columns(*parts_.catalog, *plan_, names_));
+    TRY_ASSIGN(chosen_, choose(*parts_.catalog, *plan_, names_));
+    TRY(online::read_request_fields(plan_->program.get(), plan_->service, fields_, entities_.size(), reply_.request));
     TRY(find_views());
     TRY(make_questions());
     TRY(at_.empty() ? read_now() : look_back());
@@ -88,6 +106,10 @@ class Explaining {
 
   Result<> find_views() {
     const auto snapshot = parts_.catalog->snapshot();
+    if (const auto service = snapshot->find_service(plan_->service); service && service->version == plan_->version)
+      for (const auto& [name, expression] : service->definition.derived) expressions_.push_back(expression);
+    if (plan_->program && expressions_.size() != plan_->program->results().size())
+      return fail(ErrorKind::kUnavailable, fmt::format("service '{}' version {} has just been replaced; ask again", plan_->service, plan_->version));
     for (const online::ReadPlanView& view : plan_->views) {
       auto entry = snapshot->find_view(view.name, view.version);
       if (!entry)
@@ -107,7 +129,7 @@ class Explaining {
         Part part{.entity = e, .view = v, .question = {.view = views_[v], .key = keys_.back()}};
         std::vector<std::pair<uint32_t, std::string>> features;
         for (size_t c = 0; c < plan_->columns.size(); ++c)
-          if (chosen_[c] && plan_->columns[c].view == v) features.emplace_back(plan_->columns[c].feature, plan_->columns[c].name);
+          if (chosen_.asked[c] && plan_->columns[c].view == v) features.emplace_back(plan_->columns[c].feature, plan_->columns[c].name);
         std::ranges::sort(features);
         for (auto& [feature, name] : features) part.question.features.push_back(feature), part.names.push_back(std::move(name));
         if (!features.empty()) parts_asked_.push_back(std::move(part));
@@ -122,6 +144,7 @@ class Explaining {
     TRY_ASSIGN(auto result, parts_.engine->read(keys, reply_.rows, reads_));
     as_of_ = result.as_of;
     reply_.plan = plan_, reply_.as_of = as_of_, reply_.cut = std::move(result.cut), reply_.entities = entities_.size();
+    online::derive(reply_);
     for (Part& part : parts_asked_) {
       const size_t i = part.entity * views_.size() + part.view;
       part.row = &reply_.rows[i], part.reads = &reads_[i];
@@ -181,17 +204,45 @@ class Explaining {
       const ExplainedView view{&part.question, &explained[i], {part.row, part.reads}, part.shard, part.publish};
       explanations[part.entity]["views"].push_back(view_json(view));
       for (size_t f = 0; f < part.names.size(); ++f) {
+        const auto column = static_cast<size_t>(std::ranges::find(plan_->columns, part.names[f], &online::OutputColumn::name) - plan_->columns.begin());
+        if (!chosen_.columns[column]) continue;
         gap |= part.row == nullptr && explained[i].features[f].lost;
-        const auto column = std::ranges::find(plan_->columns, part.names[f], &online::OutputColumn::name) - plan_->columns.begin();
-        by_column[part.entity][static_cast<size_t>(column)] = feature_json(view, f, part.names[f], as_of_);
+        by_column[part.entity][column] = feature_json(view, f, part.names[f], as_of_);
       }
     }
-    for (size_t e = 0; e < entities_.size(); ++e)
+    for (size_t e = 0; e < entities_.size(); ++e) {
       for (Json& feature : by_column[e])
         if (!feature.is_null()) explanations[e]["features"].push_back(std::move(feature));
+      if (!plan_->program) continue;
+      for (Json& feature : derived_json(inputs_of(e, explained), expressions_, chosen_.derived, gap)) explanations[e]["features"].push_back(std::move(feature));
+    }
     if (gap) json["service_statuses"].push_back("GAP");
     json["explanations"] = std::move(explanations);
     return json;
+  }
+
+  // What the derived features of one entity were computed from.
+  ExplainedInputs inputs_of(size_t entity, const std::vector<replay::ViewExplanation>& explained) const {
+    const size_t columns = plan_->columns.size(), fields = plan_->program->request().size(), results = plan_->program->results().size();
+    ExplainedInputs inputs{.plan = plan_.get(),
+                           .served = std::vector<const feature::FeatureValue*>(columns),
+                           .from_log = std::vector<const feature::FeatureValue*>(columns),
+                           .request = std::span(reply_.request.values).subspan(entity * fields, fields),
+                           .answers = {}};
+    if (at_.empty()) inputs.answers = std::span(reply_.derived).subspan(entity * results, results);
+    for (size_t i = 0; i < parts_asked_.size(); ++i) {
+      const Part& part = parts_asked_[i];
+      if (part.entity != entity) continue;
+      for (size_t c = 0; c < columns; ++c) {
+        const online::OutputColumn& column = plan_->columns[c];
+        const auto asked = std::ranges::find(part.question.features, column.feature);
+        if (column.view != part.view || asked == part.question.features.end()) continue;
+        const bool lost = explained[i].features[static_cast<size_t>(asked - part.question.features.begin())].lost;
+        if (!lost) inputs.from_log[c] = &explained[i].derived.values[column.feature];
+        if (part.row != nullptr) inputs.served[c] = &part.row->values[column.feature];
+      }
+    }
+    return inputs;
   }
 
   // The reply that was served, or its head when none was.
@@ -205,6 +256,8 @@ class Explaining {
     }
     Json features = Json::array();
     for (const auto& column : plan_->columns) features.push_back(column.name);
+    if (plan_->program)
+      for (const auto& derived : plan_->program->results()) features.push_back(derived.name);
     return {{"service", plan_->service},       {"version", plan_->version},         {"as_of", format_time(as_of_.us)},
             {"features", std::move(features)}, {"service_statuses", Json::array()}, {"mode", "as_served"}};
   }
@@ -223,9 +276,10 @@ class Explaining {
   const ApiParts& parts_;
   const std::span<const online::EntityRow> entities_;
   const std::span<const std::string_view> names_;
-  const std::string_view at_;
+  const std::string_view fields_, at_;
   std::shared_ptr<const online::ReadPlan> plan_;
-  std::vector<bool> chosen_;                                      // by column
+  Chosen chosen_;
+  std::vector<std::string> expressions_;                          // of the derived features
   std::vector<std::shared_ptr<const catalog::ViewEntry>> views_;  // as in the plan
   std::vector<std::string> keys_;                                 // by entity, then view
   std::vector<Part> parts_asked_;
@@ -236,18 +290,12 @@ class Explaining {
 };
 
 Result<std::string> start(Context& context, const Call& call) {
-  TRY_ASSIGN(Json body, parse_object(call.body));
-  TRY(only_members(body, {"service", "entities", "request", "at", "features"}));
-  TRY_ASSIGN(const std::string service, string_member(body, "service"));
-  if (service.empty()) return invalid("\"service\" must say which service's features are asked for");
-  body.erase("service");
-  body["explain"] = true;
   // What is wrong with the request is said at once, not by the job.
-  auto text = std::make_shared<const std::string>(to_text(body));
+  auto text = std::make_shared<const std::string>(call.body);
   auto request = std::make_shared<FeaturesRequest>();
-  TRY(request->parse(*text));
+  TRY(request->parse_explanation(*text));
   auto explaining = std::make_shared<Explaining>(context.parts, *request);
-  TRY(explaining->prepare(service));
+  TRY(explaining->prepare(request->service()));
   return context.jobs.start("explanation", [text, request, explaining](const JobProgressSink& sink, std::stop_token stop) {
     return explaining->run(sink, std::move(stop));
   });

@@ -40,25 +40,12 @@ Json left_out_json(const std::string& topic, const FeatureExplanation& feature) 
   return list;
 }
 
-Json answer_json(const feature::FeatureValue& value, const Type& type) {
-  return {{"value", Json::parse(online::value_json(value, type, true))},
-          {"status", to_string(value.status)},
-          {"event_time", time_or_null(value.event_time_us)}};
-}
-
 std::string value_bytes(const feature::FeatureColumn& column, const feature::FeatureValue& value) {
   feature::FeatureRow row;
   row.values.push_back(value);
   ByteWriter bytes;
   online::encode_row({&column, 1}, row, bytes);
   return bytes.take();
-}
-
-std::string_view proof_of(const FeatureExplanation& feature, const feature::FeatureColumn& column, const feature::FeatureValue* served,
-                          const feature::FeatureValue& derived) {
-  if (feature.lost) return "not_checkable";
-  if (served == nullptr) return "derived";
-  return value_bytes(column, *served) == value_bytes(column, derived) ? "equal" : "differs";
 }
 
 Json tiles_json(const feature::WindowReads& reads) {
@@ -70,6 +57,19 @@ Json tiles_json(const feature::WindowReads& reads) {
 }
 
 }  // namespace
+
+Json answer_json(const feature::FeatureValue& value, const Type& type) {
+  return {{"value", Json::parse(online::value_json(value, type, true))},
+          {"status", to_string(value.status)},
+          {"event_time", time_or_null(value.event_time_us)}};
+}
+
+std::string_view proof_of(bool lost, const feature::FeatureColumn& column, const feature::FeatureValue* served,
+                          const feature::FeatureValue& derived) {
+  if (lost) return "not_checkable";
+  if (served == nullptr) return "derived";
+  return value_bytes(column, *served) == value_bytes(column, derived) ? "equal" : "differs";
+}
 
 Json view_json(const ExplainedView& view) {
   const replay::ViewExplanation& explanation = *view.explanation;
@@ -133,7 +133,7 @@ Json feature_json(const ExplainedView& view, size_t i, const std::string& name, 
   json["nulls"] = feature.nulls;
   json["left_out"] = left_out_json(topic, feature);
   json["derived"] = feature.lost ? Json() : answer_json(derived, column.type);
-  json["proof"] = proof_of(feature, column, served, derived);
+  json["proof"] = proof_of(feature.lost, column, served, derived);
   return json;
 }
 

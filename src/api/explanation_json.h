@@ -26,6 +26,12 @@ struct ExplainedView {
   uint64_t publish = 0;
 };
 
+// {"value", "status", "event_time"}
+Json answer_json(const feature::FeatureValue& value, const Type& type);
+// "not_checkable" (`lost`), "derived" (nothing was served), "equal" (to the last bit), "differs".
+std::string_view proof_of(bool lost, const feature::FeatureColumn& column, const feature::FeatureValue* served,
+                          const feature::FeatureValue& derived);
+
 // {"name", "version", "topic", "shard", "publish", "known", "seen", "read": [...], "records", "undecodable", "lost"}
 Json view_json(const ExplainedView& view);
 // {"name", "view", "aggregate", "of", "where", "value", "status", "event_time", "age_ms", "window", "tiles", "raw_rows", "events",

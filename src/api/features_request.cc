@@ -61,12 +61,12 @@ bool read_entities(JsonReader& in, std::vector<online::EntityRow>& rows, size_t&
   return !in.failed();
 }
 
-// No service takes request fields so far: an empty object is accepted, anything else would be ignored and is refused.
-bool read_request_fields(JsonReader& in) {
-  std::string_view name;
-  if (!in.begin_object()) return false;
-  if (in.next_key(name)) return in.fail("this service takes no request fields"), false;
-  return !in.failed();
+// As it stands: what fields there are only the service knows.
+bool read_request(JsonReader& in, std::string_view& request) {
+  const JsonKind kind = in.peek();
+  if (kind != JsonKind::kObject && kind != JsonKind::kArray)
+    return in.fail("\"request\" must be an object of request fields, or a list of them, one per entity"), false;
+  return in.raw(request);
 }
 
 bool read_names(JsonReader& in, std::vector<std::string_view>& names) {
@@ -91,32 +91,48 @@ bool FeaturesRequest::read_explain_member(JsonReader& in, std::string_view name)
   return true;
 }
 
-Result<> FeaturesRequest::parse(std::string_view body) {
-  count_ = 0, explain_ = false, at_ = {};
-  features_.clear();
-  arena_.clear();
-  JsonReader in(body, arena_);
-  bool has_entities = false;
+Result<> FeaturesRequest::parse(std::string_view body) { return parse(body, Body::kRead); }
+Result<> FeaturesRequest::parse_explanation(std::string_view body) { return parse(body, Body::kExplanation); }
+
+Result<> FeaturesRequest::read_members(JsonReader& in, Body kind) {
+  bool has_entities = false, has_request = false;
   std::string_view name;
   in.begin_object();
   while (in.next_key(name)) {
     if (name == "entities" && !has_entities) {
       has_entities = true;
       if (!read_entities(in, rows_, count_)) break;
-    } else if (name == "request") {
-      if (!read_request_fields(in)) break;
-    } else if (name == "entities") {
-      return invalid("\"entities\" is given twice");
-    } else if (read_explain_member(in, name)) {
+    } else if (name == "request" && !has_request) {
+      has_request = true;
+      if (!read_request(in, request_)) break;
+    } else if (name == "entities" || name == "request") {
+      return invalid(fmt::format("\"{}\" is given twice", name));
+    } else if (kind == Body::kExplanation && name == "service") {
+      if (!in.string(service_)) break;
+    } else if (!(kind == Body::kExplanation && name == "explain") && read_explain_member(in, name)) {
       if (in.failed()) break;
     } else {
-      const std::vector<std::string> known{"entities", "request", "explain", "at", "features"};
+      std::vector<std::string> known{"entities", "request", "explain", "at", "features"};
+      if (kind == Body::kExplanation) known[2] = "service";
       return invalid(fmt::format("unknown member \"{}\"{}", name, did_you_mean(name, known)));
     }
   }
   in.at_end();
   if (in.failed()) return invalid("the request body: " + in.error());
   if (!has_entities) return invalid(R"(the request body needs "entities": a list such as [{"airport": "ORD"}])");
+  return {};
+}
+
+Result<> FeaturesRequest::parse(std::string_view body, Body kind) {
+  count_ = 0, explain_ = false, request_ = {}, service_ = {}, at_ = {};
+  features_.clear();
+  arena_.clear();
+  JsonReader in(body, arena_);
+  TRY(read_members(in, kind));
+  if (kind == Body::kExplanation) {
+    explain_ = true;
+    if (service_.empty()) return invalid("\"service\" must say which service's features are asked for");
+  }
   if (!explain_ && (!at_.empty() || !features_.empty()))
     return invalid(R"("at" and "features" are for explanations: say "explain": true, too)");
   return {};

@@ -1,10 +1,35 @@
 // The body of a read request: any bytes, never a crash, never memory beyond the input's size. What we accept is JSON for
-// another reader too (in ASCII: we do not validate UTF-8), and reading it again gives the same.
+// another reader too (in ASCII: we do not validate UTF-8), and reading it again gives the same; so do the fields of the request.
 #include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "api/features_request.h"
+#include "online/request_fields.h"
+
+namespace {
+
+// A service that takes a field of every kind of type.
+const ms::feature::ServiceProgram& service() {
+  using namespace ms;
+  static const std::vector<feature::Field> fields = {
+      {"b", TypeKind::kBool},           {"i", TypeKind::kInt64},          {"f", TypeKind::kFloat64},
+      {"s", TypeKind::kString},         {"t", TypeKind::kTimestamp},      {"d", Type::decimal(12, 2)},
+      {"l", Type::list(TypeKind::kString)}, {"v", Type::vector(2)}, {"m", Type::map(TypeKind::kInt64)}};
+  static const auto program = feature::ServiceProgram::compile({}, fields, {{"x", "request.i + 1"}}).value();
+  return *program;
+}
+
+std::string read_fields(const ms::api::FeaturesRequest& request) {
+  static ms::online::RequestFields fields;
+  const auto read = ms::online::read_request_fields(&service(), "s", request.request(), request.entities().size(), fields);
+  if (!read) return read.error().message;
+  std::string out;
+  for (const auto& value : fields.values) out += std::to_string(value.is_null) + std::to_string(value.text.empty() ? value.i : 0) + std::string(value.text);
+  return out;
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace ms;
@@ -13,8 +38,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto first = request.parse(text);
   const size_t rows = request.entities().size();
   if (first && std::ranges::all_of(text, [](char c) { return static_cast<uint8_t>(c) < 0x80; }) && !nlohmann::json::accept(text)) std::abort();
+  const std::string fields = first ? read_fields(request) : "";
   const auto second = request.parse(text);
   if (first.has_value() != second.has_value() || request.entities().size() != rows) std::abort();
+  if (first && read_fields(request) != fields) std::abort();
   if (!first && first.error().message != second.error().message) std::abort();
   return 0;
 }

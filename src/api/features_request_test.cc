@@ -43,6 +43,19 @@ TEST(FeaturesRequest, ReadsWhatIsToBeExplainedAndForgetsIt) {
   EXPECT_TRUE(request.at().empty() && request.features().empty());
 }
 
+TEST(FeaturesRequest, LeavesTheRequestFieldsToTheService) {
+  FeaturesRequest request;
+  ASSERT_TRUE(request.parse(R"({"request":  {"a": [1, {"b": "}"}], "c": 1e400} , "entities": [{}]})"));
+  EXPECT_EQ(request.request(), R"({"a": [1, {"b": "}"}], "c": 1e400})");
+  ASSERT_TRUE(request.parse(R"({"entities": [{}]})"));
+  EXPECT_EQ(request.request(), "");
+  ASSERT_TRUE(request.parse_explanation(R"({"service": "risk", "entities": [{}], "request": [{}], "at": "2026-01-01"})"));
+  EXPECT_EQ(request.service(), "risk");
+  EXPECT_TRUE(request.explain());
+  EXPECT_FALSE(request.parse_explanation(R"({"entities": [{}]})"));
+  EXPECT_FALSE(request.parse_explanation(R"({"service": "risk", "entities": [{}], "explain": false})"));
+}
+
 TEST(FeaturesRequest, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(error_of(R"({"entitys": []})"), R"(unknown member "entitys"; did you mean 'entities'?)");
   EXPECT_NE(error_of("{}").find("needs \"entities\""), std::string::npos);
@@ -58,7 +71,10 @@ TEST(FeaturesRequest, SaysWhatIsWrongAndWhere) {
   EXPECT_NE(error_of(R"({"entities": [], "features": ["x"], "explain": false})").find("\"explain\": true"), std::string::npos);
   EXPECT_NE(error_of(R"({"entities": [], "features": [1], "explain": true})").find("line 1, column 31"), std::string::npos)
       << error_of(R"({"entities": [], "features": [1], "explain": true})");
-  EXPECT_NE(error_of(R"({"entities": [], "request": {"x": 1}})").find("no request fields"), std::string::npos);
+  EXPECT_NE(error_of(R"({"entities": [], "request": 1})").find("must be an object of request fields"), std::string::npos);
+  EXPECT_NE(error_of(R"({"entities": [], "request": {}, "request": {}})").find("\"request\" is given twice"), std::string::npos);
+  EXPECT_NE(error_of(R"({"entities": [], "request": {"x": }})").find("line 1, column 35"), std::string::npos)
+      << error_of(R"({"entities": [], "request": {"x": }})");
   EXPECT_NE(error_of(R"({"entities": [], "entities": []})").find("twice"), std::string::npos);
   std::string many = R"({"entities": [{})";
   for (int i = 0; i < 10'000; ++i) many += ",{}";

@@ -61,6 +61,9 @@ Json schemas() {
                             {"required", {"entities"}},
                             {"properties",
                              {{"entities", list({{"type", "object"}})},
+                              {"request",
+                               {{"description", "the service's request fields: one object for all entities, or a list with one per entity"},
+                                {"oneOf", Json::array({Json{{"type", "object"}}, list({{"type", "object"}})})}}},
                               {"explain", {{"type", "boolean"}}},
                               {"at", {{"type", "string"}, {"description", "with explain: an instant of the past"}}},
                               {"features", list(text)}}}};

@@ -218,6 +218,14 @@ bool JsonReader::skip() {
   return false;
 }
 
+bool JsonReader::raw(std::string_view& out) {
+  peek();  // goes past white space
+  const char* const from = at_;
+  if (!skip()) return false;
+  out = {from, at_};
+  return true;
+}
+
 bool JsonReader::at_end() {
   if (error_) return false;
   space();

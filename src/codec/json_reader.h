@@ -31,6 +31,7 @@ class JsonReader {
   bool boolean(bool& out);
   bool null();
   bool skip();      // one value of any kind
+  bool raw(std::string_view& out);  // the same, and its text as it stands there
   bool at_end();    // nothing but white space is left; false otherwise, with an error
 
   bool failed() const { return error_ != nullptr; }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <span>
 #include <string>
 
 #include "codec/json_out.h"
@@ -43,6 +44,18 @@ size_t row_max(const ReadPlan& plan, const feature::FeatureRow* rows) {
     for (const OutputColumn& column : plan.columns) bytes += nested_text_max(rows[column.view].values[column.feature].text.size());
   return bytes;
 }
+size_t derived_max(std::span<const feature::FeatureValue> derived) {
+  size_t bytes = derived.size() * kColumnMax;
+  for (const feature::FeatureValue& value : derived) bytes += nested_text_max(value.text.size());
+  return bytes;
+}
+
+// The derived features of one entity.
+std::span<const feature::FeatureValue> derived_of(const Reply& reply, size_t entity) {
+  if (!reply.plan->program) return {};
+  const size_t results = reply.plan->program->results().size();
+  return std::span(reply.derived).subspan(entity * results, results);
+}
 
 int64_t age_ms(Instant as_of, int64_t event_time_us) {
   return static_cast<int64_t>((static_cast<__int128>(as_of.us) - event_time_us) / kMicrosPerMilli);
@@ -51,26 +64,32 @@ int64_t age_ms(Instant as_of, int64_t event_time_us) {
 void append_row(JsonOut& out, const Reply& reply, size_t entity, bool numbers_as_strings) {
   const ReadPlan& plan = *reply.plan;
   const feature::FeatureRow* rows = &reply.rows[entity * plan.views.size()];
-  out.room(row_max(plan, rows));
+  const auto derived = derived_of(reply, entity);
+  out.room(row_max(plan, rows) + derived_max(derived));
   const auto each = [&](std::string_view name, auto&& one) {
     out.raw(name);
     bool first = true;
     for (const OutputColumn& column : plan.columns) {
       if (!first) out.put(',');
       first = false;
-      one(rows[column.view].values[column.feature], column);
+      one(rows[column.view].values[column.feature], column.type);
+    }
+    for (size_t d = 0; d < derived.size(); ++d) {
+      if (!first) out.put(',');
+      first = false;
+      one(derived[d], plan.program->results()[d].type);
     }
     out.put(']');
   };
   bool found = false;
   for (size_t v = 0; v < plan.views.size(); ++v) found |= rows[v].found;
   out.raw(found ? "{\"found\":true" : "{\"found\":false");
-  each(",\"values\":[", [&](const feature::FeatureValue& v, const OutputColumn& c) { append_value(out, v, c.type, numbers_as_strings); });
-  each(",\"statuses\":[", [&](const feature::FeatureValue& v, const OutputColumn&) { out.raw(kQuotedStatuses[static_cast<size_t>(v.status)]); });
-  each(",\"event_times\":[", [&](const feature::FeatureValue& v, const OutputColumn&) {
+  each(",\"values\":[", [&](const feature::FeatureValue& v, const Type& type) { append_value(out, v, type, numbers_as_strings); });
+  each(",\"statuses\":[", [&](const feature::FeatureValue& v, const Type&) { out.raw(kQuotedStatuses[static_cast<size_t>(v.status)]); });
+  each(",\"event_times\":[", [&](const feature::FeatureValue& v, const Type&) {
     v.event_time_us == feature::kNoEventTime ? out.raw("null") : out.time(v.event_time_us);
   });
-  each(",\"ages_ms\":[", [&](const feature::FeatureValue& v, const OutputColumn&) {
+  each(",\"ages_ms\":[", [&](const feature::FeatureValue& v, const Type&) {
     v.event_time_us == feature::kNoEventTime ? out.raw("null") : out.integer(age_ms(reply.as_of, v.event_time_us));
   });
   out.put('}');
@@ -93,15 +112,18 @@ void render(ReadPlan& plan) {
         out.raw(",\"version\":"), out.integer(plan.version), out.raw(",\"as_of\":");
       },
       128 + JsonOut::string_max(plan.service.size()));
+  std::vector<std::string_view> features;
+  for (const OutputColumn& column : plan.columns) features.push_back(column.name), plan.has_bytes |= is_bytes(column.type);
+  if (plan.program)
+    for (const feature::FeatureColumn& derived : plan.program->results()) features.push_back(derived.name);
   size_t names = 64;
-  for (const OutputColumn& column : plan.columns)
-    names += JsonOut::string_max(column.name.size()) + 1, plan.has_bytes |= is_bytes(column.type);
+  for (const std::string_view name : features) names += JsonOut::string_max(name.size()) + 1;
   plan.json_features = text_of(
       [&](JsonOut& out) {
         out.raw(",\"features\":[");
-        for (size_t i = 0; i < plan.columns.size(); ++i) {
+        for (size_t i = 0; i < features.size(); ++i) {
           if (i > 0) out.put(',');
-          out.string(plan.columns[i].name);
+          out.string(features[i]);
         }
         out.raw("],\"rows\":[");
       },

@@ -4,6 +4,7 @@
 
 #include "base/nearest.h"
 #include "catalog/catalog.h"
+#include "online/derived.h"
 
 namespace ms::online {
 namespace {
@@ -46,6 +47,7 @@ Result<std::shared_ptr<const ReadPlan>> make_plan(const engine::Engine& engine, 
   }
   for (const catalog::ServiceColumn& column : service.columns)
     plan->columns.push_back({.name = column.name, .type = plan->views[column.view].program->features()[column.feature].type, .view = column.view, .feature = column.feature});
+  plan->program = service.program;
   render(*plan);
   return plan;
 }
@@ -83,7 +85,9 @@ Result<std::shared_ptr<const ReadPlan>> Online::plan(std::string_view name) {
   return plan;
 }
 
-Result<> Online::read(std::shared_ptr<const ReadPlan> plan, std::span<const EntityRow> entities, Reply& reply) {
+Result<> Online::read(std::shared_ptr<const ReadPlan> plan, std::span<const EntityRow> entities, std::string_view request, Reply& reply) {
+  if (plan->program || !request.empty())
+    TRY(read_request_fields(plan->program.get(), plan->service, request, entities.size(), reply.request));
   const size_t views = plan->views.size();
   thread_local std::string bytes;
   thread_local std::vector<size_t> ends;
@@ -104,6 +108,7 @@ Result<> Online::read(std::shared_ptr<const ReadPlan> plan, std::span<const Enti
   reply.as_of = result.as_of;
   reply.cut = std::move(result.cut);
   reply.entities = entities.size();
+  derive(reply);
   return {};
 }
 

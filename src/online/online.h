@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "feature/value.h"
 #include "feature/view_program.h"
+#include "online/request_fields.h"
 
 namespace ms::online {
 
@@ -37,6 +38,8 @@ struct ReadPlan {
   uint32_t version = 0;
   std::vector<ReadPlanView> views;
   std::vector<OutputColumn> columns;
+  // Request fields and derived features over `columns`, in replies behind them; null: there are none.
+  std::shared_ptr<const feature::ServiceProgram> program;
   // What every reply says before and after its `as_of`, made by render().
   std::string json_head, json_features;
   bool has_bytes = false;  // some column is of strings, lists, vectors or maps
@@ -55,6 +58,10 @@ struct Reply {
   // rows[i * plan->views.size() + v]: the answers of view v for entity i
   std::vector<feature::FeatureRow> rows;
   size_t entities = 0;
+  // Of a service with request fields or derived features: what was sent, and derived[i * results + d].
+  RequestFields request;
+  std::vector<feature::FeatureValue> derived;
+  StringArena derived_arena;
 };
 
 // Thread-safe. A Reply may be reused by its thread: it keeps its buffers.
@@ -64,8 +71,9 @@ class Online {
 
   // kNotFound names the nearest service; kUnavailable: a view is still catching up (NOT_READY).
   Result<std::shared_ptr<const ReadPlan>> plan(std::string_view service);
-  // kInvalidArgument: a key; kUnavailable: the engine has no instant to read at.
-  Result<> read(std::shared_ptr<const ReadPlan> plan, std::span<const EntityRow> entities, Reply& reply);
+  // `request`: the JSON of the request's fields, if there was some; it outlives the use of `reply`.
+  // kInvalidArgument: a key, a field of the request; kUnavailable: the engine has no instant to read at.
+  Result<> read(std::shared_ptr<const ReadPlan> plan, std::span<const EntityRow> entities, std::string_view request, Reply& reply);
 
  private:
   engine::Engine& engine_;

@@ -15,7 +15,8 @@
 namespace ms::online {
 namespace {
 
-constexpr std::string_view kMagic = "MSSAMPL1";
+constexpr std::string_view kMagic = "MSSAMPL2";
+static_assert(kMagic.back() == '0' + kSamplesFormat);
 constexpr std::string_view kSuffix = ".samples";
 constexpr size_t kRecordHead = 8;  // length, CRC
 constexpr uint32_t kRecordBytesMax = 16u << 20;
@@ -105,7 +106,8 @@ Result<std::vector<std::string>> list_files(FileSystem& fs, const std::string& d
 Result<> read_one(const std::string& path, std::string_view bytes, const std::function<Result<>(const Sample&)>& visit, SamplesRead& read) {
   if (bytes.size() < kMagic.size()) return ++read.torn_tails, Result<>{};
   if (!bytes.starts_with(kMagic.substr(0, 7))) return corruption(path + " is not a samples file");
-  if (!bytes.starts_with(kMagic)) return fail(ErrorKind::kUnsupported, path + " was written by a newer Millstream");
+  const int format = bytes[7] - '0';
+  if (format < 1 || format > kSamplesFormat) return fail(ErrorKind::kUnsupported, path + " was written by a newer Millstream");
   for (size_t at = kMagic.size(); at < bytes.size();) {
     const size_t left = bytes.size() - at;
     const uint32_t length = left < kRecordHead ? 0 : load_le<uint32_t>(bytes.data() + at);
@@ -113,12 +115,24 @@ Result<> read_one(const std::string& path, std::string_view bytes, const std::fu
     const std::string_view record = bytes.substr(at + kRecordHead, length);
     if (length > kRecordBytesMax || crc32c(as_bytes(record)) != load_le<uint32_t>(bytes.data() + at + 4))
       return corruption(fmt::format("{}: the record at byte {} is not what was written", path, at));
-    TRY_ASSIGN(const Sample sample, decode_sample(record));
+    TRY_ASSIGN(const Sample sample, decode_sample(record, format));
     ++read.samples;
     TRY(visit(sample));
     at += kRecordHead + length;
   }
   return {};
+}
+
+void take_derived(const feature::ServiceProgram& program, const Reply& reply, size_t index, Sample& sample) {
+  const auto encoded = [&](const auto& columns, const std::vector<feature::FeatureValue>& values) {
+    std::vector<Type> types;
+    for (const auto& column : columns) types.push_back(column.type);
+    ByteWriter out;
+    encode_values(types, std::span(values).subspan(index * types.size(), types.size()), out);
+    return types.empty() ? std::string() : out.take();
+  };
+  sample.request = encoded(program.request(), reply.request.values);
+  sample.derived = encoded(program.results(), reply.derived);
 }
 
 Sample take_sample(const Reply& reply, const EntityRow& entity, size_t index) {
@@ -132,6 +146,7 @@ Sample take_sample(const Reply& reply, const EntityRow& entity, size_t index) {
     view.row = row.take();
     sample.views.push_back(std::move(view));
   }
+  if (plan.program) take_derived(*plan.program, reply, index, sample);
   return sample;
 }
 
@@ -159,6 +174,31 @@ Result<DecodedRow> decode_row(std::string_view bytes) {
     if (!decode_value(in, row.values.emplace_back())) return broken("value");
   if (!in.ok() || !in.at_end()) return broken("row");
   return row;
+}
+
+void encode_values(std::span<const Type> types, std::span<const feature::FeatureValue> values, ByteWriter& out) {
+  out.varint(values.size());
+  for (size_t i = 0; i < values.size(); ++i) encode_value(types[i], values[i], out);
+}
+
+Result<std::vector<DecodedValue>> decode_values(std::string_view bytes) {
+  std::vector<DecodedValue> values;
+  if (bytes.empty()) return values;
+  ByteReader in(bytes);
+  const uint64_t count = in.varint();
+  if (count > in.remaining()) return broken("values");
+  for (uint64_t i = 0; i < count; ++i)
+    if (!decode_value(in, values.emplace_back())) return broken("value");
+  if (!in.ok() || !in.at_end()) return broken("values");
+  return values;
+}
+
+feature::FeatureValue feature_value(const DecodedValue& value) {
+  feature::FeatureValue out;
+  out.status = value.status, out.is_null = value.is_null, out.event_time_us = value.event_time_us, out.text = value.text;
+  if (value.type == TypeKind::kFloat64) out.f = value.f;
+  else out.i = value.i;
+  return out;
 }
 
 std::string to_text(const DecodedValue& value) {
@@ -193,10 +233,11 @@ std::string encode_sample(const Sample& sample) {
     out.sized(view.key);
     out.sized(view.row);
   }
+  out.sized(sample.request), out.sized(sample.derived);
   return out.take();
 }
 
-Result<Sample> decode_sample(std::string_view bytes) {
+Result<Sample> decode_sample(std::string_view bytes, int format) {
   ByteReader in(bytes);
   Sample sample;
   sample.service = in.sized();
@@ -218,6 +259,7 @@ Result<Sample> decode_sample(std::string_view bytes) {
     view.key = in.sized();
     view.row = in.sized();
   }
+  if (format >= 2) sample.request = in.sized(), sample.derived = in.sized();
   if (!in.ok() || !in.at_end()) return broken("record");
   return sample;
 }

@@ -23,6 +23,9 @@
 
 namespace ms::online {
 
+// What samples files are written as; format 1, without request fields and derived features, is read too.
+inline constexpr int kSamplesFormat = 2;
+
 // The canonical bytes of one view's answers: equal bytes mean bit-identical answers. `types` in the order of the row.
 void encode_row(std::span<const feature::FeatureColumn> types, const feature::FeatureRow& row, ByteWriter& out);
 
@@ -40,6 +43,10 @@ struct DecodedRow {
   std::vector<DecodedValue> values;
 };
 Result<DecodedRow> decode_row(std::string_view bytes);  // Errors: Corruption
+// The same of values that are of no view: request fields, derived features.
+void encode_values(std::span<const Type> types, std::span<const feature::FeatureValue> values, ByteWriter& out);
+Result<std::vector<DecodedValue>> decode_values(std::string_view bytes);  // Errors: Corruption
+feature::FeatureValue feature_value(const DecodedValue& value);  // views into it
 std::string to_text(const DecodedValue& value);         // for people: "12.5", "null", "\"ORD\""
 
 // What one view answered for one entity of a reply.
@@ -55,9 +62,10 @@ struct Sample {
   Instant as_of;
   std::vector<engine::ReadCut> cut;
   std::vector<SampledView> views;
+  std::string request, derived;  // encode_values, in the order of the service; empty: it has none
 };
 std::string encode_sample(const Sample& sample);
-Result<Sample> decode_sample(std::string_view bytes);  // Errors: Corruption
+Result<Sample> decode_sample(std::string_view bytes, int format = kSamplesFormat);  // Errors: Corruption
 
 // The head of a samples file and one record around the bytes of a sample.
 std::string samples_file_head();

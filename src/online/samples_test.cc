@@ -25,13 +25,43 @@ Sample example() {
   const feature::FeatureColumn types[] = {{"a", TypeKind::kFloat64}, {"b", TypeKind::kString}};
   ByteWriter bytes;
   encode_row(types, row, bytes);
-  return {.service = "eta", .service_version = 2, .as_of = {1'767'225'601'000'000}, .cut = {{1, 300}}, .views = {{"airport", 1, std::string("\x03ORD\0\0", 6), bytes.take()}}};
+  feature::FeatureValue planned, ratio;
+  planned.is_null = ratio.is_null = false;
+  planned.status = ratio.status = feature::Status::kPresent;
+  planned.f = 7.5, ratio.f = 0.5;
+  const Type number[] = {TypeKind::kFloat64};
+  ByteWriter request, derived;
+  encode_values(number, {&planned, 1}, request);
+  encode_values(number, {&ratio, 1}, derived);
+  return {.service = "eta", .service_version = 2, .as_of = {1'767'225'601'000'000}, .cut = {{1, 300}},
+          .views = {{"airport", 1, std::string("\x03ORD\0\0", 6), bytes.take()}}, .request = request.take(), .derived = derived.take()};
 }
 
 TEST(Samples, TheFormatPageShowsTheRealBytes) {
   const std::string page = std::string(MS_SOURCE_DIR) + "/docs/formats/samples.md";
   const std::string file = samples_file_head() + samples_record(encode_sample(example()));
   EXPECT_EQ(file, ms::testing::doc_example(page, "samples"));
+}
+
+// What a program of format 1 has written: a record ends behind the views.
+TEST(Samples, TheFirstFormatIsRead) {
+  const std::string dir = ::testing::TempDir() + "samples_format_1_test";
+  std::filesystem::remove_all(dir);
+  FileSystem& fs = posix_file_system();
+  ASSERT_TRUE(fs.create_directories(dir));
+  const std::string now = encode_sample({.service = "eta", .service_version = 2, .as_of = {1}, .cut = {}, .views = example().views});
+  const std::string old = now.substr(0, now.size() - 2);
+  ASSERT_TRUE(write_file_atomically(fs, dir + "/1.samples", "MSSAMPL1" + samples_record(old)));
+  std::vector<Sample> read;
+  const auto done = read_samples(fs, dir, [&](const Sample& sample) { return read.push_back(sample), Result<>{}; });
+  ASSERT_TRUE(done) << done.error().message;
+  ASSERT_EQ(read.size(), 1u);
+  EXPECT_EQ(read[0].views[0].row, example().views[0].row);
+  EXPECT_TRUE(read[0].request.empty() && read[0].derived.empty());
+  // The same bytes cannot be of the other format.
+  ASSERT_TRUE(write_file_atomically(fs, dir + "/1.samples", "MSSAMPL2" + samples_record(old)));
+  EXPECT_EQ(read_samples(fs, dir, [](const Sample&) { return Result<>{}; }).error().kind, ErrorKind::kCorruption);
+  std::filesystem::remove_all(dir);
 }
 
 TEST(Samples, SurviveTheirBytes) {
@@ -107,7 +137,7 @@ TEST(Samples, ATornTailIsCountedAndDamageIsRefused) {
   std::string damaged = whole;
   damaged[samples_file_head().size() + 12] ^= 1;
   EXPECT_EQ(read(damaged).error().kind, ErrorKind::kCorruption);
-  EXPECT_EQ(read("MSSAMPL2").error().kind, ErrorKind::kUnsupported);
+  EXPECT_EQ(read("MSSAMPL3").error().kind, ErrorKind::kUnsupported);
   std::filesystem::remove_all(dir);
 }
 

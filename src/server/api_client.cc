@@ -78,15 +78,23 @@ Result<Json> ApiClient::send(std::string_view method, const std::string& target,
   return send_also(method, target, body, 200, status, timeout_ms);
 }
 
-Result<std::string> ApiClient::send_text(std::string_view method, const std::string& target, const Json& body, int64_t timeout_ms) {
-  TRY_ASSIGN(io::HttpAnswer answer, exchange({.method = method, .target = target, .body = dump(body), .timeout_ms = timeout_ms}));
+Result<Json> ApiClient::send_written(std::string_view method, const std::string& target, std::string body, int64_t timeout_ms) {
+  int status = 0;
+  return send_any(method, target, std::move(body), 200, status, timeout_ms);
+}
+
+Result<std::string> ApiClient::send_text(std::string_view method, const std::string& target, std::string body, int64_t timeout_ms) {
+  TRY_ASSIGN(io::HttpAnswer answer, exchange({.method = method, .target = target, .body = std::move(body), .timeout_ms = timeout_ms}));
   if (answer.status / 100 != 2) return Unexpected(to_error(answer));
   return std::move(answer.body);
 }
 
 Result<Json> ApiClient::send_also(std::string_view method, const std::string& target, const Json& body, int also, int& status, int64_t timeout_ms) {
-  const std::string text = body.is_null() ? std::string() : dump(body);
-  TRY_ASSIGN(const io::HttpAnswer answer, exchange({.method = method, .target = target, .body = text, .timeout_ms = timeout_ms}));
+  return send_any(method, target, body.is_null() ? std::string() : dump(body), also, status, timeout_ms);
+}
+
+Result<Json> ApiClient::send_any(std::string_view method, const std::string& target, std::string body, int also, int& status, int64_t timeout_ms) {
+  TRY_ASSIGN(const io::HttpAnswer answer, exchange({.method = method, .target = target, .body = std::move(body), .timeout_ms = timeout_ms}));
   status = answer.status;
   if (answer.status / 100 != 2 && answer.status != also) return Unexpected(to_error(answer));
   Json json = Json::parse(answer.body, nullptr, false);

@@ -19,14 +19,17 @@ class ApiClient {
   // The body of a 2xx answer. Errors: that of the problem document, kUnavailable when there is no server.
   Result<Json> get(const std::string& target);
   Result<Json> send(std::string_view method, const std::string& target, const Json& body, int64_t timeout_ms = 60'000);
+  // The same with a body that is JSON text already, whose numbers may have more digits than a float64.
+  Result<Json> send_written(std::string_view method, const std::string& target, std::string body, int64_t timeout_ms = 60'000);
   // Also takes an answer of status `also` as good (a plan with refusals is 422 and a report all the same).
   Result<Json> send_also(std::string_view method, const std::string& target, const Json& body, int also, int& status, int64_t timeout_ms = 60'000);
   Result<std::string> get_text(const std::string& target);
   // The body as it came: its numbers may have more digits than a float64.
-  Result<std::string> send_text(std::string_view method, const std::string& target, const Json& body, int64_t timeout_ms = 60'000);
+  Result<std::string> send_text(std::string_view method, const std::string& target, std::string body, int64_t timeout_ms = 60'000);
 
  private:
   explicit ApiClient(io::HttpClient http, std::string url) : http_(std::move(http)), url_(std::move(url)) {}
+  Result<Json> send_any(std::string_view method, const std::string& target, std::string body, int also, int& status, int64_t timeout_ms);
   Result<io::HttpAnswer> exchange(const io::HttpCall& call);
   io::HttpClient http_;
   std::string url_;

@@ -105,6 +105,26 @@ std::string feature_text(const Json& view, const Json& feature) {
   return out;
 }
 
+std::string derived_proof_text(const Json& feature) {
+  if (feature["proof"] == "not_checkable") return "not proved: records that an input may need are gone";
+  return proof_text(Json::object(), feature);
+}
+
+// A derived feature of the service: what it was computed from.
+std::string derived_text(const Json& feature) {
+  std::string out = fmt::format("\n{} = {}  {}\n", feature["name"].get<std::string>(), value_text(feature["value"]), feature["status"].get<std::string>());
+  const auto line = [&](std::string_view label, const std::string& text) { out += fmt::format("  {:<8}  {}\n", label, text); };
+  line("is", text_of(feature, "expression"));
+  std::string_view label = "from";
+  for (const Json& input : feature["inputs"]) {
+    line(label, fmt::format("{} = {}  {}", text_of(input, "name"), value_text(input["value"]), text_of(input, "status")));
+    label = "";
+  }
+  if (!feature["reason"].is_null()) line("reason", text_of(feature, "reason"));
+  line("proof", derived_proof_text(feature));
+  return out;
+}
+
 std::string seen_text(const Json& view) {
   const auto seen = view["seen"]["events"].get<int64_t>();
   if (seen > 0) return counted(seen, "event") + " of this key";
@@ -132,9 +152,12 @@ std::string view_head(const Json& view) {
 std::string entity_text(const Json& explanation, const std::string& name) {
   std::string out = fmt::format("\n{}\n", name);
   for (const Json& view : explanation["views"]) out += view_head(view);
-  for (const Json& feature : explanation["features"])
-    for (const Json& view : explanation["views"])
-      if (view["name"] == feature["view"]) out += feature_text(view, feature);
+  for (const Json& feature : explanation["features"]) {
+    if (feature.contains("expression")) out += derived_text(feature);
+    else
+      for (const Json& view : explanation["views"])
+        if (view["name"] == feature["view"]) out += feature_text(view, feature);
+  }
   return out;
 }
 

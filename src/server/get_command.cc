@@ -19,6 +19,7 @@ namespace {
 struct GetOptions {
   std::string service;
   std::vector<std::string> keys;  // KEY=VALUE
+  std::vector<std::string> request;   // NAME=VALUE, or JSON
   bool explain = false;
   std::string at;                     // with `explain`
   std::vector<std::string> features;  // with `explain`; empty: all
@@ -39,8 +40,7 @@ Result<Json> to_key_value(const std::string& name, const std::string& text, cons
 }
 
 // Types of the key parts of every view the service reads, by their names and, for keys of one part, the entity's name.
-Result<std::map<std::string, std::string>> key_types(ApiClient& client, const std::string& service) {
-  TRY_ASSIGN(const Json description, client.get("/v1/services/" + segment(service)));
+Result<std::map<std::string, std::string>> key_types(ApiClient& client, const Json& description) {
   std::map<std::string, std::string> types;
   std::string last;
   for (const Json& column : description["columns"]) {
@@ -83,6 +83,52 @@ Result<Entities> to_entities(const GetOptions& options, const std::map<std::stri
   return out;
 }
 
+// A value of a request field as it is sent; the server checks it. What is not of a plain type is JSON.
+Result<std::string> to_request_value(const std::string& name, const std::string& text, const std::string& type) {
+  const bool is_text = type == "string" || type == "timestamp" || type.starts_with("decimal") || text == "NaN" || text.ends_with("Infinity");
+  if (is_text && (type == "string" || text != "null")) return dump(text);
+  if (!Json::accept(text)) return invalid(fmt::format("--request {}={}: the field is {}, written as in JSON", name, text, type));
+  return text;
+}
+
+// The body's "request": JSON as it stands, or the fields of NAME=VALUE, which are for every entity; a name that repeats begins those of
+// the next entity. Empty: none.
+Result<std::string> to_request(const GetOptions& options, const Json& description) {
+  if (options.request.empty()) return std::string();
+  if (const std::string& first = options.request.front(); first.starts_with('{') || first.starts_with('[')) {
+    if (options.request.size() > 1) return invalid("--request takes NAME=VALUE several times, or JSON once");
+    if (!Json::accept(first)) return invalid(fmt::format("--request {} is not JSON", first));
+    return first;
+  }
+  const Json types = description.value("request", Json::object());
+  std::vector<std::string> names;
+  for (const auto& [name, type] : types.items()) names.push_back(name);
+  std::vector<std::map<std::string, std::string>> rows;
+  for (const std::string& pair : options.request) {
+    const size_t at = pair.find('=');
+    if (at == std::string::npos) return invalid(fmt::format("--request '{}' must be NAME=VALUE", pair));
+    const std::string name = pair.substr(0, at);
+    if (types.empty()) return invalid(fmt::format("service '{}' takes no request fields", options.service));
+    if (!types.contains(name)) return invalid(fmt::format("service '{}' has no request field '{}'{}", options.service, name, did_you_mean(name, names)));
+    if (rows.empty() || rows.back().contains(name)) rows.emplace_back();
+    TRY_ASSIGN(rows.back()[name], to_request_value(name, pair.substr(at + 1), types[name]));
+  }
+  std::string list;
+  for (const auto& row : rows) {
+    std::string object;
+    for (const auto& [name, value] : row) object += fmt::format("{}{}:{}", object.empty() ? "" : ",", dump(name), value);
+    list += fmt::format("{}{{{}}}", list.empty() ? "" : ",", object);
+  }
+  return rows.size() == 1 ? list : "[" + list + "]";
+}
+
+// The body with "request" put in as it is written: a reader of doubles would round its numbers.
+std::string with_request(const Json& body, const std::string& request) {
+  std::string text = dump(body);
+  if (!request.empty()) text.insert(text.size() - 1, ",\"request\":" + request);
+  return text;
+}
+
 std::string cut_text(const Json& cut) {
   std::string out;
   for (const Json& part : cut)
@@ -115,12 +161,12 @@ struct Answer {
 };
 
 // A job, because much of the log may have to be read.
-Result<Answer> explain(const Cli& cli, ApiClient& client, const GetOptions& options, const Entities& entities) {
+Result<Answer> explain(const Cli& cli, ApiClient& client, const GetOptions& options, const Entities& entities, const std::string& request) {
   const Interrupts interrupts;
   Json body{{"service", options.service}, {"entities", entities.rows}};
   if (!options.at.empty()) body["at"] = options.at;
   if (!options.features.empty()) body["features"] = options.features;
-  TRY_ASSIGN(const Json job, client.send("POST", "/v1/explanations", body));
+  TRY_ASSIGN(const Json job, client.send_written("POST", "/v1/explanations", with_request(body, request)));
   TRY_ASSIGN(const Json explanation, watch_job(client, job["id"], cli.common.quiet));
   return Answer{cli.common.json ? dump(explanation) + "\n" : explanation_text(explanation, entities.names),
                 has_difference(explanation) ? kDifferent : kDone};
@@ -130,16 +176,18 @@ Result<Answer> read(const Cli& cli, const GetOptions& options) {
   if (!options.explain && !options.at.empty()) return invalid("--at TIME is for explanations: say --explain, too");
   if (!options.explain && !options.features.empty()) return invalid("--feature NAME is for explanations: say --explain, too");
   TRY_ASSIGN(ApiClient client, ApiClient::to(cli.common.server));
-  TRY_ASSIGN(const auto types, key_types(client, options.service));
+  TRY_ASSIGN(const Json description, client.get("/v1/services/" + segment(options.service)));
+  TRY_ASSIGN(const auto types, key_types(client, description));
+  TRY_ASSIGN(const std::string request, to_request(options, description));
   TRY_ASSIGN(const Entities entities, to_entities(options, types));
-  if (options.explain) return explain(cli, client, options, entities);
+  if (options.explain) return explain(cli, client, options, entities, request);
   const std::string target = fmt::format("/v1/services/{}/features", segment(options.service));
-  const Json body = {{"entities", entities.rows}};
+  const std::string body = with_request({{"entities", entities.rows}}, request);
   if (cli.common.json) {
     TRY_ASSIGN(const std::string text, client.send_text("POST", target, body));
     return Answer{text + "\n"};
   }
-  TRY_ASSIGN(const Json reply, client.send("POST", target + "?numbers=string", body));
+  TRY_ASSIGN(const Json reply, client.send_written("POST", target + "?numbers=string", body));
   return Answer{reply_text(reply, entities.names)};
 }
 
@@ -157,6 +205,9 @@ void add_get_command(Cli& cli) {
   CLI::App* sub = add_command(cli, cli.app, "get", "the features of entities now, with status and age", [&cli, options] { return get(cli, *options); });
   sub->add_option("SERVICE", options->service, "the service")->required();
   sub->add_option("KEY=VALUE", options->keys, "the parts of the entity's key; a key that repeats begins the next entity")->required();
+  sub->add_option("--request", options->request, "a field of the request; a name that repeats begins the next entity's; or all of it as JSON")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
   sub->add_flag("--explain", options->explain, "why the values are what they are: windows, events, what was left out, proved from the log");
   sub->add_option("--at", options->at, "with --explain: as served at this instant of the past, RFC 3339")->type_name("TIME");
   sub->add_option("--feature", options->features, "with --explain: only this feature; may be given several times")

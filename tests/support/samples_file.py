@@ -3,8 +3,10 @@
 import dataclasses
 import struct
 
-MAGIC = b"MSSAMPL1"
+MAGIC = b"MSSAMPL2"
 INT64, FLOAT64, STRING = 1, 2, 3
+DECIMAL, LIST, VECTOR, MAP = 5, 6, 7, 8
+DERIVED = "(derived)"  # the view of derived features
 
 
 def _crc_table():
@@ -77,22 +79,40 @@ class _Reader:
         return self.take(self.varint())
 
 
+def _kind(reader):
+    """A type with its parameters."""
+    kind = reader.take(1)[0]
+    element = reader.take(1)[0] if kind in (LIST, MAP) else kind
+    reader.take(2 if element == DECIMAL else 4 if kind == VECTOR else 0)
+    return kind
+
+
+def _values(reader, place):
+    """The present float64 values of a list of values."""
+    for feature in range(reader.varint()):
+        kind = _kind(reader)
+        _, is_null = reader.take(2)
+        if not is_null:
+            if kind == FLOAT64:
+                yield dataclasses.replace(place, feature=feature, at=reader.at)
+            reader.take(reader.varint() if kind == STRING or kind >= DECIMAL else 8)
+        reader.take(8)  # event time
+
+
 def floats(records):
-    """Every present float64 value of the records."""
+    """Every present float64 value of the records, those of derived features (of the last view's key) under the view DERIVED."""
     for number, record in enumerate(records):
         reader = _Reader(record)
         service = reader.sized().decode()
         reader.take(4 + 8)
         for _ in range(reader.varint()):
             reader.varint(), reader.varint()
+        key = b""
         for _ in range(reader.varint()):
             view, _, key = reader.sized().decode(), reader.take(4), reader.sized()
             reader.varint()  # bytes of the row
             reader.take(1)  # found
-            for feature in range(reader.varint()):
-                kind, _, is_null = reader.take(3)
-                if not is_null:
-                    if kind == FLOAT64:
-                        yield Place(number, service, view, key, feature, reader.at)
-                    reader.take(reader.varint() if kind == STRING else 8)
-                reader.take(8)  # event time
+            yield from _values(reader, Place(number, service, view, key, 0, 0))
+        reader.sized()  # request fields
+        if reader.varint():
+            yield from _values(reader, Place(number, service, DERIVED, key, 0, 0))
