@@ -51,6 +51,25 @@ Json columns_json(const TrainService& service) {
   return out;
 }
 
+Json request_json(const TrainService& service, const Manifest& manifest) {
+  Json out = Json::array();
+  for (size_t i = 0; i < manifest.request_columns.size(); ++i) {
+    const feature::Field& field = service.program->request()[i];
+    out.push_back({{"name", field.name}, {"type", type_text(field.type)}, {"spine_column", manifest.request_columns[i]}});
+  }
+  return out;
+}
+
+Json derived_json(const TrainService& service) {
+  Json out = Json::array();
+  for (size_t i = 0; i < service.derived.size(); ++i)
+    out.push_back({{"column", service.derived[i].first},
+                   {"expression", service.derived[i].second},
+                   {"type", type_text(service.program->results()[i].type)},
+                   {"hash", service.derived_hashes[i]}});
+  return out;
+}
+
 }  // namespace
 
 Result<FileIdentity> identify(FileSystem& fs, const std::string& path, uint64_t rows) {
@@ -85,6 +104,8 @@ std::string to_json(const Manifest& manifest, const TrainService& service, const
       {"spine", std::move(spine)},
       {"sources", std::move(sources)},
       {"columns", columns_json(service)},
+      {"request", request_json(service, manifest)},
+      {"derived", derived_json(service)},
       {"rows", manifest.report.rows},
       {"events", manifest.report.events},
       {"undecodable", manifest.report.undecodable},

@@ -30,6 +30,7 @@ struct Manifest {
   FileIdentity spine;
   std::string time_column;
   std::vector<ManifestSource> sources;
+  std::vector<std::string> request_columns;  // of the spine, by request field
   TrainReport report;
 };
 

@@ -138,6 +138,14 @@ Result<std::shared_ptr<const Table>> Table::read(const std::string& path, const 
   return of(path, loaded.table, loaded.original);
 }
 
+Result<std::vector<std::string>> Table::csv_names(const std::string& path) {
+  ARROW_TRY(path, auto file, arrow::io::ReadableFile::Open(path));
+  ARROW_TRY(path, auto reader,
+            arrow::csv::StreamingReader::Make(arrow::io::IOContext(arrow_pool()), file, arrow::csv::ReadOptions::Defaults(),
+                                              arrow::csv::ParseOptions::Defaults(), arrow::csv::ConvertOptions::Defaults()));
+  return reader->schema()->field_names();
+}
+
 Result<std::shared_ptr<const Table>> Table::of(const std::string& path, const std::shared_ptr<arrow::Table>& table,
                                                std::shared_ptr<arrow::Schema> original, uint64_t first_row) {
   std::shared_ptr<Table> out(new Table);

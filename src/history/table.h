@@ -34,6 +34,8 @@ class Table {
   // file there, not such a file), kInternal (the disk).
   static Result<std::shared_ptr<const Table>> read(const std::string& path, const std::optional<std::vector<std::string>>& columns,
                                                    unsigned threads, const std::map<std::string, Type>& csv_types = {});
+  // The names of a CSV's columns, without reading it all.
+  static Result<std::vector<std::string>> csv_names(const std::string& path);
   // What an Arrow table of this file's rows says, from number `first_row` on; `original` is the schema that the file's own readers see.
   static Result<std::shared_ptr<const Table>> of(const std::string& path, const std::shared_ptr<arrow::Table>& table,
                                                  std::shared_ptr<arrow::Schema> original, uint64_t first_row = 0);

@@ -9,10 +9,12 @@
 #include "base/cores.h"
 #include "catalog/catalog.h"
 #include "history/derive.h"
+#include "history/derived_columns.h"
 #include "history/events.h"
 #include "history/manifest.h"
 #include "history/own_rows.h"
 #include "history/reporter.h"
+#include "history/request_columns.h"
 #include "history/spine.h"
 #include "history/table.h"
 #include "history/training_file.h"
@@ -122,6 +124,8 @@ class Training {
     std::set<std::string> names;
     for (const TrainColumn& column : service_.columns)
       if (!names.insert(column.name).second) return invalid("two features are called '" + column.name + "'");
+    for (const auto& [name, expression] : service_.derived)
+      if (!names.insert(name).second) return invalid("two features are called '" + name + "'");
     return {};
   }
 
@@ -178,6 +182,10 @@ class Training {
     std::map<std::string, Type> key_types;
     for (const TrainView& view : service_.views)
       for (const feature::Field& field : view.program->key_fields()) key_types.emplace(field.name, field.type);
+    if (service_.program && request_.spine.ends_with(".csv")) {
+      TRY_ASSIGN(const auto names, Table::csv_names(request_.spine));
+      add_request_types(names, service_.program->request(), key_types);
+    }
     TRY_ASSIGN(spine_, Table::read(request_.spine, std::nullopt, threads_, key_types));
     for (const AnswerColumn& column : output_columns())
       if (spine_->find(column.name)) return invalid(request_.spine + ": its column '" + column.name + "' is also the name of a feature");
@@ -188,12 +196,20 @@ class Training {
       TRY_ASSIGN(auto keys, read_keys(*spine_, view.program->key_fields(), threads_, stop_));
       keys_.push_back(std::move(keys));
     }
+    TRY(find_request());
     if (request_.exclude_self) {
       TRY_ASSIGN(own_, read_own_rows(*spine_, request_.self_partition, request_.self_offset, threads_, stop_));
     }
     TRY_ASSIGN(manifest_.spine, identify(*inputs_.fs, request_.spine, spine_->rows()));
     manifest_.report.rows = spine_->rows();
-    manifest_.report.features = service_.columns.size();
+    manifest_.report.features = service_.columns.size() + service_.derived.size();
+    return {};
+  }
+
+  Result<> find_request() {
+    if (!service_.program) return {};
+    TRY_ASSIGN(request_columns_, find_request_columns(*spine_, service_.program->request(), threads_, stop_));
+    for (const size_t column : request_columns_) manifest_.request_columns.push_back(spine_->names()[column]);
     return {};
   }
 
@@ -438,35 +454,64 @@ class Training {
     return out;
   }
 
-  std::vector<AnswerColumn> output_columns() const {
-    std::vector<AnswerColumn> out;
+  // Where the answers to each column stand, once there are some.
+  std::vector<DerivedColumns::Input> answers_to_columns() const {
     std::vector<std::vector<uint32_t>> chosen_of;
     for (size_t v = 0; v < service_.views.size(); ++v) chosen_of.push_back(features_of(v));
+    std::vector<DerivedColumns::Input> out;
     for (const TrainColumn& column : service_.columns) {
       const std::vector<uint32_t>& chosen = chosen_of[column.view];
-      AnswerColumn value{.name = column.name,
-                         .type = service_.views[column.view].program->features()[column.feature].type,
-                         .answers = derivations_.empty() ? nullptr : &derivations_[column.view]->answers(),
-                         .feature = static_cast<size_t>(std::ranges::find(chosen, column.feature) - chosen.begin())};
+      out.push_back({.answers = derivations_.empty() ? nullptr : &derivations_[column.view]->answers(),
+                     .feature = static_cast<size_t>(std::ranges::find(chosen, column.feature) - chosen.begin())});
+    }
+    return out;
+  }
+
+  // Features, derived features, labels.
+  std::vector<AnswerColumn> output_columns() const {
+    std::vector<AnswerColumn> out;
+    const auto add = [&](AnswerColumn value) {
+      const std::string name = value.name;
       out.push_back(value);
       if (request_.statuses) {
-        value.name = column.name + "__status", value.what = AnswerColumn::What::kStatus;
+        value.name = name + "__status", value.what = AnswerColumn::What::kStatus;
         out.push_back(value);
       }
       if (request_.event_times) {
-        value.name = column.name + "__event_time", value.what = AnswerColumn::What::kEventTime;
+        value.name = name + "__event_time", value.what = AnswerColumn::What::kEventTime;
         out.push_back(value);
       }
+    };
+    const auto add_derived = [&] {
+      for (size_t i = 0; i < service_.derived.size(); ++i)
+        add({.name = service_.derived[i].first, .type = service_.program->results()[i].type, .derived = derived_.get(), .feature = i});
+    };
+    const auto places = answers_to_columns();
+    for (size_t c = 0; c < service_.columns.size(); ++c) {
+      const TrainColumn& column = service_.columns[c];
+      if (c == service_.features()) add_derived();
+      const auto [answers, feature] = places[c];
+      add({.name = column.name, .type = service_.views[column.view].program->features()[column.feature].type, .answers = answers, .feature = feature});
     }
+    if (service_.features() == service_.columns.size()) add_derived();
     return out;
+  }
+
+  void prepare_derived() {
+    if (service_.derived.empty()) return;
+    std::vector<DerivedColumns::Input> inputs = answers_to_columns();
+    inputs.resize(service_.features());
+    derived_ = std::make_unique<DerivedColumns>(service_.program, std::move(inputs), *spine_, request_columns_, threads_, stop_);
   }
 
   Result<> write() {
     reporter_.begin("replaying", spine_->rows() * service_.views.size());
     const std::string manifest_path = manifest_path_of(request_);
     std::string manifest;
+    prepare_derived();
     const auto answer_until = [this](size_t chunk_end) -> Result<> {
       for (const auto& derivation : derivations_) TRY(derivation->answer_until(chunk_end));
+      if (derived_) TRY(derived_->derive_until(chunk_end));
       return chunk_end * kChunkRows >= spine_->rows() ? check_own_rows() : Result<>{};
     };
     const auto metadata = [&] {
@@ -509,6 +554,8 @@ class Training {
   std::vector<ViewEvents> histories_;                 // these three: one per view
   std::vector<Questions> questions_;
   std::vector<std::unique_ptr<Derivation>> derivations_;
+  std::vector<size_t> request_columns_;      // of the spine, by field of the request
+  std::unique_ptr<DerivedColumns> derived_;
   Manifest manifest_;
 };
 
@@ -516,8 +563,13 @@ class Training {
 
 std::string_view to_string(TrainMode mode) { return mode == TrainMode::kAsKnown ? "as_known" : "as_served"; }
 
+size_t TrainService::features() const {
+  return static_cast<size_t>(std::ranges::count_if(columns, [&](const TrainColumn& c) { return views[c.view].ahead_us == 0; }));
+}
+
 TrainService training_service(const catalog::ServiceEntry& service) {
-  TrainService out{.name = service.definition.name, .version = service.version};
+  TrainService out{.name = service.definition.name, .version = service.version, .views = {}, .columns = {}, .program = service.program,
+                   .derived = service.definition.derived, .derived_hashes = service.derived_hashes};
   for (const auto& view : service.views)
     out.views.push_back({.name = view->definition.name, .version = view->version, .source = view->source.definition,
                          .topic = view->source.topic, .program = view->program, .feature_hashes = view->feature_hashes});

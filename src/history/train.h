@@ -17,6 +17,7 @@
 #include "base/file_system.h"
 #include "engine/timeline.h"
 #include "feature/definition.h"
+#include "feature/service_program.h"
 #include "feature/view_program.h"
 #include "log/log.h"
 
@@ -54,7 +55,13 @@ struct TrainService {
   std::string name;
   uint32_t version = 0;
   std::vector<TrainView> views;
-  std::vector<TrainColumn> columns;
+  std::vector<TrainColumn> columns;  // features, then labels
+  // Request fields and derived features over the features among `columns`, which are its first; null: there are none.
+  std::shared_ptr<const feature::ServiceProgram> program;
+  feature::ServiceProgram::Derived derived;
+  std::vector<std::string> derived_hashes;
+
+  size_t features() const;  // how many of `columns` are no labels
 };
 TrainService training_service(const catalog::ServiceEntry& service);
 

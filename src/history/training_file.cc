@@ -80,6 +80,12 @@ class ArrayMaker {
   ArrayMaker(const AnswerColumn& column, size_t first, size_t rows, Bits& memory)
       : column_(column), first_(first), rows_(rows), flags_(rows), memory_(memory) {}
 
+  // Whoever has the column's values: use(answers) or use(derived columns).
+  template <class Use>
+  auto from(const Use& use) const {
+    return column_.derived != nullptr ? use(*column_.derived) : use(*column_.answers);
+  }
+
   arrow::Result<std::shared_ptr<arrow::Array>> make() {
     switch (column_.what) {
       case AnswerColumn::What::kStatus: return statuses();
@@ -89,19 +95,21 @@ class ArrayMaker {
     if (feature::answer_is_bytes(column_.type)) return texts();
     ARROW_ASSIGN_OR_RAISE(auto values, slots());
     auto* bits = reinterpret_cast<uint64_t*>(values->mutable_data());
-    if (column_.type != TypeKind::kBool && !column_.answers->has_nulls(column_.feature)) {
-      each_chunk([&](size_t chunk, size_t at) { column_.answers->values(chunk, column_.feature, bits + at); });
+    if (column_.type != TypeKind::kBool && !from([&](const auto& a) { return a.has_nulls(column_.feature); })) {
+      each_chunk([&](const auto& a, size_t chunk, size_t at) { a.values(chunk, column_.feature, bits + at); });
       return arrow::MakeArray(arrow::ArrayData::Make(arrow_type(column_.type), static_cast<int64_t>(rows_), {nullptr, std::move(values)}, 0));
     }
-    each_chunk([&](size_t chunk, size_t at) { column_.answers->values(chunk, column_.feature, bits + at, flags_.data() + at); });
+    each_chunk([&](const auto& a, size_t chunk, size_t at) { a.values(chunk, column_.feature, bits + at, flags_.data() + at); });
     if (column_.type == TypeKind::kBool) return bools(bits);
     return with_validity(arrow_type(column_.type), std::move(values));
   }
 
  private:
   template <class Use>
-  void each_chunk(const Use& use) {
-    for (size_t at = 0; at < rows_; at += kChunkRows) use((first_ + at) / kChunkRows, at);
+  void each_chunk(const Use& use) const {
+    from([&](const auto& a) {
+      for (size_t at = 0; at < rows_; at += kChunkRows) use(a, (first_ + at) / kChunkRows, at);
+    });
   }
   arrow::Result<Bits> slots() {
     const auto bytes = static_cast<int64_t>(rows_ * 8);
@@ -125,7 +133,7 @@ class ArrayMaker {
   }
   arrow::Result<std::shared_ptr<arrow::Array>> texts() {
     std::vector<std::string_view> texts(rows_);
-    each_chunk([&](size_t chunk, size_t at) { column_.answers->texts(chunk, column_.feature, texts.data() + at, flags_.data() + at); });
+    each_chunk([&](const auto& a, size_t chunk, size_t at) { a.texts(chunk, column_.feature, texts.data() + at, flags_.data() + at); });
     std::unique_ptr<arrow::ArrayBuilder> builder;
     ARROW_RETURN_NOT_OK(arrow::MakeBuilder(arrow_pool(), arrow_type(column_.type), &builder));
     ARROW_RETURN_NOT_OK(builder->Reserve(static_cast<int64_t>(rows_)));
@@ -136,7 +144,7 @@ class ArrayMaker {
   arrow::Result<std::shared_ptr<arrow::Array>> event_times() {
     ARROW_ASSIGN_OR_RAISE(auto values, slots());
     auto* us = reinterpret_cast<int64_t*>(values->mutable_data());
-    each_chunk([&](size_t chunk, size_t at) { column_.answers->event_times(chunk, column_.feature, us + at); });
+    each_chunk([&](const auto& a, size_t chunk, size_t at) { a.event_times(chunk, column_.feature, us + at); });
     for (size_t i = 0; i < rows_; ++i) flags_[i] = us[i] == feature::kNoEventTime ? Answers::kNull : 0;
     return with_validity(arrow_type(TypeKind::kTimestamp), std::move(values));
   }
@@ -150,7 +158,7 @@ class ArrayMaker {
     ARROW_RETURN_NOT_OK(names.Append("NOT_MATURE"));
     ARROW_ASSIGN_OR_RAISE(auto dictionary, names.Finish());
     std::vector<uint64_t> unused(rows_);
-    each_chunk([&](size_t chunk, size_t at) { column_.answers->values(chunk, column_.feature, unused.data() + at, flags_.data() + at); });
+    each_chunk([&](const auto& a, size_t chunk, size_t at) { a.values(chunk, column_.feature, unused.data() + at, flags_.data() + at); });
     arrow::Int32Builder codes;
     ARROW_RETURN_NOT_OK(codes.Reserve(static_cast<int64_t>(rows_)));
     for (const uint8_t flags : flags_)

@@ -13,6 +13,7 @@
 #include "base/file_system.h"
 #include "base/types.h"
 #include "history/derive.h"
+#include "history/derived_columns.h"
 #include "history/table.h"
 
 namespace ms::history {
@@ -23,8 +24,9 @@ struct AnswerColumn {
   std::string name;
   Type type;  // of a kValue
   What what = What::kValue;
-  const Answers* answers = nullptr;
-  size_t feature = 0;                // number among the chosen features of `answers`
+  const Answers* answers = nullptr;  // one of the two
+  const DerivedColumns* derived = nullptr;
+  size_t feature = 0;                // number among the chosen features of `answers`, or of the derived ones
 };
 
 struct TrainingFileOptions {
