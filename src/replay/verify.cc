@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <functional>
 #include <map>
+#include <memory>
 #include <thread>
 
 #include "base/cores.h"
@@ -15,6 +15,7 @@
 #include "history/derive.h"
 #include "history/events.h"
 #include "online/samples.h"
+#include "replay/derived_check.h"
 
 namespace ms::replay {
 namespace {
@@ -71,18 +72,6 @@ std::string key_text(std::string_view key) {
     else if (const auto* flag = std::get_if<bool>(&part)) out += *flag ? "true" : "false";
   }
   return out;
-}
-
-std::string value_text(const online::DecodedValue& value) {
-  std::string out = online::to_text(value) + " " + std::string(to_string(value.status));
-  if (!value.is_null && value.type == TypeKind::kFloat64) out += fmt::format(" (bits {:016x})", std::bit_cast<uint64_t>(value.f));
-  if (value.event_time_us != feature::kNoEventTime) out += " at " + format_time(value.event_time_us);
-  return out;
-}
-
-bool same(const online::DecodedValue& a, const online::DecodedValue& b) {
-  return a.type == b.type && a.status == b.status && a.is_null == b.is_null && a.event_time_us == b.event_time_us && a.i == b.i &&
-         std::bit_cast<uint64_t>(a.f) == std::bit_cast<uint64_t>(b.f) && a.text == b.text;
 }
 
 // The derived answers of up to kChunkRows rows, put together row by row as the replies were.
@@ -147,8 +136,10 @@ class Verification {
     report_.torn_tails = loaded.torn_tails;
     TRY(check_cuts());
     sort_by_view();
+    derived_ = std::make_unique<DerivedCheck>(catalog_, samples_);
     if (progress_) progress_(0, total_);
     for (auto& [name, asked] : asked_) TRY(verify_view(asked));
+    TRY(verify_derived());
     report_.seconds = static_cast<double>(inputs_.clock->steady_us() - began) / 1e6;
     return std::move(report_);
   }
@@ -222,8 +213,12 @@ class Verification {
     std::vector<bool> lost(asked.view->program->features().size());
     for (size_t i = 0; i < rows; ++i) {
       if (++done_; progress_ && (done_ % 1'024 == 0 || done_ == total_)) progress_(done_, total_);
-      if (derived.get(i, row, lost)) TRY(compare_row(asked, asked.rows[first + i], row, lost));
-      else ++report_.gaps;
+      if (!derived.get(i, row, lost)) {
+        ++report_.gaps;
+        continue;
+      }
+      derived_->add(asked.rows[first + i].first, *asked.view, row, lost);
+      TRY(compare_row(asked, asked.rows[first + i], row, lost));
     }
     return {};
   }
@@ -264,6 +259,37 @@ class Verification {
     return {};
   }
 
+  Result<> verify_derived() {
+    const auto differs = [&](uint32_t s, const std::string& feature, const std::string& served, const std::string& again) -> Result<> {
+      const online::Sample& sample = samples_[s];
+      Difference difference{.service = sample.service, .view = fmt::format("{}@{}", sample.service, sample.service_version), .as_of = sample.as_of,
+                            .feature = feature, .served = served, .derived = again};
+      std::vector<std::string_view> keys;
+      for (const online::SampledView& view : sample.views)
+        if (std::ranges::find(keys, view.key) == keys.end()) keys.push_back(view.key);
+      for (const std::string_view key : keys) {
+        TRY_ASSIGN(const std::string cut, cut_text(key, sample.as_of));
+        difference.key += (difference.key.empty() ? "" : "; ") + key_text(key);
+        difference.cut += (difference.cut.empty() ? "" : "; ") + cut;
+      }
+      TRY_ASSIGN(const std::string request, request_text(sample));
+      difference.key += request;
+      add(std::move(difference));
+      return {};
+    };
+    TRY_ASSIGN(const auto counts, derived_->run(differs));
+    report_.values += counts.values, report_.not_checkable += counts.not_checkable, report_.forgotten += counts.forgotten;
+    return {};
+  }
+
+  // " (request 12.5, "EUR")"
+  static Result<std::string> request_text(const online::Sample& sample) {
+    TRY_ASSIGN(const auto fields, online::decode_values(sample.request));
+    std::string out;
+    for (const online::DecodedValue& field : fields) out += (out.empty() ? "" : ", ") + online::to_text(field);
+    return out.empty() ? out : " (request " + out + ")";
+  }
+
   Result<std::string> cut_text(std::string_view key, Instant as_of) {
     TRY_ASSIGN(const uint32_t shards, inputs_.timeline->shards_at(as_of));
     const uint32_t shard = engine::shard_of(feature::shard_hash(key), shards);
@@ -290,6 +316,7 @@ class Verification {
   const unsigned threads_;
   std::vector<online::Sample> samples_;
   std::map<std::pair<std::string, uint32_t>, Asked> asked_;
+  std::unique_ptr<DerivedCheck> derived_;
   uint64_t done_ = 0, total_ = 0;
   VerifyReport report_;
 };

@@ -35,8 +35,8 @@ struct VerifyInputs {
 };
 
 struct Difference {
-  std::string service, view;  // view as name@version
-  std::string key;            // readable parts
+  std::string service, view;  // view as name@version; of a derived feature the service, likewise
+  std::string key;            // readable parts; of a derived feature the request's fields too
   Instant as_of;
   std::string feature;        // or "found", or "cut"
   std::string served, derived;  // value, status, event time; bits where texts could hide a difference
@@ -45,7 +45,7 @@ struct Difference {
 struct VerifyReport {
   uint64_t samples = 0;       // taken into account
   uint64_t answers = 0;       // (entity, view) rows derived again
-  uint64_t values = 0;        // feature values compared: not those of gaps, nor those not checkable
+  uint64_t values = 0;        // feature values compared, derived ones too: not those of gaps, nor those not checkable
   uint64_t not_checkable = 0;  // feature values whose windows may reach below what the log still has
   std::vector<std::string> lost;  // why: per topic, what the log still has
   uint64_t gaps = 0;          // rows whose instant lies in a recorded gap, or past what the timeline has synced
