@@ -11,6 +11,7 @@ import re
 
 from aggregates import shown
 from definitions import Answer, Dead, Definitions, answer
+from derived import Derived
 from expression_values import Time, time_text
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -28,11 +29,11 @@ class Event:
 
 
 class Case:
-    def __init__(self, name, definitions):
-        self.name, self.definitions = name, definitions
+    def __init__(self, name, definitions, derived):
+        self.name, self.definitions, self.derived = name, definitions, derived
         self.events, self.dead, self.questions = [], {}, []
         self._read = {}
-        self.types = {f.name: f.type for of in (definitions, definitions.labels) if of for f in of.features}
+        self.types = {f.name: f.type for of in (definitions, definitions.labels) if of for f in of.features} | derived.types
 
     def read(self, definitions):
         """({position: row}, {position: the Dead that says why no row comes from it})."""
@@ -95,7 +96,9 @@ class Case:
         known = (lambda event: event.at <= question.t) if question.as_served else (lambda event: self.is_known(event, question))
         rows = self.rows(self.definitions, question, known)
         found = any(self.definitions.longest_tail(question.t) <= row[None] < question.t + question.after for row in rows)
-        return {f.name: answer(f, rows, question.t, question.after) for f in self.definitions.features} | self.labels(question), found
+        answers = {f.name: answer(f, rows, question.t, question.after) for f in self.definitions.features}
+        return answers | self.derived.answers(question.request, answers) | self.labels(question), found
+
 
 
 @dataclasses.dataclass
@@ -120,6 +123,7 @@ class Question:
     pins: dict = dataclasses.field(default_factory=dict)
     without: set = dataclasses.field(default_factory=set)
     own: tuple | None = None  # exclude_self: the position of the spine's own row
+    request: str = ""  # the fields of the request, as JSON
     found: bool | None = None
     stated: list = dataclasses.field(default_factory=list)  # (line, feature, Stated)
     columns: list = dataclasses.field(default_factory=list)
@@ -154,7 +158,7 @@ class Reader:
         elif text.startswith("    "):
             self.answer(text.strip())
         else:
-            self.question(text.split())
+            self.question(text)
 
     def head(self, text):
         self.section, _, rest = text.partition(" ")
@@ -163,10 +167,14 @@ class Reader:
         elif self.section == "day":
             self.day = rest
         elif self.section == "case":
-            self.cases.append(Case(rest, Definitions("\n".join(self.definitions))))
+            text = "\n".join(self.definitions)
+            definitions = Definitions(text)
+            self.cases.append(Case(rest, definitions, Derived(text, {f.name: f.type for f in definitions.features})))
 
-    def question(self, words):
-        q = Question(self.line, words[0].split(","), self.time(words[1]))
+    def question(self, text):
+        text, _, fields = text.partition(" request {")
+        words = text.split()
+        q = Question(self.line, words[0].split(","), self.time(words[1]), request="{" + fields if fields else "")
         rest = iter(words[2:])
         for word in rest:
             if word == "pin":

@@ -40,6 +40,7 @@ struct GoldenQuestion {
   std::map<int32_t, int64_t> pin;     // partition -> first offset that is not known; others are known whole
   std::set<std::pair<int32_t, int64_t>> without;
   std::optional<std::pair<int32_t, int64_t>> self;  // exclude_self: the spine's own row, with et = t; after_event too
+  std::string request;  // the fields of the request, as JSON; for cases with a service that takes some
   std::optional<bool> found;
   std::vector<GoldenAnswer> answers;
 };

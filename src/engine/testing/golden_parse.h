@@ -130,9 +130,11 @@ class GoldenParser {
   }
 
   Result<> question(std::string_view text) {
-    const auto words = words_of(text);
-    if (words.size() < 2) return invalid("expected: KEY TIME [after_event] [as_served] [pin P/O]... [without P/O]... [self P/O]");
+    const size_t request = text.find(" request {");
+    const auto words = words_of(text.substr(0, request));
+    if (words.size() < 2) return invalid("expected: KEY TIME [after_event] [as_served] [pin P/O]... [without P/O]... [self P/O] [request {JSON}]");
     GoldenQuestion q{.line = line_, .key = words[0]};
+    if (request != std::string_view::npos) q.request = text.substr(text.find('{', request));
     TRY_ASSIGN(q.t, time(words[1]));
     for (size_t i = 2; i < words.size(); ++i) {
       if (words[i] == "after_event") {

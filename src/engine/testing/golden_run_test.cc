@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "catalog/planner.h"
 #include "codec/decimal_text.h"
+#include "codec/json_columns.h"
 #include "codec/record_batch.h"
 #include "codec/value_text.h"
 #include "engine/row_split.h"
@@ -16,6 +17,7 @@
 #include "engine/topic_reader.h"
 #include "feature/exact_sum.h"
 #include "feature/row_pack.h"
+#include "feature/service_rows.h"
 #include "feature/state_testing.h"
 #include "feature/view_state.h"
 
@@ -67,11 +69,38 @@ class Source {
           labels_.push_back({labels->program->features()[f].name, labels->program->specs()[f]});
     const auto& view = planned.next->views[0];
     program_ = view->program;
+    names_.clear();
+    for (const feature::FeatureColumn& f : program_->features()) names_.push_back(f.name);
+    if (planned.next->services.size() == 1) TRY(take_service(*planned.next->services[0]));
     reader_ = TopicReader::make({{view->source.definition, {program_}}});
     return {};
   }
   const feature::ViewProgram& program() const { return *program_; }
   const std::vector<GoldenFeature>& labels() const { return labels_; }
+  const std::vector<std::string>& names() const { return names_; }  // of the features, then of the derived ones
+  // The request of the questions that follow.
+  Result<> set_request(const std::string& json) {
+    if (service_ == nullptr) return json.empty() ? Result<>{} : invalid("no service takes a request");
+    std::vector<JsonField> fields;
+    for (const feature::Field& f : service_->request()) fields.push_back({.path = f.name, .type = f.type, .time = JsonTime::kRfc3339});
+    const auto decoder = JsonDecoder::make(std::move(fields));
+    request_.clear();
+    decoder->start(request_, 1);
+    request_json_ = json.empty() ? "{}" : json;
+    if (const auto fault = decoder->decode(request_json_, 0, request_, 0)) return invalid("request: " + *fault);
+    return {};
+  }
+  // Derived features of a row, as replies and training sets have them.
+  void derive(const feature::FeatureRow& row, const std::function<void(const feature::FeatureValue&, const Type&)>& sink) const {
+    if (service_ == nullptr) return;
+    feature::ServiceRows rows;
+    StringArena arena;
+    rows.begin(*service_, 1);
+    for (const uint32_t f : service_->features_used()) rows.set_feature(f, 0, row.values[columns_[f]]);
+    for (const uint32_t f : service_->request_used()) rows.set_request(f, request_.columns[f], 0);
+    rows.derive(arena);
+    for (size_t d = 0; d < service_->results().size(); ++d) sink(rows.value(d, 0, arena), service_->results()[d].type);
+  }
   std::unique_ptr<feature::ViewState> make_state() const { return feature::ViewState::make(program_); }
 
   // Gives the event's chunk to `sink`, as a record batch of its own.
@@ -116,9 +145,22 @@ class Source {
   }
 
  private:
+  Result<> take_service(const catalog::ServiceEntry& service) {
+    service_ = service.program;
+    columns_.clear();
+    for (const catalog::ServiceColumn& column : service.columns) columns_.push_back(column.feature);
+    for (const auto& [name, expression] : service.definition.derived) names_.push_back(name);
+    return {};
+  }
+
   std::shared_ptr<const feature::ViewProgram> program_;
   std::unique_ptr<TopicReader> reader_;
   std::vector<GoldenFeature> labels_;
+  std::shared_ptr<const feature::ServiceProgram> service_;  // null: nothing is derived
+  std::vector<uint32_t> columns_;                           // of the service: which feature of the view
+  std::vector<std::string> names_;
+  std::string request_json_;
+  ColumnBatch request_;
 };
 
 // Some states side by side, as shards are.
@@ -193,6 +235,10 @@ class Shards {
       out.texts.push_back(fmt::format("{} {}", value_text(v, source_.program().features()[i].type), feature::to_string(v.status)));
       out.event_times.push_back(event_time_text(v.event_time_us));
     }
+    source_.derive(row, [&](const feature::FeatureValue& v, const Type& type) {
+      out.texts.push_back(fmt::format("{} {}", value_text(v, type), feature::to_string(v.status)));
+      out.event_times.push_back(event_time_text(v.event_time_us));
+    });
     return out;
   }
 
@@ -226,6 +272,7 @@ class Run {
  private:
   Result<> question(const GoldenQuestion& q, GoldenMode mode) {
     TRY_ASSIGN(const std::string key, source_.key(q.key));
+    TRY(source_.set_request(q.request));
     TRY_ASSIGN(const Replies whole, in_order(q, key, 1, false));
     switch (mode) {
       case GoldenMode::kWhole: check(q, whole); return {};
@@ -362,12 +409,12 @@ class Run {
 
   void check(const GoldenQuestion& q, const Replies& replies) {
     if (q.found && (replies.texts[0] == "true") != *q.found) failures_.push_back(fmt::format("line {}: found is {}", q.line, replies.texts[0]));
-    const auto& features = source_.program().features();
+    const auto& features = source_.names();
     for (const GoldenAnswer& a : q.answers) {
       if (std::ranges::find(source_.labels(), a.feature, &GoldenFeature::name) != source_.labels().end()) continue;
-      const auto feature = std::find_if(features.begin(), features.end(), [&](const auto& f) { return f.name == a.feature; });
+      const auto feature = std::ranges::find(features, a.feature);
       if (feature == features.end()) {
-        failures_.push_back(fmt::format("line {}: the view has no feature '{}'", a.line, a.feature));
+        failures_.push_back(fmt::format("line {}: there is no feature '{}'", a.line, a.feature));
         continue;
       }
       const auto i = static_cast<size_t>(feature - features.begin());
