@@ -223,11 +223,11 @@ class Explaining {
 
   // What the derived features of one entity were computed from.
   ExplainedInputs inputs_of(size_t entity, const std::vector<replay::ViewExplanation>& explained) const {
-    const size_t columns = plan_->columns.size(), fields = plan_->program->request().size(), results = plan_->program->results().size();
+    const size_t columns = plan_->columns.size(), results = plan_->program->results().size();
     ExplainedInputs inputs{.plan = plan_.get(),
                            .served = std::vector<const feature::FeatureValue*>(columns),
                            .from_log = std::vector<const feature::FeatureValue*>(columns),
-                           .request = std::span(reply_.request.values).subspan(entity * fields, fields),
+                           .request = reply_.request.of(entity),
                            .answers = {}};
     if (at_.empty()) inputs.answers = std::span(reply_.derived).subspan(entity * results, results);
     for (size_t i = 0; i < parts_asked_.size(); ++i) {

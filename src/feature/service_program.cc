@@ -12,6 +12,7 @@ namespace ms::feature {
 namespace {
 
 constexpr std::string_view kRequest = "request.";
+constexpr size_t kPartsMax = 10'000;
 
 ExprEvaluator& evaluator() {
   thread_local ExprEvaluator of_thread;
@@ -130,7 +131,9 @@ class ServiceCompiler {
       const std::string known = why_unknown(i, derived, id.error().column);
       return fail(part, id.error().column, fmt::format("{}, column {}: {}", shown, id.error().column, known.empty() ? id.error().message : known));
     }
-    if (out_->graph_.nodes().size() > 10'000) return fail(part, 0, "the service's expressions have more than 10,000 parts");
+    if (out_->graph_.nodes().size() > kPartsMax) return fail(part, 0, "the service's expressions have more than 10,000 parts");
+    if (parts(*id) > kPartsMax)
+      return fail(part, 0, fmt::format("derived feature '{}' has more than 10,000 parts, with those of the derived features that it uses", name));
     names_[name] = *id;
     out_->derived_.push_back(*id);
     out_->results_.push_back({.name = name, .type = out_->graph_.node(*id).type});
@@ -152,6 +155,16 @@ class ServiceCompiler {
     return {};
   }
 
+  // Of a node written out in full, as canonical() does: shared parts count each time.
+  uint64_t parts(uint32_t id) {
+    for (uint32_t node = static_cast<uint32_t>(parts_.size()); node <= id; ++node) {  // arguments come before
+      uint64_t sum = 1;
+      for (const uint32_t argument : out_->graph_.node(node).args) sum = std::min<uint64_t>(sum + parts_[argument], kPartsMax + 1);
+      parts_.push_back(sum);
+    }
+    return parts_[id];
+  }
+
   static std::vector<uint32_t> used(const std::vector<uint32_t>& nodes, const std::vector<bool>& needed) {
     std::vector<uint32_t> out;
     for (uint32_t i = 0; i < nodes.size(); ++i)
@@ -162,6 +175,7 @@ class ServiceCompiler {
   DefinitionPlace& place_;
   std::shared_ptr<Program> out_;
   ExprGraph::Names names_;
+  std::vector<uint64_t> parts_;  // by node
 };
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "feature/service_rows.h"
+
 namespace ms::feature {
 namespace {
 
@@ -81,6 +83,51 @@ TEST(ServiceProgram, RowsAloneGiveWhatBatchesGive) {
   const std::vector<std::string> whole_batch = run(0, 3);
   EXPECT_EQ(whole_batch, (std::vector<std::string>{"0ORD-LAX/b", "0/b", "1B/b"}));
   for (size_t r = 0; r < 3; ++r) EXPECT_EQ(run(r, 1)[0], whole_batch[r]);
+}
+
+TEST(ServiceRows, WhatIsComputedFromTheUnknownIsUnknown) {
+  const auto program = ServiceProgram::compile(kFeatures, kRequest, {{"double", "delay_avg_3h * 2"}, {"sum", "double + arrivals_1h"}, {"alone", "request.planned_min + 1"}});
+  ASSERT_TRUE(program);
+  EXPECT_EQ((*program)->inputs(1).features, (std::vector<uint32_t>{0, 1}));
+  EXPECT_EQ((*program)->inputs(2).request, std::vector<uint32_t>{0});
+  ServiceRows rows;
+  StringArena arena;
+  for (const bool again : {false, true}) {  // nothing of a batch is left in the next
+    rows.begin(**program, 2);
+    rows.set_feature(0, 0, value(1.5)), rows.set_feature(1, 0, whole(2)), rows.set_feature(1, 1, whole(2));
+    if (again) rows.set_feature(0, 1, value(2.5));
+    else rows.set_unknown(0, 1);
+    rows.set_request(0, 1, value(4));
+    rows.derive(arena);
+    EXPECT_EQ(rows.value(1, 0, arena).f, 5.0);
+    EXPECT_EQ(rows.known(0, 1), again);
+    EXPECT_EQ(rows.known(1, 1), again);
+    EXPECT_TRUE(rows.known(2, 1) && rows.known(1, 0));
+    EXPECT_EQ(rows.value(2, 0, arena).status, Status::kNull);
+    EXPECT_EQ(rows.value(2, 1, arena).f, 5.0);
+  }
+  EXPECT_EQ(rows.value(1, 1, arena).f, 7.0);
+}
+
+// Each uses the one before twice: the text that its identity is made of would double.
+TEST(ServiceProgram, WhatGrowsWithoutBoundIsRefused) {
+  ServiceProgram::Derived derived = {{"d0", "arrivals_1h + 1"}};
+  for (int i = 1; i < 60; ++i) derived.emplace_back("d" + std::to_string(i), "d" + std::to_string(i - 1) + " - d" + std::to_string(i - 1));
+  DefinitionPlace place;
+  const auto program = ServiceProgram::compile(kFeatures, kRequest, derived, &place);
+  ASSERT_FALSE(program);
+  EXPECT_EQ(place.part, "derived[12]");
+  EXPECT_EQ(program.error().message, "derived feature 'd12' has more than 10,000 parts, with those of the derived features that it uses");
+}
+
+TEST(ServiceProgram, NamesThatMeanSomethingElseAreExplained) {
+  const auto mistake = [](const ServiceProgram::Derived& derived) {
+    const auto program = ServiceProgram::compile(kFeatures, kRequest, derived);
+    return program ? "none" : program.error().message;
+  };
+  EXPECT_EQ(mistake({{"a", "b + 1"}, {"b", "1"}}), "derived.a, column 1: 'b' comes later; put it before 'a', which uses it");
+  EXPECT_EQ(mistake({{"a", "1 + a"}}), "derived.a, column 5: 'a' cannot be computed from itself");
+  EXPECT_EQ(mistake({{"a", "1.0 + planned_min"}}), "derived.a, column 7: there is no feature 'planned_min'; the field of the request is 'request.planned_min'");
 }
 
 TEST(ServiceProgram, MistakesNameThePart) {

@@ -187,30 +187,29 @@ Result<> read_request_fields(const feature::ServiceProgram* program, std::string
                              RequestFields& out) {
   out.values.clear(), out.arena.clear();
   const std::span<const Field> fields = program == nullptr ? std::span<const Field>() : std::span(program->request());
+  out.fields = fields.size(), out.one_for_all = true;
   FieldsReader reader(fields, service, out);
   if (json.empty()) {
     if (fields.empty()) return {};
     return reader.missing(fields.front());
   }
-  out.values.resize(entities * fields.size());
   StringArena names;
   JsonReader in(json, names);
-  if (in.peek() == JsonKind::kArray) {
-    size_t given = 0;
-    in.begin_array();
-    while (in.next_element()) {
-      if (given == entities) return invalid(fmt::format("\"request\" has more than one for each of the {} entities", entities));
-      if (const auto read = reader.object(in, given); !read) return Unexpected(read.error().within(fmt::format("request[{}]", given)));
-      ++given;
-    }
-    if (in.failed()) return invalid("\"request\": " + in.error());
-    if (given != entities) return invalid(fmt::format("\"request\" is a list of {}, but there are {} entities: one for each, or one object for all", given, entities));
-    return {};
+  if (in.peek() != JsonKind::kArray) {
+    out.values.resize(fields.size());
+    return reader.object(in, 0);
   }
-  if (entities == 0) out.values.resize(fields.size());  // is checked all the same
-  TRY(reader.object(in, 0));
-  for (size_t i = 1; i < entities; ++i)
-    std::copy_n(out.values.begin(), fields.size(), out.values.begin() + static_cast<ptrdiff_t>(i * fields.size()));
+  out.one_for_all = false;
+  size_t given = 0;
+  in.begin_array();
+  while (in.next_element()) {
+    if (given == entities) return invalid(fmt::format("\"request\" has more than one for each of the {} entities", entities));
+    out.values.resize((given + 1) * fields.size());
+    if (const auto read = reader.object(in, given); !read) return Unexpected(read.error().within(fmt::format("request[{}]", given)));
+    ++given;
+  }
+  if (in.failed()) return invalid("\"request\": " + in.error());
+  if (given != entities) return invalid(fmt::format("\"request\" is a list of {}, but there are {} entities: one for each, or one object for all", given, entities));
   return {};
 }
 

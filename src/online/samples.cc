@@ -124,15 +124,16 @@ Result<> read_one(const std::string& path, std::string_view bytes, const std::fu
 }
 
 void take_derived(const feature::ServiceProgram& program, const Reply& reply, size_t index, Sample& sample) {
-  const auto encoded = [&](const auto& columns, const std::vector<feature::FeatureValue>& values) {
+  const auto encoded = [](const auto& columns, std::span<const feature::FeatureValue> values) {
     std::vector<Type> types;
     for (const auto& column : columns) types.push_back(column.type);
     ByteWriter out;
-    encode_values(types, std::span(values).subspan(index * types.size(), types.size()), out);
+    encode_values(types, values, out);
     return types.empty() ? std::string() : out.take();
   };
-  sample.request = encoded(program.request(), reply.request.values);
-  sample.derived = encoded(program.results(), reply.derived);
+  const size_t results = program.results().size();
+  sample.request = encoded(program.request(), reply.request.of(index));
+  sample.derived = encoded(program.results(), std::span(reply.derived).subspan(index * results, results));
 }
 
 Sample take_sample(const Reply& reply, const EntityRow& entity, size_t index) {

@@ -108,6 +108,22 @@ TEST(GoldenRunner, NoticesEveryPlantedMistakeInEveryMode) {
   }
 }
 
+TEST(GoldenRunner, DerivesFromTheRequest) {
+  const auto with_service = [](std::string_view from, std::string_view to) {
+    std::string text = with("day 2026-01-01", "  services:\n    s: {features: [v.*], request: {y: int64}, derived: {z: \"x_sum_1h + request.y\"}}\nday 2026-01-01");
+    constexpr std::string_view kQuestion = "u 10:30:00";
+    text.replace(text.find(kQuestion), kQuestion.size(), "u 10:30:00 request {\"y\": 5}\n    z = 12 @none");
+    return text.replace(text.find(from), from.size(), to);
+  };
+  const std::pair<std::string_view, std::string_view> mistakes[] = {
+      {"z = 12", "z = 13"}, {"z = 12 @none", "z = 12 @10:00:00"}, {"\"y\": 5", "\"y\": 6"}, {"\"y\": 5", "\"y\": \"5\""}, {" + request.y", " - request.y"}};
+  for (const GoldenMode mode : kGoldenModes) {
+    EXPECT_EQ(failures_of(with_service("z = 12", "z = 12"), mode), std::vector<std::string>{}) << to_string(mode);
+    for (const auto& [from, to] : mistakes) EXPECT_FALSE(failures_of(with_service(from, to), mode).empty()) << to << " in " << to_string(mode);
+  }
+  EXPECT_FALSE(failures_of(with("u 10:30:00", "u 10:30:00 request {\"y\": 5}"), GoldenMode::kWhole).empty());
+}
+
 TEST(GoldenRunner, ReadsTables) {
   const std::string table = with("    x_sum_1h = 7 @10:00:00\n    x_sum_1h_exact = 7\n    x_last_1h = 4\n", "          | 1h, 1h_exact\n    x_sum | 7 @10:00:00\n          | 1h\n    x_last | 4\n");
   for (const GoldenMode mode : kGoldenModes) EXPECT_EQ(failures_of(table, mode), std::vector<std::string>{}) << to_string(mode);
