@@ -202,7 +202,9 @@ TEST(Schema, MistakesAreRefusedByBoth) {
       {"topic: arrivals", "topik: arrivals"}, {"format: json", "format: avro"}, {"unit: ms", "unit: min"}, {"field: landed_at", "fild: landed_at"},
       {"origin: string", "origin: text"}, {"max_ahead: 5m", "max_ahead: soon"}, {"key: [origin]", "kay: [origin]"}, {"from: arrivals", "form: arrivals"},
       {"count: {over", "count: {ower"}, {"avg: {of", "average: {of"}, {"tumbling(1h)", "tumbled(1h)"}, {"cap: 500", "cap: many"}, {"services:", "service:"},
-      {"airport_arrivals.*", "airport_arrivals"}, {"  airport:", "  air port:"}, {"arrivals: {count", "arri-vals: {count"}};
+      {"airport_arrivals.*", "airport_arrivals"}, {"  airport:", "  air port:"}, {"arrivals: {count", "arri-vals: {count"},
+      {"    request: {planned_min", "    requests: {planned_min"}, {"planned_min: double}", "planned_min: dubble}"}, {"planned_min: double}", "planned-min: double}"},
+      {"planned_min: double}", "a.planned_min: double}"}, {"delay_ratio: \"", "delay-ratio: \""}, {"    derived:                              # expr", "    derived_features:                     # expr"}};
   for (const auto& [from, to] : changes) {
     std::string text = example;
     const size_t at = text.find(from);
