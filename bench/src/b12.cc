@@ -58,10 +58,10 @@ class State {
       clock_.set((e.ts_ms + 1) * 1000);
       (void)instants_.publish();
       const engine::ShardRows all{0, &rows.rows(), rows.all()};
-      uint64_t beyond = 0;
-      shard_.apply(0, Offset{static_cast<int64_t>(i)}, {&all, 1}, {&beyond, 1});
+      feature::AppliedRows became;
+      shard_.apply(0, Offset{static_cast<int64_t>(i)}, {&all, 1}, {&became, 1});
       (void)shard_.take_publishes();
-      CHECK(beyond == 0);
+      CHECK(became.beyond_horizon == 0);
     }
   }
 

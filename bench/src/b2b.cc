@@ -66,8 +66,8 @@ struct Pipeline {
       CHECK(chunk.dead.empty());
       split.split(*chunk.rows[0], 1);
       const engine::ShardRows rows{0, chunk.rows[0], split.of(0)};
-      uint64_t beyond = 0;
-      shard.apply(0, chunk.end, {&rows, 1}, {&beyond, 1});
+      feature::AppliedRows became;
+      shard.apply(0, chunk.end, {&rows, 1}, {&became, 1});
       (void)shard.take_publishes();
       applied += chunk.records;
       for (; next_read <= applied; next_read += kEventsPerRead) sum = read(input, sum);

@@ -52,7 +52,7 @@ Json sources_json(const Context& context) {
 
 Json views_json(const Context& context) {
   Json views = Json::array();
-  for (const auto& view : context.parts.engine->view_status())
+  for (const auto& view : context.parts.engine->view_status()) {
     views.push_back({{"name", view.name},
                      {"version", view.version},
                      {"ready", view.ready},
@@ -62,6 +62,8 @@ Json views_json(const Context& context) {
                      {"beyond_horizon", view.beyond_horizon},
                      {"filtered", view.filtered},
                      {"null_keys", view.null_keys}});
+    if (view.retracts) views.back()["retracted"] = view.retracted, views.back()["retracted_unknown"] = view.retracted_unknown;
+  }
   return views;
 }
 

@@ -40,17 +40,18 @@ Json hottest_json(const engine::ActivityReport& activity, const feature::ViewPro
 
 Json live_json(const engine::ViewDetails& details, const feature::ViewProgram& program, const std::string& topic) {
   const engine::ViewStatus& status = details.status;
+  Json rows = {{"applied", status.applied_rows},
+               {"late", details.activity.late},
+               {"beyond_horizon", status.beyond_horizon},
+               {"filtered", status.filtered},
+               {"null_keys", status.null_keys}};
+  if (status.retracts) rows["retracted"] = status.retracted, rows["retracted_unknown"] = status.retracted_unknown;
   return {{"ready", status.ready},
           {"now", format_time(details.now.us)},
           {"entities", status.entities},
           {"resident_bytes", status.resident_bytes},
           {"bytes_per_entity", status.entities == 0 ? Json() : Json(status.resident_bytes / status.entities)},
-          {"rows",
-           {{"applied", status.applied_rows},
-            {"late", details.activity.late},
-            {"beyond_horizon", status.beyond_horizon},
-            {"filtered", status.filtered},
-            {"null_keys", status.null_keys}}},
+          {"rows", std::move(rows)},
           {"dead_letters", {{"topic", topic}, {"records", details.dead_letters}}},
           {"rows_per_second", {{"10s", details.activity.rows_per_second_10s}, {"60s", details.activity.rows_per_second_60s}}},
           {"hottest", hottest_json(details.activity, program)},

@@ -267,6 +267,9 @@ ViewStatus EngineImpl::status_of(uint32_t slot) const {
   status.beyond_horizon = view.counters->beyond_horizon;
   status.filtered = view.counters->filtered;
   status.null_keys = view.counters->null_keys;
+  status.retracts = view.live.program->retracts();
+  status.retracted = view.counters->retracted;
+  status.retracted_unknown = view.counters->retracted_unknown;
   for (const auto& shard : shards_) {
     const std::shared_lock lock(shard->mutex());
     if (const auto* state = shard->state(slot)) status.entities += state->entities(), status.resident_bytes += state->resident_bytes();

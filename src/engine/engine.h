@@ -50,6 +50,8 @@ struct ViewStatus {
   size_t entities = 0;
   size_t resident_bytes = 0;
   uint64_t applied_rows = 0, beyond_horizon = 0, filtered = 0, null_keys = 0;
+  bool retracts = false;  // its source takes events back
+  uint64_t retracted = 0, retracted_unknown = 0;
 };
 // What a read looked at for one of its keys, taken with the answer.
 struct KeyReads {

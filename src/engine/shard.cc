@@ -9,7 +9,7 @@ constexpr size_t kMaintainEntities = 32;  // entities looked at for roll-up and 
 
 }  // namespace
 
-void Shard::apply(uint32_t input, Offset end, std::span<const ShardRows> rows, std::span<uint64_t> beyond_horizon) {
+void Shard::apply(uint32_t input, Offset end, std::span<const ShardRows> rows, std::span<feature::AppliedRows> applied) {
   const std::unique_lock lock(mutex_);
   const Instant now = instants_.last();
   const Offset seen = input < applied_.size() ? applied_[input].value_or(Offset{0}) : Offset{0};
@@ -27,7 +27,7 @@ void Shard::apply(uint32_t input, Offset end, std::span<const ShardRows> rows, s
     if (which.empty()) continue;
     any = true;
     feature::ViewState& state = *states_[r.slot];
-    beyond_horizon[i] += state.apply(*r.rows, which, now);
+    applied[i] += state.apply(*r.rows, which, now);
     state.maintain(now, kMaintainEntities);
   }
   move_offset(input, end);

@@ -32,8 +32,9 @@ class Shard {
   uint32_t number() const { return number_; }
 
   // Applies rows of `input` below `end` and publishes, all under the exclusive lock. Rows the shard has seen (offset below
-  // what it applied) are left out. Without rows it only moves the offset. Returns the rows beyond the horizon, per entry.
-  void apply(uint32_t input, Offset end, std::span<const ShardRows> rows, std::span<uint64_t> beyond_horizon);
+  // what it applied) are left out. Without rows it only moves the offset. Adds what became
+  // of the rows to `applied`, per entry.
+  void apply(uint32_t input, Offset end, std::span<const ShardRows> rows, std::span<feature::AppliedRows> applied);
 
   // Puts a finished state in `slot` and publishes its joining. The caller has stopped the source: the state has applied
   // exactly `applied` of it, the shard's other views that much or (a source's first view) nothing. Returns the instant.

@@ -105,15 +105,19 @@ class GroupDecoder {
       for (ColumnsDecoder& decoder : alone_) decoder.decode(partition, records, refuse);
     }
     for (auto& [i, reason] : refused) bury(chunk, partition, records[i], std::move(reason));
+    std::map<size_t, std::string_view> not_taken_back;  // by record: whatever the view
     for (size_t p = 0; p < group_.programs.size(); ++p) {
       rows_[p].clear();
       if (apart) alone_[p].prepare(*group_.programs[p], 0, rows_[p]);
       else common_.prepare(*group_.programs[p], p, rows_[p]);
       chunk.newest_us.push_back((apart ? alone_[p] : common_).newest_us());
-      for (const feature::FailedRow& failed : rows_[p].failed)
-        bury(chunk, partition, records[failed.row], fmt::format("expression: view '{}': {}", group_.programs[p]->definition().name, failed.reason));
+      for (const feature::FailedRow& failed : rows_[p].failed) {
+        if (failed.of_retraction) not_taken_back.try_emplace(failed.row, failed.reason);
+        else bury(chunk, partition, records[failed.row], fmt::format("expression: view '{}': {}", group_.programs[p]->definition().name, failed.reason));
+      }
       chunk.rows.push_back(&rows_[p]);
     }
+    for (const auto& [i, reason] : not_taken_back) bury(chunk, partition, records[i], fmt::format("retraction: {}", reason));
   }
 
   void bury(TopicReader::Chunk& chunk, PartitionId partition, const PendingRecord& record, std::string reason) const {

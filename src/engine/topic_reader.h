@@ -16,7 +16,7 @@
 namespace ms::engine {
 
 // Why a record is not applied. The text is a stable code with a detail: "json: ...", "event_time: ...",
-// "too_far_ahead: ...", "expression: ...", "batch: ...".
+// "too_far_ahead: ...", "expression: ...", "retraction: ...", "batch: ...".
 struct DeadLetter {
   std::string source;
   PartitionId partition;

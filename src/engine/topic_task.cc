@@ -160,13 +160,13 @@ Result<> TopicTask::apply(TopicReader::Chunk& chunk) {
   const uint32_t input = timeline_.input_number({topic_.id, chunk.partition});
   const auto shards = static_cast<uint32_t>(shards_.size());
   for (size_t i = 0; i < order_.size(); ++i) splits_[i].split(*chunk.rows[i], shards);
-  beyond_.assign(order_.size(), 0);
+  became_.assign(order_.size(), {});
   for (uint32_t s = 0; s < shards; ++s) {
     shard_rows_.clear();
     for (size_t i = 0; i < order_.size(); ++i) shard_rows_.push_back({views_[order_[i]].slot, chunk.rows[i], splits_[i].of(s)});
-    shards_[s]->apply(input, chunk.end, shard_rows_, beyond_);
+    shards_[s]->apply(input, chunk.end, shard_rows_, became_);
   }
-  for (size_t i = 0; i < order_.size(); ++i) counters_[order_[i]]->add(*chunk.rows[i], beyond_[i], instants_.last().us);
+  for (size_t i = 0; i < order_.size(); ++i) counters_[order_[i]]->add(*chunk.rows[i], became_[i], instants_.last().us);
   records_ += chunk.records;
   next_[chunk.partition.value] = chunk.end;
   return {};

@@ -97,7 +97,7 @@ class TopicTask {
   std::unique_ptr<TopicReader> reader_;
   std::vector<RowSplit> splits_;
   std::vector<ShardRows> shard_rows_;
-  std::vector<uint64_t> beyond_;
+  std::vector<feature::AppliedRows> became_;  // by program, of one chunk
   std::atomic<uint64_t> records_{0};
   std::thread thread_;
 };

@@ -26,6 +26,7 @@ void ViewActivity::count_late(const feature::PreparedRows& rows) {
   int64_t latest = newest;
   uint64_t late = 0;
   for (size_t i = 0; i < rows.rows; ++i) {
+    if (!rows.retracts.empty() && rows.retracts[i] != feature::PreparedRows::kEvent) continue;
     late += rows.event_times_us[i] < latest ? 1 : 0;
     latest = rows.event_times_us[i] > latest ? rows.event_times_us[i] : latest;
   }

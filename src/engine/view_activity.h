@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "engine/hot_keys.h"
 #include "feature/view_program.h"
+#include "feature/view_state.h"
 
 namespace ms::engine {
 
@@ -31,7 +32,7 @@ class RowRate {
 };
 
 struct ActivityReport {
-  uint64_t late = 0;  // rows whose event time lies before that of an earlier row of their partition
+  uint64_t late = 0;  // rows whose event time lies before that of an earlier row of their partition, but for retractions
   double rows_per_second_10s = 0, rows_per_second_60s = 0;
   std::vector<HotKey> hottest;   // by the least they can have; only keys that the sketch is at least half sure of
   uint64_t hottest_of_rows = 0;  // so many rows the counts are about
@@ -59,11 +60,14 @@ class ViewActivity {
 };
 
 struct ViewCounters {
-  std::atomic<uint64_t> applied{0}, beyond_horizon{0}, filtered{0}, null_keys{0};
+  std::atomic<uint64_t> applied{0}, beyond_horizon{0}, filtered{0}, null_keys{0}, retracted{0}, retracted_unknown{0};
   ViewActivity activity;
-  void add(const feature::PreparedRows& rows, uint64_t beyond, int64_t now_us) {
-    applied += rows.rows - beyond;
-    beyond_horizon += beyond;
+  // `became` of these rows. Retractions are no applied rows.
+  void add(const feature::PreparedRows& rows, const feature::AppliedRows& became, int64_t now_us) {
+    applied += rows.rows - became.beyond_horizon - became.retracted - became.retracted_unknown;
+    beyond_horizon += became.beyond_horizon;
+    retracted += became.retracted;
+    retracted_unknown += became.retracted_unknown;
     filtered += rows.filtered;
     null_keys += rows.null_keys;
     activity.note(rows, now_us);

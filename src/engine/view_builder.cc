@@ -42,12 +42,12 @@ Result<bool> ViewBuilder::advance_partition(uint32_t partition, Offset target, s
     for (size_t i = 0; i < order_.size(); ++i) {
       const uint32_t v = order_[i];
       split_.split(*chunk.rows[i], shards_);
-      uint64_t beyond = 0;
+      feature::AppliedRows became;
       for (uint32_t s = 0; s < shards_; ++s) {
-        beyond += states_[v][s]->apply(*chunk.rows[i], split_.of(s), now);
+        became += states_[v][s]->apply(*chunk.rows[i], split_.of(s), now);
         states_[v][s]->maintain(now, kMaintainEntities);
       }
-      views_[v].counters->add(*chunk.rows[i], beyond, now.us);
+      views_[v].counters->add(*chunk.rows[i], became, now.us);
     }
     next_[partition] = chunk.end;
     return {};

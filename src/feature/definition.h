@@ -22,6 +22,13 @@ struct Field {
 
 enum class TimeUnit : uint8_t { kSeconds, kMillis, kMicros, kRfc3339 };  // kRfc3339: the field is a JSON string
 
+// How a source takes events back: a record for which `when` is true is no event, but takes back the record of its own partition at the
+// offset that `offset` (int64) says. It has the event time and the entity key of what it takes back.
+struct RetractRule {
+  std::string when, offset;  // expressions
+  auto operator<=>(const RetractRule&) const = default;
+};
+
 // A topic of JSON events and the contract of its rows.
 struct SourceDefinition {
   std::string name;
@@ -31,6 +38,7 @@ struct SourceDefinition {
   TimeUnit time_unit = TimeUnit::kMillis;
   std::vector<std::pair<std::string, std::string>> derived;  // name -> expression over fields and earlier derived ones
   int64_t max_ahead_us = 5 * kMicrosPerMinute;               // et > at + this: quarantined to the dead-letter topic
+  std::optional<RetractRule> retract = {};                   // none: events stay
   std::string owner;
 };
 

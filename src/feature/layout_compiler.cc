@@ -309,11 +309,13 @@ void place_arguments(RowLayout& row) {
 
 }  // namespace
 
-StateLayout StateLayout::compile(std::vector<FeatureSpec> specs) {
+StateLayout StateLayout::compile(std::vector<FeatureSpec> specs, bool retracts) {
   StateLayout out;
+  out.retracts = retracts;
   Compiler compiler(out);
   for (FeatureSpec& spec : specs) compiler.feature(std::move(spec));
   compiler.finish();
+  CHECK(!retracts || !out.has_lifetime);
   out.widths_us = ladder(out.windows);
   place_arguments(out.row);
   return out;

@@ -86,7 +86,7 @@ const uint8_t* take_value(TypeKind type, const uint8_t* at, uint64_t* words) {
 
 }  // namespace
 
-RowPacker::RowPacker(const StateLayout& layout) : layout_(&layout.row), rows_most_(layout.has_exact ? 0 : limit_of_rows.load()) {
+RowPacker::RowPacker(const StateLayout& layout) : layout_(&layout.row), rows_most_(layout.keeps_rows() ? 0 : limit_of_rows.load()) {
   for (const Slot& slot : layout.slots) positions_ |= feature::knows_positions(slot);
   const size_t bits = layout_->filters + layout_->arguments.size();
   flag_bits_ = bits <= kFlagBitsMost ? static_cast<uint32_t>(bits) : 0;

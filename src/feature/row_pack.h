@@ -43,7 +43,7 @@ class RowPacker {
   // For tests, which meet tiles with few rows so: packers made from now on pack at most so many. Gives what it was.
   static size_t limit_rows(size_t rows_most);
 
-  // Whether an entity of this layout may hold packed rows: exact windows keep their rows anyway.
+  // Whether an entity of this layout may hold packed rows: others keep their rows anyway.
   bool possible() const { return rows_most_ > 0; }
   // Whether `row` may stand behind the row of `header`, by its place and its time.
   bool follows(const PackHeader& header, const uint64_t* row) const;

@@ -2,6 +2,7 @@
 
 #include "feature/value_words.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -71,6 +72,28 @@ void RowRun::drop_front(size_t rows) {
   if (size() > 0) return;
   words_.clear();
   first_ = 0;
+}
+
+void RowRun::erase(size_t i) {
+  free_texts(row(i));
+  const auto at = words_.begin() + static_cast<std::ptrdiff_t>((first_ + i) * layout_->stride);
+  words_.erase(at, at + static_cast<std::ptrdiff_t>(layout_->stride));
+  --size_;
+  if (i < folded_) --folded_;
+}
+
+size_t RowRun::find(int64_t time, int32_t partition, int64_t offset) const {
+  const uint64_t wanted[] = {static_cast<uint64_t>(time), static_cast<uint64_t>(offset), static_cast<uint64_t>(partition)};
+  size_t low = 0, high = size();
+  while (low < high) {
+    const size_t middle = (low + high) / 2;
+    if (row_before(row(middle), wanted)) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low < size() && std::equal(wanted, wanted + 3, row(low)) ? low : size();
 }
 
 size_t RowRun::lower_bound(int64_t time) const {

@@ -27,8 +27,12 @@ class RowRun {
   // Copies the row (and its texts) to its canonical place and returns that.
   size_t insert(const uint64_t* row);
   void drop_front(size_t rows);
+  // Takes one row out, from wherever it lies.
+  void erase(size_t i);
   // The first row with et >= time.
   size_t lower_bound(int64_t time) const;
+  // The row at that event time, partition and offset; size(): there is none.
+  size_t find(int64_t time, int32_t partition, int64_t offset) const;
   // Rows ever dropped from the front: row(i) keeps the number dropped() + i until something is inserted before it.
   uint64_t dropped() const { return dropped_; }
   size_t bytes() const { return sizeof *this + words_.capacity() * sizeof(uint64_t) + text_bytes_; }

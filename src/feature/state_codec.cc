@@ -48,7 +48,7 @@ void StateImpl::export_entity(const Entity& e, const TileRules& rules, ByteWrite
   }
   const EntityRows all = rows_of(e);
   std::vector<const uint64_t*> rows;
-  const int64_t raw = std::min(rules.now, layout_.has_exact ? layout_.raw_horizon(rules.now) : INT64_MAX);
+  const int64_t raw = std::min(rules.now, layout_.keeps_rows() ? layout_.raw_horizon(rules.now) : INT64_MAX);
   for (size_t i = 0; i < all.size; ++i) {
     const uint64_t* row = all.row(i);
     if (i >= all.folded && row_time(row) < rules.now) {

@@ -42,13 +42,13 @@ struct AtInstant {
 
 class StateImpl final : public ViewState {
  public:
-  StateImpl(std::vector<FeatureSpec> specs, std::shared_ptr<const ViewProgram> program);
+  StateImpl(std::vector<FeatureSpec> specs, bool retracts, std::shared_ptr<const ViewProgram> program);
   ~StateImpl() override;
   StateImpl(const StateImpl&) = delete;
   StateImpl& operator=(const StateImpl&) = delete;
 
   // view_state.cc
-  uint64_t apply(const PreparedRows& rows, std::span<const uint32_t> which, Instant now) override;
+  AppliedRows apply(const PreparedRows& rows, std::span<const uint32_t> which, Instant now) override;
   void prefetch(uint64_t table_hash) const override;
   void maintain(Instant now, size_t entities_max) override;
   size_t entities() const override { return table_.size(); }
@@ -76,6 +76,12 @@ class StateImpl final : public ViewState {
   // Adds a row below the clock to what the entity holds: to its pack, or to a tile.
   void add_passed(Entity& e, const uint64_t* row);
   void advance(int64_t now);
+  // retract.cc
+  void retract(const PreparedRows& rows, size_t i, AppliedRows& out);
+  // Takes row `i` of the run out of what the entity holds.
+  void take_back(Entity& e, size_t i);
+  // The tile that owns the event time anew, from the rows of the run that it holds.
+  void remake_tile(Entity& e, int64_t event_time_us);
   // few_rows.cc
   EntityRows rows_of(const Entity& e) const;
   // Whether a window can reach rows of that time, now or later.

@@ -80,6 +80,7 @@ int64_t StateLayout::horizon(int64_t t) const {
 }
 
 int64_t StateLayout::raw_horizon(int64_t t) const {
+  if (retracts) return horizon(t);  // a multiple of every tile's width: a tile that is kept has all its rows
   int64_t tail = INT64_MAX;
   for (const WindowPlan& w : windows) {
     if (w.is_exact()) tail = std::min(tail, w.tail(t));
@@ -126,6 +127,7 @@ std::string StateLayout::description() const {
     text.u8(static_cast<uint8_t>(w.window.kind)), text.zigzag(w.window.length_us), text.zigzag(w.window.hop_us);
     text.zigzag(w.window.count), text.u8(w.window.closed ? 1 : 0);
   }
+  if (retracts) text.u8(1);
   return text.take();
 }
 

@@ -142,14 +142,19 @@ struct StateLayout : SlotSet {
   std::vector<int64_t> widths_us;   // the tile ladder, fine to coarse, each a divisor of the next; empty: lifetime only
   bool has_lifetime = false;        // some window goes back for ever
   bool has_exact = false;
+  bool retracts = false;            // the source takes events back: every row in reach is kept
 
-  static StateLayout compile(std::vector<FeatureSpec> specs);
+  // `retracts`: no window goes back for ever (a CHECK).
+  static StateLayout compile(std::vector<FeatureSpec> specs, bool retracts = false);
+
+  // Whether rows that are in the tiles too stay: for the edges of exact windows, or to make a tile without one of them.
+  bool keeps_rows() const { return has_exact || retracts; }
 
   int64_t unit() const { return widths_us.front(); }
   size_t base_level() const { return widths_us.size(); }
   // Rows with et below it can be reached by no window but those that go back for ever, at any t' >= t; a multiple of the coarsest width.
   int64_t horizon(int64_t t) const;
-  // Raw rows below it lie in no exact window's edge at any t' >= t.
+  // Raw rows below it lie in no exact window's edge at any t' >= t, and, where events are taken back, in no tile that is kept.
   int64_t raw_horizon(int64_t t) const;
   int64_t longest_tail(int64_t t) const;
   // Per level of the ladder: a tile that ends by then is cut by no window at any t' >= t.

@@ -18,13 +18,14 @@ struct Event {
   int64_t offset = 0;
   std::vector<ScalarValue> arguments;  // one per argument column; decimals as int64 units, lists, vectors and maps packed
   std::vector<uint8_t> filters;
+  int64_t retracts = PreparedRows::kEvent;  // the offset that it takes back
 };
 
 // The name of a key as canonical bytes would be; any bytes do.
 uint64_t hash_of(std::string_view key);
 
 // Applies one event (or a run of events of one partition) at `now`.
-uint64_t apply_events(ViewState& state, const std::vector<Type>& types, std::span<const Event> events, int64_t now);
+AppliedRows apply_events(ViewState& state, const std::vector<Type>& types, std::span<const Event> events, int64_t now);
 
 // States made while it lives keep at most so many rows of an entity packed before they make tiles; 0: tiles from the first row on.
 class PackedRowsAtMost {

@@ -36,8 +36,8 @@ void set_value(Column& column, size_t row, const ScalarValue& value) {
 
 }  // namespace
 
-uint64_t apply_events(ViewState& state, const std::vector<Type>& types, std::span<const Event> events, int64_t now) {
-  if (events.empty()) return 0;
+AppliedRows apply_events(ViewState& state, const std::vector<Type>& types, std::span<const Event> events, int64_t now) {
+  if (events.empty()) return {};
   PreparedRows rows;
   rows.rows = events.size();
   rows.partition = events[0].partition;
@@ -45,8 +45,10 @@ uint64_t apply_events(ViewState& state, const std::vector<Type>& types, std::spa
   for (size_t a = 0; a < types.size(); ++a) rows.arguments[a].reset(types[a], events.size());
   rows.filters.resize(events[0].filters.size());
   std::vector<uint32_t> which;
+  const bool retracts = std::ranges::any_of(events, [](const Event& e) { return e.retracts != PreparedRows::kEvent; });
   for (size_t i = 0; i < events.size(); ++i) {
     const Event& e = events[i];
+    if (retracts) rows.retracts.push_back(e.retracts);
     rows.keys.push_back(e.key);
     rows.shard_hashes.push_back(hash_of(e.key)), rows.table_hashes.push_back(hash_of(e.key));
     rows.event_times_us.push_back(e.et), rows.offsets.push_back(e.offset);

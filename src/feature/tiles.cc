@@ -102,6 +102,20 @@ uint64_t* TileStore::words_for(Entity& e, int64_t event_time_us, const TileRules
   return insert(e, place, wanted);
 }
 
+size_t TileStore::owner_of(const Entity& e, int64_t event_time_us) const {
+  const size_t behind = first_from(e, TileHeader::of(*layout_, event_time_us, 0) | 31, 0);
+  if (behind == 0) return e.tile_count;
+  const int64_t h = header(e, behind - 1);
+  return h != TileHeader::kBase && event_time_us < TileHeader::end(*layout_, h, 0) ? behind - 1 : e.tile_count;
+}
+
+void TileStore::remove(Entity& e, size_t i) {
+  destroy_words(*layout_, tile(e, i) + 1);
+  --e.tile_count;
+  std::memmove(tile(e, i), tile(e, i + 1), (e.tile_count - i) * stride_ * sizeof(uint64_t));
+  if (e.tile_count == 0) clear(e);
+}
+
 uint64_t* TileStore::insert(Entity& e, size_t place, int64_t header) {
   uint64_t* at = tile(e, place);
   std::memmove(at + stride_, at, (e.tile_count - place) * stride_ * sizeof(uint64_t));

@@ -58,6 +58,9 @@ class TileStore {
 
   // The words of the tile that owns the event time, made when there is none.
   uint64_t* words_for(Entity& e, int64_t event_time_us, const TileRules& rules);
+  // The tile that holds rows of that event time, which is not below the horizon; tile_count: there is none.
+  size_t owner_of(const Entity& e, int64_t event_time_us) const;
+  void remove(Entity& e, size_t i);
   // Rolls up and drops what it can. True: something changed.
   bool compact(Entity& e, const TileRules& rules);
   void clear(Entity& e);

@@ -9,6 +9,7 @@
 #include "base/nearest.h"
 #include "feature/default_value.h"
 #include "feature/expr_eval.h"
+#include "feature/state_layout.h"
 
 namespace ms::feature {
 namespace {
@@ -76,6 +77,11 @@ int64_t reach_of(const Window& w) {
   return INT64_MAX;
 }
 
+// Why a retraction takes nothing back. In the order of the checks.
+constexpr std::string_view kNoOffset = "its offset is null";
+constexpr std::string_view kNegativeOffset = "its offset is negative";
+constexpr std::string_view kLaterOffset = "its offset is not lower than the record's own";
+
 class Program final : public ViewProgram {
  public:
   const std::vector<Field>& input_fields() const override { return inputs_; }
@@ -83,6 +89,7 @@ class Program final : public ViewProgram {
   const std::vector<FeatureSpec>& specs() const override { return specs_; }
   const std::vector<Field>& key_fields() const override { return key_fields_; }
   const ViewDefinition& definition() const override { return view_; }
+  bool retracts() const override { return source_.retract.has_value(); }
   int64_t longest_reach_us() const override { return reach_us_; }
 
   std::string canonical_feature(size_t i) const override {
@@ -92,13 +99,14 @@ class Program final : public ViewProgram {
     const auto expression = [&](uint32_t node) { return node == kNone ? std::string("null") : graph_.canonical(node); };
     const bool distinct = s.aggregate == AggregateKind::kCountDistinct;
     return fmt::format(
-        R"({{"aggregate":"{}",{}"boundary":"strict",{}"cap":{},"default":{},"event_time":{{"field":{},"unit":"{}"}},"filter":{},"format":"json","key":[{}],"language":{},"max_ahead_us":"{}","of":{},{}"ttl_us":{},"where":{},"window":{}}})",
+        R"({{"aggregate":"{}",{}"boundary":"strict",{}"cap":{},"default":{},"event_time":{{"field":{},"unit":"{}"}},"filter":{},"format":"json","key":[{}],"language":{},"max_ahead_us":"{}","of":{},{}{}"ttl_us":{},"where":{},"window":{}}})",
         to_string(s.aggregate), view_.features[i].ahead_us == 0 ? "" : fmt::format(R"("ahead_us":"{}",)", view_.features[i].ahead_us),
         s.by < 0 ? "" : fmt::format(R"("by":{},)", expression(arguments_[static_cast<size_t>(s.by)])),
         distinct ? fmt::format("\"{}\"", s.parameters.cap) : "null", canonical_default(default_type(s), s.default_value),
         canonical_string(source_.time_field), unit_name(source_.time_unit),
         expression(s.filter < 0 ? kNone : filters_[static_cast<size_t>(s.filter)]), key, kLanguageVersion, source_.max_ahead_us,
         expression(s.argument < 0 ? kNone : arguments_[static_cast<size_t>(s.argument)]), canonical_parameters(s),
+        retracts() ? fmt::format(R"("retract":{{"offset":{},"when":{}}},)", expression(retract_offset_), expression(retract_when_)) : "",
         s.ttl_us ? fmt::format("\"{}\"", *s.ttl_us) : "null", expression(where_), canonical_window(s.window));
   }
 
@@ -109,8 +117,11 @@ class Program final : public ViewProgram {
  private:
   friend class Compiler;
 
+  // What the record in row `r` of `batch` takes back; kEvent: nothing, it is an event. nullopt: it is neither, and `failed` says why.
+  std::optional<int64_t> named_offset(const ExprEvaluator& values, const ColumnBatch& batch, uint32_t r, FailedRow& failed) const;
   // The reason why selected row `r` fails, or 0.
   uint16_t row_error(const ExprEvaluator& values, size_t r) const;
+  uint16_t key_error(const ExprEvaluator& values, size_t r) const;
   void append_rows(const ExprEvaluator& values, std::span<const uint32_t> selected, PreparedRows& out) const;  // but for keys and times
   void append_keys(const ExprEvaluator& values, std::span<const uint32_t> selected, PreparedRows& out) const;
 
@@ -121,6 +132,7 @@ class Program final : public ViewProgram {
   std::vector<uint32_t> field_nodes_;  // node of each input field
   uint32_t time_node_ = kNone;         // node of the event time, if an expression uses it
   uint32_t where_ = kNone;
+  uint32_t retract_when_ = kNone, retract_offset_ = kNone;
   std::vector<uint32_t> keys_, arguments_, filters_;
   std::vector<std::string> reasons_;   // by node
   std::vector<Field> inputs_, key_fields_;
@@ -138,6 +150,7 @@ class Compiler {
 
   Result<std::shared_ptr<const ViewProgram>> run() {
     TRY(names());
+    TRY(retraction());
     if (!view_.where.empty()) {
       TRY_ASSIGN(out_->where_, expression(view_.where, "where", "where", TypeKind::kBool));
     }
@@ -171,6 +184,14 @@ class Compiler {
       if (names_.contains(name) && name != s.time_field) return fail(part, 0, fmt::format("derived field '{}' has the name of another field", name));
       TRY_ASSIGN(names_[name], expression(text, part, fmt::format("derived.{}", name)));
     }
+    return {};
+  }
+
+  Result<> retraction() {
+    const auto& rule = out_->source_.retract;
+    if (!rule) return {};
+    TRY_ASSIGN(out_->retract_when_, expression(rule->when, "source.retract.when", "retract.when", TypeKind::kBool));
+    TRY_ASSIGN(out_->retract_offset_, expression(rule->offset, "source.retract.offset", "retract.offset", TypeKind::kInt64));
     return {};
   }
 
@@ -225,6 +246,11 @@ class Compiler {
     if (f.aggregate == AggregateKind::kCountDistinct && (f.parameters.cap < 1 || f.parameters.cap > 1'000'000))
       return fail(part + ".cap", 0, fmt::format("feature '{}': cap {} is outside 1..1,000,000", f.name, f.parameters.cap));
     if (const auto window = check_window(f.window); !window) return fail(part + ".over", 0, fmt::format("feature '{}': {}", f.name, window.error().message));
+    if (out_->retracts() && WindowPlan{f.window}.is_forever())
+      return fail(part + ".over", 0,
+                  fmt::format("feature '{}': source '{}' takes events back, so every row that its window can reach is kept, and this window "
+                              "reaches back for ever; give it a bounded one: a duration, session(gap, longest) or last(n, age)",
+                              f.name, out_->source_.name));
     const auto type = result_type(spec);
     if (!type) return fail(part + (fits_sliding(spec) ? ".over" : ".of"), 0, fmt::format("feature '{}': {}", f.name, type.error().message));
     spec.result_type = *type;
@@ -253,7 +279,8 @@ class Compiler {
   void finish() {
     Program& p = *out_;
     p.needed_.assign(p.graph_.nodes().size(), false);
-    if (p.where_ != kNone) p.graph_.reach(p.where_, p.needed_);
+    for (const uint32_t node : {p.where_, p.retract_when_, p.retract_offset_})
+      if (node != kNone) p.graph_.reach(node, p.needed_);
     for (const auto* list : {&p.keys_, &p.arguments_, &p.filters_})
       for (const uint32_t node : *list) p.graph_.reach(node, p.needed_);
     for (const Field& f : p.source_.fields) {
@@ -274,9 +301,29 @@ class Compiler {
 
 bool is_true(const ExprColumn& c, size_t row) { return c.valid(row) && c.b(row) != 0; }
 
-uint16_t Program::row_error(const ExprEvaluator& values, size_t r) const {
+std::optional<int64_t> Program::named_offset(const ExprEvaluator& values, const ColumnBatch& batch, uint32_t r, FailedRow& failed) const {
+  const auto bad = [&](std::string_view reason) {
+    failed = {r, reason, true};
+    return std::nullopt;
+  };
+  const ExprColumn &when = values.at(retract_when_), &offset = values.at(retract_offset_);
+  if (const uint16_t e = when.error(r); e != 0) return bad(reasons_[e - 1u]);
+  if (!is_true(when, r)) return PreparedRows::kEvent;
+  if (const uint16_t e = offset.error(r); e != 0) return bad(reasons_[e - 1u]);
+  if (!offset.valid(r)) return bad(kNoOffset);
+  if (offset.i(r) < 0) return bad(kNegativeOffset);
+  if (offset.i(r) >= batch.offsets[r].value) return bad(kLaterOffset);
+  return offset.i(r);
+}
+
+uint16_t Program::key_error(const ExprEvaluator& values, size_t r) const {
   for (const uint32_t k : keys_)
     if (const uint16_t e = values.at(k).error(r); e != 0) return e;
+  return 0;
+}
+
+uint16_t Program::row_error(const ExprEvaluator& values, size_t r) const {
+  if (const uint16_t e = key_error(values, r); e != 0) return e;
   for (const FeatureSpec& s : specs_) {
     if (s.filter >= 0) {
       const ExprColumn& filter = values.at(filters_[static_cast<size_t>(s.filter)]);
@@ -396,20 +443,33 @@ void Program::prepare(const ColumnBatch& batch, std::span<const uint32_t> column
   for (uint32_t r = 0; r < batch.rows; ++r) {
     if (keep[r] == 0) continue;
     uint16_t error = 0;
-    if (where_ != kNone && !is_true(values.at(where_), r)) {
+    int64_t named = PreparedRows::kEvent;
+    if (retracts()) {
+      FailedRow failed;
+      const auto offset = named_offset(values, batch, r, failed);
+      if (!offset) {
+        out.failed.push_back(failed);
+        continue;
+      }
+      named = *offset;
+    }
+    if (named != PreparedRows::kEvent) {
+      error = key_error(values, r);
+    } else if (where_ != kNone && !is_true(values.at(where_), r)) {
       error = values.at(where_).error(r);
       if (error == 0) {
         ++out.filtered;
         continue;
       }
     }
-    if (error == 0 && may_fail) error = row_error(values, r);
+    if (error == 0 && may_fail && named == PreparedRows::kEvent) error = row_error(values, r);
     if (error != 0) {
       out.failed.push_back({r, reasons_[error - 1u]});
     } else if (!std::all_of(keys_.begin(), keys_.end(), [&](uint32_t k) { return values.at(k).valid(r); })) {
       ++out.null_keys;
     } else {
       selected.push_back(r);
+      if (retracts()) out.retracts.push_back(named);
     }
   }
   const size_t before = out.rows;
@@ -429,7 +489,7 @@ void Program::prepare(const ColumnBatch& batch, std::span<const uint32_t> column
 void PreparedRows::clear() {
   rows = 0;
   keys.clear(), shard_hashes.clear(), table_hashes.clear();
-  event_times_us.clear(), offsets.clear();
+  event_times_us.clear(), offsets.clear(), retracts.clear();
   for (Column& c : arguments) c.reset(c.type, 0);
   for (auto& f : filters) f.clear();
   arena.clear();

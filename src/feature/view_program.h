@@ -33,10 +33,12 @@ struct HashedKey {
   uint64_t shard_hash = 0, table_hash = 0;
 };
 
-// A row that cannot be evaluated: int64 overflow, a cast that fails. `reason` lives as long as the program.
+// A row that cannot be evaluated: int64 overflow, a cast that fails, a retraction that names no earlier record. `reason` lives as long as
+// the program.
 struct FailedRow {
   uint32_t row = 0;  // in the batch
   std::string_view reason;
+  bool of_retraction = false;  // the source's rule fails, whatever the view
 };
 
 // Rows ready for ViewState::apply, as parallel arrays. Reused between batches. Texts are views into the batches they
@@ -47,6 +49,9 @@ struct PreparedRows {
   std::vector<uint64_t> shard_hashes, table_hashes;
   std::vector<int64_t> event_times_us;
   std::vector<int64_t> offsets;
+  // Of a source that takes events back: the offset that a retraction names, kEvent for an event. Empty for other sources.
+  static constexpr int64_t kEvent = -1;
+  std::vector<int64_t> retracts;
   int32_t partition = 0;
   std::vector<Column> arguments;          // one per distinct argument expression of the view
   std::vector<std::vector<uint8_t>> filters;  // one per distinct feature filter: 1 = the row counts
@@ -67,7 +72,7 @@ struct FeatureColumn {
 // Which part of a definition an error is about.
 struct DefinitionPlace {
   std::string part;   // "where", "features[3].of", "features[3].where", "features[3].over", "features[3].default",
-                      // "entity.key[0]", "source.derived[0]"
+                      // "entity.key[0]", "source.derived[0]", "source.retract.when", "source.retract.offset"
   size_t column = 0;  // in the expression's text, from 1; 0: the whole part
 };
 
@@ -85,12 +90,14 @@ class ViewProgram {
   virtual const std::vector<FeatureSpec>& specs() const = 0;           // same order: what the state computes
   virtual const std::vector<Field>& key_fields() const = 0;            // name and type of each key part
   virtual const ViewDefinition& definition() const = 0;
+  virtual bool retracts() const = 0;                                   // its source takes events back
   virtual int64_t longest_reach_us() const = 0;                        // how far back any window looks; INT64_MAX: lifetime
   // A canonical text of the computation of feature `i` alone, input of its identity hash (08-foundations).
   virtual std::string canonical_feature(size_t i) const = 0;
 
   // Evaluates filters, derived fields, key and arguments for the rows of `batch` that are set in `keep` (decoded,
-  // not quarantined), and appends them to `out`. Thread-safe. columns[i] is where the batch has input field i; the
+  // not quarantined), and appends them to `out`. Of a retraction nothing is asked but its key and the offset that it names.
+  // Thread-safe. columns[i] is where the batch has input field i; the
   // entry after the last field is where it has the event time. So one batch can serve several views.
   void prepare(const ColumnBatch& batch, std::span<const uint32_t> columns, std::span<const uint8_t> keep, PreparedRows& out) const {
     prepare(batch, columns, keep, {}, out);

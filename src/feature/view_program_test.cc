@@ -82,6 +82,37 @@ TEST(ViewProgram, PreparesRows) {
   EXPECT_EQ(out.rows, 2u);
 }
 
+// Of a retraction nothing is asked but its key and the offset that it names.
+TEST(ViewProgram, RetractionsNameAnEarlierOffset) {
+  SourceDefinition source = kSource;
+  source.retract = {.when = "cancelled", .offset = "delay"};
+  ViewDefinition v = view();
+  v.where = "origin <> 'LAX'";
+  const auto program = ViewProgram::compile(source, kAirport, v);
+  ASSERT_TRUE(program) << program.error().message;
+  EXPECT_TRUE((*program)->retracts());
+  ColumnBatch b = batch();
+  b.columns[0].strings = {"ORD", "LAX", "", "ORD", "LAX"};
+  b.columns[1].ints = {10, 3, 4, 10, -1};
+  b.columns[2].bools = {0, 1, 1, 1, 1};
+  PreparedRows out;
+  const std::vector<uint8_t> keep(5, 1);
+  (*program)->prepare(b, keep, out);
+  // Row 1 passes no filter and is here, row 2 has no key, row 3 has offset 10 itself, row 4 a negative one.
+  EXPECT_EQ(out.offsets, (std::vector<int64_t>{7, 8}));
+  EXPECT_EQ(out.retracts, (std::vector<int64_t>{PreparedRows::kEvent, 3}));
+  EXPECT_EQ(out.null_keys, 1u);
+  ASSERT_EQ(out.failed.size(), 2u);
+  EXPECT_EQ(out.failed[0].reason, "its offset is not lower than the record's own");
+  EXPECT_EQ(out.failed[1].reason, "its offset is negative");
+  EXPECT_TRUE(out.failed[0].of_retraction && out.failed[1].of_retraction);
+  b.columns[1].set_null(1);
+  out.clear();
+  (*program)->prepare(b, keep, out);
+  EXPECT_EQ(out.failed[0].reason, "its offset is null");
+  EXPECT_EQ(out.retracts.size(), out.rows);
+}
+
 TEST(ViewProgram, IdentityIsTheComputation) {
   const auto a = ViewProgram::compile(kSource, kAirport, view());
   EXPECT_EQ((*a)->canonical_feature(2),

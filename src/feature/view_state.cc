@@ -10,15 +10,16 @@ namespace ms::feature {
 
 std::unique_ptr<ViewState> ViewState::make(std::shared_ptr<const ViewProgram> program) {
   auto specs = program->specs();
-  return std::make_unique<StateImpl>(std::move(specs), std::move(program));
+  const bool retracts = program->retracts();
+  return std::make_unique<StateImpl>(std::move(specs), retracts, std::move(program));
 }
 
-std::unique_ptr<ViewState> ViewState::make(std::vector<FeatureSpec> specs) {
-  return std::make_unique<StateImpl>(std::move(specs), nullptr);
+std::unique_ptr<ViewState> ViewState::make(std::vector<FeatureSpec> specs, bool retracts) {
+  return std::make_unique<StateImpl>(std::move(specs), retracts, nullptr);
 }
 
-StateImpl::StateImpl(std::vector<FeatureSpec> specs, std::shared_ptr<const ViewProgram> program)
-    : program_(std::move(program)), layout_(StateLayout::compile(std::move(specs))), window_features_(layout_.windows.size()), step_of_window_(layout_.windows.size()),
+StateImpl::StateImpl(std::vector<FeatureSpec> specs, bool retracts, std::shared_ptr<const ViewProgram> program)
+    : program_(std::move(program)), layout_(StateLayout::compile(std::move(specs), retracts)), window_features_(layout_.windows.size()), step_of_window_(layout_.windows.size()),
       step_features_(layout_.steps.size()),
       tiles_(layout_), packer_(layout_), scratch_(layout_.row.stride), forward_plan_(layout_) {
   for (size_t i = 0; i < layout_.steps.size(); ++i) step_of_window_[layout_.steps[i].window].push_back(i);
@@ -60,7 +61,7 @@ void StateImpl::relieve_forward(Entity& e) {
 
 void StateImpl::trim_run(Entity& e, size_t most) {
   RowRun& run = *e.rows;
-  const int64_t keep = layout_.has_exact ? raw_horizon_ : INT64_MAX;
+  const int64_t keep = layout_.keeps_rows() ? raw_horizon_ : INT64_MAX;
   size_t dead = 0;
   for (most = std::min(most, run.folded()); dead < most && row_time(run.row(dead)) < keep; ++dead) {}
   if (e.forward != nullptr && e.forward->first_row_needed() < run.dropped() + dead) {
@@ -161,7 +162,7 @@ void StateImpl::apply_row(Entity& e, const uint64_t* row) {
   if (e.forward != nullptr) e.forward->add(row);
   relieve_forward(e);
   add_row(layout_, words, row);
-  if (!layout_.has_exact || et < raw_horizon_) return;
+  if (!layout_.keeps_rows() || et < raw_horizon_) return;
   RowRun& run = run_of(e);
   run.insert(row);
   run.set_folded(run.folded() + 1);
@@ -170,8 +171,8 @@ void StateImpl::apply_row(Entity& e, const uint64_t* row) {
 
 // Rows touch memory far apart: a slot of the table, an entity, its newest tile, its pending rows and running totals. Each is on its way
 // some rows before it is looked at.
-uint64_t StateImpl::apply(const PreparedRows& rows, std::span<const uint32_t> which, Instant now) {
-  CHECK(rows.partition >= 0);
+AppliedRows StateImpl::apply(const PreparedRows& rows, std::span<const uint32_t> which, Instant now) {
+  CHECK(rows.partition >= 0 && (rows.retracts.empty() || layout_.retracts));
   advance(now.us);
   constexpr size_t kAhead = 16, kRing = 64;
   std::array<Entity*, kRing> ring;
@@ -202,7 +203,7 @@ uint64_t StateImpl::apply(const PreparedRows& rows, std::span<const uint32_t> wh
   for (size_t k = 0; k < std::min(count, 3 * kAhead); ++k) load_slot(k);
   for (size_t k = 0; k < std::min(count, 2 * kAhead); ++k) load_entity(k);
   for (size_t k = 0; k < std::min(count, kAhead); ++k) load_tile(k);
-  uint64_t beyond = 0;
+  AppliedRows out;
   for (size_t k = 0; k < count; ++k) {
     load_slot(k + 3 * kAhead);
     load_entity(k + 2 * kAhead);
@@ -210,7 +211,11 @@ uint64_t StateImpl::apply(const PreparedRows& rows, std::span<const uint32_t> wh
     load_totals(k + kAhead / 2);
     const uint32_t i = which[k];
     if (rows.event_times_us[i] < rules_.horizon && !layout_.has_lifetime) {
-      ++beyond;
+      ++out.beyond_horizon;
+      continue;
+    }
+    if (layout_.retracts && !rows.retracts.empty() && rows.retracts[i] != PreparedRows::kEvent) {
+      retract(rows, i, out);
       continue;
     }
     Entity* e = ring[k % kRing];
@@ -218,7 +223,7 @@ uint64_t StateImpl::apply(const PreparedRows& rows, std::span<const uint32_t> wh
     pack(rows, i, scratch_.data());
     apply_row(*e, scratch_.data());
   }
-  return beyond;
+  return out;
 }
 
 void StateImpl::prefetch(uint64_t table_hash) const {

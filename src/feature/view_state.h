@@ -22,18 +22,33 @@ struct RowPosition {
   int64_t offset = 0;
 };
 
+// What became of rows.
+struct AppliedRows {
+  uint64_t beyond_horizon = 0;     // no window can reach them at any t >= now: they are not kept
+  uint64_t retracted = 0;          // retractions that took a row back
+  uint64_t retracted_unknown = 0;  // those that named no row that the state holds
+
+  AppliedRows& operator+=(const AppliedRows& other) {
+    beyond_horizon += other.beyond_horizon, retracted += other.retracted, retracted_unknown += other.retracted_unknown;
+    return *this;
+  }
+};
+
 // One writer; const methods may run on many threads between writes (the shard's lock sees to that).
 class ViewState {
  public:
   static std::unique_ptr<ViewState> make(std::shared_ptr<const ViewProgram> program);
   // Without a program. Every window passes check_window and every aggregate takes its argument (a CHECK).
-  static std::unique_ptr<ViewState> make(std::vector<FeatureSpec> specs);
+  // `retracts`: rows may be taken back; then no window may go back for ever (a CHECK).
+  static std::unique_ptr<ViewState> make(std::vector<FeatureSpec> specs, bool retracts = false);
   virtual ~ViewState() = default;
 
   // Adds the rows whose numbers are in `which` (the shard's share of `rows`). `now` is the shard's clock: it never goes
   // back, and no later evaluate() asks for t < now. Rows with et >= now wait as pending rows and count once t passes them.
-  // Returns how many rows were beyond the horizon (no window can reach them at any t >= now) and not kept.
-  virtual uint64_t apply(const PreparedRows& rows, std::span<const uint32_t> which, Instant now) = 0;
+  // A retraction (PreparedRows::retracts) takes the row of its key and event time at the position that it names out again, whatever
+  // the clock: the state is that of the other rows (law L5). It comes after that row, as it does in the log; without such a row
+  // nothing happens. Only for states that were made for it (a CHECK).
+  virtual AppliedRows apply(const PreparedRows& rows, std::span<const uint32_t> which, Instant now) = 0;
 
   // The answers for `key` at `t` (t >= every `now` applied). after_event: rows with et = t count too, where head(t) = t.
   virtual void evaluate(std::string_view key, uint64_t table_hash, Instant t, bool after_event, FeatureRow& out) const = 0;

@@ -112,7 +112,7 @@ class GroupEvents {
     const EventChunk* chunk;
     std::span<const uint32_t> rows;  // of the group
   };
-  static Result<std::unique_ptr<GroupEvents>> of(const ViewEvents& events, uint32_t group) {
+  static Result<std::unique_ptr<GroupEvents>> of(const ViewEvents& events, uint32_t group, bool retracts) {
     auto out = std::make_unique<GroupEvents>();
     for (const auto& chunk : events.chunks) {
       const std::vector<uint32_t>& begin = chunk->grouping.begin;
@@ -127,7 +127,7 @@ class GroupEvents {
       loaded->rows.filters.resize(chunk->rows.filters.size());
       for (const Column& column : chunk->rows.arguments) loaded->rows.arguments.emplace_back().type = column.type;
       loaded->in_time_order = chunk->in_time_order;
-      TRY(chunk->spill->read(chunk->places[group], chunk->places[group + 1], count, loaded->rows));
+      TRY(chunk->spill->read(chunk->places[group], chunk->places[group + 1], count, retracts, loaded->rows));
       loaded->grouping = Grouping::make(count, 1, [](size_t) { return 0; });
       out->parts_.push_back({loaded.get(), loaded->grouping.group(0)});
       out->loaded_.push_back(std::move(loaded));
@@ -141,7 +141,8 @@ class GroupEvents {
   std::vector<std::unique_ptr<EventChunk>> loaded_;
 };
 
-// as_known: what a question at t must have seen are the events with et < t; the rest of what is known changes nothing.
+// as_known: what a question at t must have seen are the events with et < t; the rest of what is known changes nothing. A retraction has
+// the event time of what it takes back and stands behind it, so no question comes between the two.
 // Events that lie in time order are taken as they lie, without a copy.
 class TimeFeed {
  public:
@@ -360,7 +361,7 @@ Result<> Derivation::answer(uint32_t g, size_t chunk_end) {
   std::ranges::fill(out.nulls, 0);
   if (lane.questions() == 0) return {};
   if (!lane.events) {
-    TRY_ASSIGN(lane.events, GroupEvents::of(events_, g));
+    TRY_ASSIGN(lane.events, GroupEvents::of(events_, g, request_.program->retracts()));
   }
   if (!lane.state) lane.state = std::make_unique<GroupState>(request_.program);
   for (auto& texts : out.texts) std::ranges::fill(texts, std::string_view());

@@ -23,6 +23,7 @@ struct Event {
   int32_t partition;
   int key;
   std::optional<int64_t> delay;
+  std::optional<int64_t> takes_back = {};  // an offset of its partition
 };
 const TopicId kTopic{*Uuid::parse("00000000-0000-4000-8000-000000000001")};
 
@@ -75,11 +76,12 @@ ViewEvents prepare(const feature::ViewProgram& program, const std::vector<Event>
         for (size_t f = 0; f < program.input_fields().size(); ++f) {
           Column& column = batch.columns[f];
           const std::string& name = program.input_fields()[f].name;
-          if (name == "delay" && !e.delay) continue;
+          if ((name == "delay" && !e.delay) || (name == "takes_back" && !e.takes_back)) continue;
           const auto mixed = static_cast<uint64_t>(e.et / (kMicrosPerMinute / 2) * 7 + e.delay.value_or(3) * 5 + e.partition + 1'000);
-          if (name != "origin" && name != "delay" && mixed % 11 == 0) continue;
+          if (name != "origin" && name != "delay" && name != "takes_back" && mixed % 11 == 0) continue;
           column.set_valid(i);
           if (name == "delay") column.ints[i] = *e.delay;
+          else if (name == "takes_back") column.ints[i] = *e.takes_back;
           else if (name == "price") column.floats[i] = prices[mixed % prices.size()];
           else if (name == "cancelled") column.bools[i] = mixed % 3 == 0;
           else if (name == "booked") column.ints[i] = static_cast<int64_t>(mixed % 5) * kMicrosPerHour - 2 * kMicrosPerHour;
@@ -323,6 +325,102 @@ RC_GTEST_PROP(Derive, AsServedIsAsKnownWhenNothingWasMissing, ()) {
   RC_ASSERT(known.has_value());
   RC_ASSERT(served.has_value());
   RC_ASSERT(lines_of(*served, *service.views[0].program, asked.size()) == lines_of(*known, *service.views[0].program, asked.size()));
+}
+
+// Events with some that take others back, each behind what it names.
+std::vector<Event> with_retractions(const std::vector<Event>& events, Rng& rng) {
+  std::vector<Event> out;
+  std::array<std::vector<Event>, 3> by_partition;
+  const auto append = [&](const Event& e) {
+    by_partition[static_cast<size_t>(e.partition)].push_back(e);
+    out.push_back(e);
+  };
+  for (const Event& e : events) {
+    append(e);
+    while (rng.below(3) == 0) {
+      const auto& rows = by_partition[static_cast<size_t>(e.partition)];
+      const size_t named = rng.below(rows.size());
+      Event back = rows[named];
+      back.takes_back = static_cast<int64_t>(named), back.delay = {};
+      if (rng.below(16) == 0) back.key = (back.key + 1) % 4;
+      append(back);
+    }
+  }
+  return out;
+}
+
+// Where the rows of `events` stand that count when of each partition only what lies below `until` is known.
+std::set<std::pair<int32_t, int64_t>> left_of(const std::vector<Event>& events, const std::array<int64_t, 3>& until) {
+  std::array<std::vector<Event>, 3> rows;
+  for (const Event& e : events) rows[static_cast<size_t>(e.partition)].push_back(e);
+  std::set<std::pair<int32_t, int64_t>> out;
+  for (int32_t p = 0; p < 3; ++p) {
+    const auto& mine = rows[static_cast<size_t>(p)];
+    for (int64_t o = 0; o < std::min(static_cast<int64_t>(mine.size()), until[static_cast<size_t>(p)]); ++o) {
+      const Event& e = mine[static_cast<size_t>(o)];
+      if (!e.takes_back) {
+        out.insert({p, o});
+        continue;
+      }
+      const Event& named = mine[static_cast<size_t>(*e.takes_back)];
+      if (named.key == e.key && named.et == e.et) out.erase({p, *e.takes_back});
+    }
+  }
+  return out;
+}
+
+// A state that is filled with what is left alone: the retractions and what they take back never come to it.
+std::string direct_of_left(const TrainService& service, const ViewEvents& events, const Asked& asked, bool after, const std::set<std::pair<int32_t, int64_t>>& left) {
+  return direct(service.views[0].program, events, asked, after, [&](const EventChunk& chunk, size_t row) { return left.contains({chunk.rows.partition, chunk.rows.offsets[row]}); });
+}
+
+TrainService retracting_service(Rng& rng) { return service_of(bounded(random_view(rng)), kOrigin, kTakenBack); }
+
+RC_GTEST_PROP(Derive, AsKnownLeavesOutWhatWasTakenBack, ()) {
+  Rng rng(*rc::gen::arbitrary<uint64_t>());
+  const TrainService service = retracting_service(rng);
+  auto plain = *events_gen();
+  if (*rc::gen::arbitrary<bool>()) std::ranges::sort(plain, {}, &Event::et);
+  const auto events = with_retractions(plain, rng);
+  const auto asked = *asked_gen();
+  const bool after = *rc::gen::arbitrary<bool>();
+  const ViewEvents prepared = prepare(*service.views[0].program, events, 16);
+  const auto keys = ask(asked);
+  const auto answers = derive(request_of(service, 16, after), prepared, keys->questions);
+  RC_ASSERT(answers.has_value());
+  if (asked.empty()) return;
+  const auto lines = lines_of(*answers, *service.views[0].program, asked.size());
+  const auto left = left_of(events, {INT64_MAX, INT64_MAX, INT64_MAX});
+  for (size_t i = 0; i < asked.size(); ++i) RC_ASSERT(lines[i] == direct_of_left(service, prepared, asked[i], after, left));
+}
+
+// Between a record and its retraction the record counts; a question after both does not see it.
+RC_GTEST_PROP(Derive, AsServedTakesBackWhenTheShardDid, ()) {
+  Rng rng(*rc::gen::arbitrary<uint64_t>());
+  const TrainService service = retracting_service(rng);
+  const auto events = with_retractions(*events_gen(), rng);
+  const auto asked = *asked_gen();
+  WrittenTimeline timeline;
+  std::array<int64_t, 3> applied{};
+  for (int64_t instant = 0; instant < 250 * kMicrosPerMinute; instant += static_cast<int64_t>(1 + rng.below(40)) * kMicrosPerMinute) {
+    engine::Cut cut;
+    for (int32_t p = 0; p < 3; ++p) cut.applied[{kTopic, PartitionId{p}}] = Offset{applied[static_cast<size_t>(p)] += static_cast<int64_t>(rng.below(8))};
+    timeline.cuts[0][instant] = cut;
+  }
+  const ViewEvents prepared = prepare(*service.views[0].program, events, 16);
+  const auto keys = ask(asked);
+  DeriveRequest request = request_of(service, 16, false);
+  request.timeline = &timeline;
+  const auto answers = derive(request, prepared, keys->questions);
+  RC_ASSERT(answers.has_value());
+  if (asked.empty()) return;
+  const auto lines = lines_of(*answers, *service.views[0].program, asked.size());
+  for (size_t i = 0; i < asked.size(); ++i) {
+    const auto cut = *timeline.cut_at(0, Instant{asked[i].t});
+    std::array<int64_t, 3> until{};
+    for (const auto& [partition, offset] : cut->applied) until[static_cast<size_t>(partition.partition.value)] = offset.value;
+    RC_ASSERT(lines[i] == direct_of_left(service, prepared, asked[i], false, left_of(events, until)));
+  }
 }
 
 TEST(Derive, StopsWhenAsked) {

@@ -80,6 +80,7 @@ void finish(const feature::PreparedRows& from, uint32_t groups, const Wanted* wa
   rows.table_hashes = in_order(from.table_hashes, order);
   rows.event_times_us = in_order(from.event_times_us, order);
   rows.offsets = in_order(from.offsets, order);
+  rows.retracts = in_order(from.retracts, order);
   for (const Column& column : from.arguments) rows.arguments.push_back(in_order(column, order));
   for (const auto& filter : from.filters) rows.filters.push_back(in_order(filter, order));
   if (!known_keys) gather_keys(rows);
@@ -251,6 +252,7 @@ void append_rows(const feature::PreparedRows& from, feature::PreparedRows& to) {
   append_all(to.table_hashes, from.table_hashes, from.rows);
   append_all(to.event_times_us, from.event_times_us, from.rows);
   append_all(to.offsets, from.offsets, from.rows);
+  if (!from.retracts.empty()) append_all(to.retracts, from.retracts, from.rows);
   to.arguments.resize(from.arguments.size());
   for (size_t a = 0; a < from.arguments.size(); ++a) append_column(from.arguments[a], from.rows, to.arguments[a], to.rows, to.arena);
   to.filters.resize(from.filters.size());
@@ -353,6 +355,10 @@ std::string LostEvents::text(std::string_view topic) const {
 }
 
 Result<std::vector<std::string>> event_columns(const EventRequest& request) {
+  if (request.source.retract)
+    return invalid(fmt::format("source '{0}' takes events back by their offsets in the log, which a file does not have: its history is the log "
+                               "alone; leave --events {0}=FILE out",
+                               request.source.name));
   std::vector<std::string> names{request.source.time_field};
   for (const auto& program : request.programs)
     for (const feature::Field& field : program->input_fields())

@@ -80,6 +80,7 @@ struct EventRequest {
 };
 
 // Rows of a file: the row number is the offset, in partition 0. The table must have what event_columns() names.
+// Errors: kInvalidArgument: the source takes events back, by offsets that a file does not have.
 Result<std::vector<std::string>> event_columns(const EventRequest& request);
 Result<SourceHistory> read_events(const EventRequest& request, std::shared_ptr<const Table> table);
 // The same without holding the whole file: what is wanted of a row group is copied out of it.

@@ -43,6 +43,13 @@ inline const feature::SourceDefinition kFlights{
                {"cancelled", TypeKind::kBool}, {"booked", TypeKind::kTimestamp}, {"fare", Type::decimal(12, 2)}, {"stops", Type::list(TypeKind::kString)},
                {"position", Type::vector(3)}, {"seats", Type::map(TypeKind::kInt64)}},
     .time_field = "date", .time_unit = feature::TimeUnit::kMicros};
+// The same, where a record with `takes_back` takes back the one at that offset.
+inline const feature::SourceDefinition kTakenBack = [] {
+  feature::SourceDefinition out = kFlights;
+  out.fields.push_back({"takes_back", TypeKind::kInt64});
+  out.retract = {.when = "takes_back is not null", .offset = "takes_back"};
+  return out;
+}();
 inline const feature::EntityDefinition kOrigin{"origin", {"origin"}};
 
 // One feature per aggregate and kind of window, over minutes and hours.
@@ -112,11 +119,22 @@ inline feature::ViewDefinition random_view(Rng& rng) {
   return view_of(some, rng);
 }
 
-inline TrainService service_of(const feature::ViewDefinition& view, const feature::EntityDefinition& entity = kOrigin) {
-  auto program = feature::ViewProgram::compile(kFlights, entity, view);
+// Windows that reach back for ever become the bounded ones that are most like them.
+inline feature::ViewDefinition bounded(feature::ViewDefinition view) {
+  for (feature::FeatureDefinition& f : view.features) {
+    f.window.closed = false;
+    if (f.window.kind == feature::WindowKind::kLifetime) f.window = {feature::WindowKind::kSliding, kMicrosPerHour, 5 * kMicrosPerMinute};
+    if (f.window.kind == feature::WindowKind::kLast && f.window.length_us == 0) f.window.length_us = kMicrosPerHour;
+  }
+  return view;
+}
+
+inline TrainService service_of(const feature::ViewDefinition& view, const feature::EntityDefinition& entity = kOrigin,
+                               const feature::SourceDefinition& source = kFlights) {
+  auto program = feature::ViewProgram::compile(source, entity, view);
   CHECK(program);
   TrainService service{.name = "eta", .version = 3};
-  service.views.push_back({.name = "delays", .version = 2, .source = kFlights, .program = *program});
+  service.views.push_back({.name = "delays", .version = 2, .source = source, .program = *program});
   for (uint32_t f = 0; f < (*program)->features().size(); ++f) {
     service.columns.push_back({(*program)->features()[f].name, 0, f});
     service.views[0].feature_hashes.push_back("hash" + std::to_string(f));

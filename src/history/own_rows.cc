@@ -70,6 +70,7 @@ std::optional<uint32_t> OwnRowsCheck::first_missing(const ViewEvents& events) co
   for (const auto& chunk : events.chunks) {
     const feature::PreparedRows& rows = chunk->rows;
     for (size_t r = 0; r < rows.rows; ++r) {
+      if (!rows.retracts.empty() && rows.retracts[r] != feature::PreparedRows::kEvent) continue;  // no event that a row was made from
       const auto same = std::ranges::equal_range(unmet_, std::pair(rows.partition, rows.offsets[r]), {},
                                                  [&](uint32_t i) { return place_of((*own_)[i]); });
       for (auto it = same.begin(); it != same.end(); ++it) {

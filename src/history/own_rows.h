@@ -26,8 +26,8 @@ using OwnRows = std::vector<feature::RowPosition>;  // one per row of the spine
 Result<OwnRows> read_own_rows(const Table& spine, const std::string& partition, const std::string& offset, unsigned threads,
                               const std::stop_token& stop);
 
-// Some questions of a view whose own rows its state did not hold: `where` may have left them out, or, as served, they were applied
-// later. Any other reason is a mistake of the spine, and the source's events tell.
+// Some questions of a view whose own rows its state did not hold: `where` may have left them out, they were taken back, or, as served,
+// they were applied later. Any other reason is a mistake of the spine, and the source's events tell.
 class OwnRowsCheck {
  public:
   // `questions` and `own` must outlive it; `unmet` are numbers of questions.

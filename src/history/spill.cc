@@ -96,7 +96,7 @@ class Unpacker {
 }  // namespace
 
 uint64_t Spill::bytes_of(const feature::PreparedRows& rows) {
-  uint64_t each = sizeof(std::string_view) + 3 * sizeof(int64_t) + rows.filters.size(), texts = 0;
+  uint64_t each = sizeof(std::string_view) + (rows.retracts.empty() ? 3 : 4) * sizeof(int64_t) + rows.filters.size(), texts = 0;
   for (const Column& column : rows.arguments) {
     each += is_bytes(column.type)               ? sizeof(std::string_view)
             : column.type == TypeKind::kDecimal ? sizeof(int128)
@@ -132,6 +132,7 @@ Result<std::vector<uint64_t>> Spill::write(const feature::PreparedRows& rows, co
     const size_t from = begin[g], count = begin[g + 1] - from;
     if (count == 0) continue;
     packer.put(rows.table_hashes, from, count), packer.put(rows.event_times_us, from, count), packer.put(rows.offsets, from, count);
+    packer.put(rows.retracts, from, count);
     packer.put(rows.keys, from, count);
     for (const Column& column : rows.arguments) packer.put(column, from, count);
     for (const auto& filter : rows.filters) packer.put(filter, from, count);
@@ -146,13 +147,14 @@ Result<std::vector<uint64_t>> Spill::write(const feature::PreparedRows& rows, co
   return places;
 }
 
-Result<> Spill::read(uint64_t from, uint64_t until, size_t count, feature::PreparedRows& out) const {
+Result<> Spill::read(uint64_t from, uint64_t until, size_t count, bool retracts, feature::PreparedRows& out) const {
   std::vector<uint8_t> bytes(until - from);
   TRY_ASSIGN(const size_t read, file_->read_at(from, bytes));
   if (read != bytes.size()) return fail(ErrorKind::kInternal, path_ + ": what was written there has become shorter");
   Unpacker unpacker(bytes, out.arena);
   out.rows = count;
   unpacker.take(out.table_hashes, count), unpacker.take(out.event_times_us, count), unpacker.take(out.offsets, count);
+  if (retracts) unpacker.take(out.retracts, count);
   unpacker.take(out.keys, count);
   for (Column& column : out.arguments) unpacker.take(column, count);
   for (auto& filter : out.filters) unpacker.take(filter, count);

@@ -26,8 +26,8 @@ class Spill {
   // Writes rows that lie group after group, group g from begin[g] on; gives where each group's bytes begin, and the end.
   // Errors: kExhausted (the disk is full), kInternal.
   Result<std::vector<uint64_t>> write(const feature::PreparedRows& rows, const std::vector<uint32_t>& begin);
-  // Such rows again: `count` of them, from the bytes [from, until). `out` has the columns' types and is otherwise empty.
-  Result<> read(uint64_t from, uint64_t until, size_t count, feature::PreparedRows& out) const;
+  // Such rows again: `count` of them, from the bytes [from, until). `retracts`: they have PreparedRows::retracts. `out` has the columns' types and is otherwise empty.
+  Result<> read(uint64_t from, uint64_t until, size_t count, bool retracts, feature::PreparedRows& out) const;
 
   uint64_t written() const { return end_.load(std::memory_order_relaxed); }
   static uint64_t bytes_of(const feature::PreparedRows& rows);

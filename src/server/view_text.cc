@@ -66,6 +66,9 @@ std::string live_text(const Json& live) {
   out += fmt::format("rate      {} rows/s in the last 10 s, {} in the last minute\n", rate_text(rate["10s"]), rate_text(rate["60s"]));
   out += fmt::format("rows      {} applied since the start of the server, {} of them late\n", human_count(rows["applied"]),
                      human_count(rows["late"]));
+  if (rows.contains("retracted"))
+    out += fmt::format("retracted {} row{} taken back, {} retraction{} of no row that is here\n", human_count(rows["retracted"]),
+                       rows["retracted"] == 1 ? "" : "s", human_count(rows["retracted_unknown"]), rows["retracted_unknown"] == 1 ? "" : "s");
   const auto dead = live["dead_letters"]["records"].get<int64_t>();
   out += fmt::format("left out  {} filtered, {} with a null key, {} beyond the horizon; {} dead letter{} of {}\n",
                      human_count(rows["filtered"]), human_count(rows["null_keys"]), human_count(rows["beyond_horizon"]), human_count(dead),
