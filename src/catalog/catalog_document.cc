@@ -42,9 +42,11 @@ Json source_of(const SourceEntry& s) {
   Json fields = Json::object(), derived = Json::array();
   for (const Field& f : d.fields) fields[f.name] = type_text(f.type);
   for (const auto& [name, text] : d.derived) derived.push_back({{"name", name}, {"expression", text}});
-  return {{"name", d.name}, {"topic", d.topic}, {"topic_id", s.topic.uuid.to_string()}, {"format", "json"},
+  Json out = {{"name", d.name}, {"topic", d.topic}, {"topic_id", s.topic.uuid.to_string()}, {"format", "json"},
           {"time", {{"field", d.time_field}, {"unit", kUnits[static_cast<size_t>(d.time_unit)]}}},
           {"fields", fields}, {"derived", derived}, {"max_ahead", format_duration(d.max_ahead_us)}, {"owner", d.owner}};
+  if (d.retract) out["retract"] = {{"when", d.retract->when}, {"offset", d.retract->offset}};
+  return out;
 }
 
 SourceEntry source_from(const Json& j) {
@@ -58,6 +60,7 @@ SourceEntry source_from(const Json& j) {
   const auto id = Uuid::parse(j.at("topic_id").get<std::string>());
   if (!ahead || !id) throw Malformed{fmt::format("source '{}'", d.name)};
   d.max_ahead_us = *ahead, out.topic.uuid = *id;
+  if (j.contains("retract")) d.retract = RetractRule{j.at("retract").at("when"), j.at("retract").at("offset")};
   return out;
 }
 

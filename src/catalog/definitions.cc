@@ -55,7 +55,7 @@ class FileReader : private YamlReader {
     SourceDefinition& d = out.definition;
     out.places[""] = where;
     d.name = d.topic = name(where, key, "source");
-    static const std::string kKnown[] = {"topic", "format", "time", "fields", "derived", "max_ahead", "owner"};
+    static const std::string kKnown[] = {"topic", "format", "time", "fields", "derived", "max_ahead", "retract", "owner"};
     const std::string what = fmt::format("source '{}'", key);
     entries(node, what, [&](const std::string& k, const YAML::Node& v, const Place& place) {
       out.places[k] = at(v.Mark());
@@ -65,6 +65,7 @@ class FileReader : private YamlReader {
       else if (k == "fields") fields(v, what, d);
       else if (k == "derived") derived(v, what, out);
       else if (k == "max_ahead") d.max_ahead_us = duration(v, "max_ahead").value_or(d.max_ahead_us);
+      else if (k == "retract") retract(v, what, out);
       else if (k == "owner") d.owner = text(v, "owner");
       else unknown(place, k, what, kKnown);
     });
@@ -93,6 +94,18 @@ class FileReader : private YamlReader {
       }
     });
     if (node.IsMap() && d.time_field.empty()) refuse(at(node.Mark()), fmt::format("time of {} names no field", what));
+  }
+  void retract(const YAML::Node& node, const std::string& what, Parsed<SourceDefinition>& out) {
+    static const std::string kKnown[] = {"when", "offset"};
+    RetractRule rule;
+    entries(node, fmt::format("retract of {}", what), [&](const std::string& k, const YAML::Node& v, const Place& place) {
+      if (k != "when" && k != "offset") return unknown(place, k, "retract", kKnown);
+      out.places["retract." + k] = text_at(v);
+      (k == "when" ? rule.when : rule.offset) = text(v, "retract." + k);
+    });
+    if (node.IsMap() && (rule.when.empty() || rule.offset.empty()))
+      refuse(at(node.Mark()), fmt::format("retract of {} needs both: {{when: CONDITION, offset: FIELD}}", what));
+    else out.definition.retract = std::move(rule);
   }
   void fields(const YAML::Node& node, const std::string& what, SourceDefinition& d) {
     if (node.IsNull()) return;

@@ -28,7 +28,7 @@ std::vector<std::string> names_of(const std::map<std::string, T>& map) {
 
 bool same(const SourceDefinition& a, const SourceDefinition& b) {
   return a.topic == b.topic && a.fields == b.fields && a.time_field == b.time_field && a.time_unit == b.time_unit && a.derived == b.derived &&
-         a.max_ahead_us == b.max_ahead_us && a.owner == b.owner;
+         a.max_ahead_us == b.max_ahead_us && a.retract == b.retract && a.owner == b.owner;
 }
 
 // What makes a feature's state smaller.
@@ -102,6 +102,7 @@ class Planner {
     PlanItem item{.kind = "source", .name = p.definition.name};
     bool good = bind_topic(p, before == sources_.end() ? nullptr : before->second.get(), *entry, item) && !p.refused;
     note_time(p.definition, item);
+    if (const auto& r = p.definition.retract) item.notes.push_back(fmt::format("takes events back where {}, at offset {}", r->when, r->offset));
     item.change = before == sources_.end() ? Change::kNew
                   : same(before->second->definition, p.definition) && before->second->topic == entry->topic ? Change::kUnchanged : Change::kChanged;
     if (item.change == Change::kChanged && before->second->topic != entry->topic) item.notes.push_back("reads another topic: every view of it is built anew");
@@ -163,12 +164,12 @@ class Planner {
     bool fits = true;
     for (size_t i = 0; i < program.specs().size(); ++i) {
       const FeatureSpec& spec = program.specs()[i];
-      const uint64_t most = estimate_state({&spec, 1}).most_bytes;
+      const uint64_t most = estimate_state({&spec, 1}, program.retracts()).most_bytes;
       if (most <= kStateBytesMax) continue;
       fits = false;
       refuse(p.place(fmt::format("features[{}].over", i)), 0,
              fmt::format("view '{}': feature '{}' may need {} for one entity, more than the {} that a feature may; give it {}", p.definition.name,
-                         p.definition.features[i].name, human_bytes(static_cast<int64_t>(most)), human_bytes(static_cast<int64_t>(kStateBytesMax)), ways_out(spec)));
+                         p.definition.features[i].name, human_bytes(static_cast<int64_t>(most)), human_bytes(static_cast<int64_t>(kStateBytesMax)), program.retracts() ? "a shorter window, whose rows are all kept" : ways_out(spec)));
     }
     return fits;
   }
@@ -222,8 +223,11 @@ class Planner {
       item.features.push_back(feature_plan(entry, i));
       if (old != nullptr) compare(*old, item.features.back());
     }
-    item.state_bytes_per_entity = estimate_state(entry.program->specs()).busy_bytes;
     const auto& specs = entry.program->specs();
+    const StateEstimate state = estimate_state(specs, entry.program->retracts());
+    item.state_bytes_per_entity = state.busy_bytes;
+    if (entry.program->retracts())
+      item.notes.push_back(fmt::format("keeps its rows so that they can be taken back: {} of the state", human_bytes(static_cast<int64_t>(state.kept_rows_bytes))));
     if (std::any_of(specs.begin(), specs.end(), [](const FeatureSpec& s) { return s.window.closed; }))
       item.notes.push_back("closed sessions keep all runs: the estimate counts one a day for a year");
     for (size_t i = 0; old != nullptr && i < old->feature_hashes.size(); ++i) {
@@ -240,7 +244,7 @@ class Planner {
   }
 
   static FeaturePlan feature_plan(const ViewEntry& view, size_t i) {
-    const StateEstimate state = estimate_state({&view.program->specs()[i], 1});
+    const StateEstimate state = estimate_state({&view.program->specs()[i], 1}, view.program->retracts());
     return {.name = view.definition.features[i].name,
             .type = type_text(view.program->features()[i].type),
             .window = describe(view.definition.features[i].window),

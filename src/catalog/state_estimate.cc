@@ -93,9 +93,10 @@ double heap_bytes(const SlotSet& set, const RowLayout& row, const Span& span) {
   return out;
 }
 
+constexpr int64_t kNow = 20'000 * kMicrosPerDay + 45'296 * kMicrosPerSecond;  // at no boundary: 12:34:56
+
 // All tiles of an entity that is never quiet.
 double tile_bytes(const StateLayout& layout, double rows_a_minute) {
-  constexpr int64_t kNow = 20'000 * kMicrosPerDay + 45'296 * kMicrosPerSecond;  // at no boundary: 12:34:56
   const double words = 8.0 * static_cast<double>(layout.words + 1);
   const auto one = [&](double minutes) { return words + heap_bytes(layout, layout.row, {minutes, std::max(1.0, minutes * rows_a_minute)}); };
   double out = layout.has_lifetime ? one(kMany) : 0;
@@ -113,8 +114,9 @@ double tile_bytes(const StateLayout& layout, double rows_a_minute) {
   return out;
 }
 
-// Raw rows that exact windows keep, with an event a minute.
-double edge_rows(const StateLayout& layout) {
+// Raw rows that exact windows keep, or all in reach where they may be taken back, with an event a minute.
+double kept_rows(const StateLayout& layout) {
+  if (layout.retracts) return static_cast<double>(kNow - layout.horizon(kNow)) / kMicrosPerMinute;
   double minutes = 0;
   for (const WindowPlan& w : layout.windows)
     if (w.is_exact()) minutes = std::max(minutes, static_cast<double>(w.window.length_us) / kMicrosPerMinute);
@@ -125,11 +127,11 @@ uint64_t whole(double bytes) { return bytes < 1e18 ? static_cast<uint64_t>(bytes
 
 }  // namespace
 
-StateEstimate estimate_state(std::span<const FeatureSpec> specs) {
+StateEstimate estimate_state(std::span<const FeatureSpec> specs, bool retracts) {
   if (specs.empty()) return {};
-  const StateLayout layout = StateLayout::compile({specs.begin(), specs.end()});
-  const double rows = edge_rows(layout) * row_bytes(layout.row);
-  return {whole(tile_bytes(layout, 1) + rows), whole(tile_bytes(layout, kMany) + rows)};
+  const StateLayout layout = StateLayout::compile({specs.begin(), specs.end()}, retracts);
+  const double rows = kept_rows(layout) * row_bytes(layout.row);
+  return {whole(tile_bytes(layout, 1) + rows), whole(rows), whole(tile_bytes(layout, kMany) + rows)};
 }
 
 }  // namespace ms::catalog

@@ -22,9 +22,37 @@ void check_a_few(void (*property)(uint64_t)) {
   FAIL() << message.str();
 }
 
-void produce_and_ask(World& world, Rng& rng, int rounds, int32_t partitions, std::vector<Reply>& replies) {
+// Takes back some records of a partition, as whoever produced them would: a copy with the offset that was acknowledged.
+class Reversals {
+ public:
+  void add(int32_t partition, std::vector<std::string>& events, Rng& rng) {
+    std::vector<std::string>& all = produced_[partition];
+    std::vector<std::string> out;
+    for (std::string& event : events) {
+      append(all, out, std::move(event));
+      while (rng.below(4) == 0) {
+        const size_t named = all.size() - 1 - rng.below(std::min<size_t>(all.size(), 30));
+        if (!all[named].ends_with('}')) continue;
+        append(all, out, all[named].substr(0, all[named].size() - 1) + fmt::format(",\"takes_back\":{}}}", named + (rng.below(16) == 0 ? 1 : 0)));
+      }
+    }
+    events = std::move(out);
+  }
+
+ private:
+  static void append(std::vector<std::string>& all, std::vector<std::string>& out, std::string event) {
+    all.push_back(event);
+    out.push_back(std::move(event));
+  }
+  std::map<int32_t, std::vector<std::string>> produced_;  // from offset 0 on
+};
+
+void produce_and_ask(World& world, Rng& rng, int rounds, int32_t partitions, std::vector<Reply>& replies, Reversals* reversals = nullptr) {
   for (int round = 0; round < rounds; ++round) {
-    world.produce(static_cast<int32_t>(rng.below(static_cast<uint64_t>(partitions))), testing::random_events(rng, 1 + rng.below(12)));
+    const auto partition = static_cast<int32_t>(rng.below(static_cast<uint64_t>(partitions)));
+    std::vector<std::string> events = testing::random_events(rng, 1 + rng.below(12));
+    if (reversals != nullptr) reversals->add(partition, events, rng);
+    world.produce(partition, events);
     if (rng.below(4) == 0) world.wait_until_applied();
     replies.push_back(testing::ask(world, "spending", rng.below(9)));
   }
@@ -41,8 +69,10 @@ std::string not_as_known(World& world) {
 }
 
 // Laws L1 and L2, whatever the number of shards and partitions, also after a restart in between.
-void every_reply_is_as_served_and_in_the_end_as_known(uint64_t seed) {
+void every_reply_of(uint64_t seed, bool retracts) {
   Rng rng(seed);
+  Reversals reversals;
+  Reversals* const taken_back = retracts ? &reversals : nullptr;
   const testing::Directory directory;
   const uint32_t shards = 1u << rng.below(4);
   const auto partitions = static_cast<int32_t>(1 + rng.below(3));
@@ -50,20 +80,23 @@ void every_reply_is_as_served_and_in_the_end_as_known(uint64_t seed) {
   {
     World world(directory.path(), shards);
     RC_ASSERT(world.log->create_topic("events", partitions, {}).has_value());
-    world.define(testing::every_cell_definitions(rng));
+    world.define(testing::every_cell_definitions(rng, retracts));
     world.start();
     RC_ASSERT(world.engine->refresh(60'000).has_value());
-    produce_and_ask(world, rng, 6, partitions, replies);
+    produce_and_ask(world, rng, 6, partitions, replies, taken_back);
     RC_ASSERT(testing::not_as_served(world, "spending", replies) == "");
   }
   World world(directory.path(), shards);
   world.start();
   RC_ASSERT(world.engine->refresh(60'000).has_value());
   world.wait_until_applied();
-  produce_and_ask(world, rng, 6, partitions, replies);
+  produce_and_ask(world, rng, 6, partitions, replies, taken_back);
   RC_ASSERT(testing::not_as_served(world, "spending", replies) == "");
   RC_ASSERT(not_as_known(world) == "");
 }
+
+void every_reply_is_as_served_and_in_the_end_as_known(uint64_t seed) { every_reply_of(seed, false); }
+void replies_with_rows_taken_back_are_too(uint64_t seed) { every_reply_of(seed, true); }
 
 // Law L4: a version whose state is dropped and built again from the log, by any number of shards, gives the same answers; and
 // what was served before is still derived to the bit.
@@ -90,6 +123,7 @@ void state_that_is_built_again_gives_the_same_answers(uint64_t seed) {
 }
 
 TEST(Laws, EveryReplyIsAsServedAndInTheEndAsKnown) { check_a_few(every_reply_is_as_served_and_in_the_end_as_known); }
+TEST(Laws, RepliesWithRowsTakenBackAreToo) { check_a_few(replies_with_rows_taken_back_are_too); }
 TEST(Laws, StateThatIsBuiltAgainGivesTheSameAnswers) { check_a_few(state_that_is_built_again_gives_the_same_answers); }
 
 }  // namespace

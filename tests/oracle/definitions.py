@@ -41,6 +41,8 @@ Loader.add_constructor("tag:yaml.org,2002:float", Loader.written)
 class Row(dict):
     """Fields and derived fields by name, the event time under None. A derived field that failed fails where it is asked for."""
 
+    takes_back = None  # the offset that a retraction names
+
     def __getitem__(self, name):
         if (value := super().__getitem__(name)) is Fails:
             raise Fails
@@ -81,12 +83,13 @@ class Definitions:
             self.types[name] = typed.type
             if name in self.used:
                 self.derived.append((name, typed.run))
+        self.retract = {part: self.expression(text)[0] for part, text in self.source.get("retract", {}).items()}
         self.where = self.expression(self.view.get("where"))[0]
         self.features = list(self._features())
 
     def names_used(self):
         """Fields and derived fields that something asks for: the others may be anything."""
-        texts = [*self.key, self.view.get("where", "")]
+        texts = [*self.key, self.view.get("where", ""), *self.source.get("retract", {}).values()]
         texts += [str(d.get(part, "")) for by_aggregate in self.view["features"].values() for d in by_aggregate.values() for part in ("of", "by", "where")]
         used = set(re.findall(r"\w+", " ".join(texts)))
         for name, expression in reversed(self.source.get("derived", {}).items()):
@@ -113,8 +116,11 @@ class Definitions:
     def longest_tail(self, t):
         return min(feature.window.tail(t) for feature in self.features)
 
-    def row(self, text, at):
-        """The fields and derived fields of a record that was appended at that instant, its event time as the member None."""
+    def key_of(self, row):
+        return [str(row[part]) for part in self.key if row[part] is not None]
+
+    def row(self, text, at, offset):
+        """The fields and derived fields of a record that was appended at that instant and offset, its event time as the member None."""
         try:
             fields = json.loads(text, parse_float=Decimal)
         except ValueError:
@@ -131,18 +137,35 @@ class Definitions:
                 row[name] = run(row)
             except Fails:
                 row[name] = Fails
+        if self.retract:
+            row.takes_back = self.named(row, offset)
         try:
             self.evaluate(row)
         except Fails:
             raise Dead("expression: ", row[None]) from None
         return row
 
+    def named(self, row, offset):
+        """The offset that the record takes back; None: it is an event."""
+        try:
+            if not self.retract["when"](row):
+                return None
+            named = self.retract["offset"](row)
+        except Fails:
+            raise Dead("retraction: ") from None
+        for wrong, reason in ((named is None, "is null"), (named is not None and named < 0, "is negative"), (named is not None and named >= offset, "is not lower than the record's own")):
+            if wrong:
+                raise Dead(f"retraction: its offset {reason}")
+        return named
+
     def evaluate(self, row):
         """Everything that is asked of a row; what a filter drops is asked for nothing more."""
-        if self.where and not self.where(row):
+        if row.takes_back is None and self.where and not self.where(row):
             return
         for name in self.key:
             row[name]
+        if row.takes_back is not None:
+            return
         for feature in self.features:
             if not feature.where or feature.where(row):
                 for argument in (feature.of, feature.by):

@@ -41,7 +41,7 @@ class Case:
             rows, dead = {}, {}
             for event in self.events:
                 try:
-                    rows[event.position] = definitions.row(event.text, event.at)
+                    rows[event.position] = definitions.row(event.text, event.at, event.position[1])
                 except Dead as reason:
                     dead[event.position] = reason
             self._read[definitions] = rows, dead
@@ -56,19 +56,22 @@ class Case:
         partition, offset = event.position
         return offset < question.pins.get(partition, math.inf) and event.position not in question.without
 
-    def rows(self, definitions, question, known):
+    def rows(self, definitions, question, is_known):
         """The rows of the question's key that it knows, in canonical order."""
-        out = []
         rows, _ = self.read(definitions)
-        for event in self.events:
-            if not known(event) or event.position not in rows:
+        known = {event.position: rows[event.position] for event in self.events if is_known(event) and event.position in rows}
+        out, taken_back = [], set()
+        for (partition, _), row in known.items():
+            named = known.get((partition, row.takes_back))
+            if named and named.takes_back is None and named[None] == row[None] and definitions.key_of(named) == definitions.key_of(row):
+                taken_back.add((partition, row.takes_back))
+        for position, row in known.items():
+            if position in taken_back or row.takes_back is not None:
                 continue
-            row = rows[event.position]
-            if event.position == question.own and row[None] == question.t:
+            if position == question.own and row[None] == question.t:
                 continue
-            key = [str(row[part]) for part in definitions.key if row[part] is not None]
-            if key == question.key and (not definitions.where or definitions.where(row)):
-                out.append((row[None], event.position, row))
+            if definitions.key_of(row) == question.key and (not definitions.where or definitions.where(row)):
+                out.append((row[None], position, row))
         return [row for _, _, row in sorted(out, key=lambda found: found[:2])]
 
     def newest(self, question):
@@ -98,7 +101,6 @@ class Case:
         found = any(self.definitions.longest_tail(question.t) <= row[None] < question.t + question.after for row in rows)
         answers = {f.name: answer(f, rows, question.t, question.after) for f in self.definitions.features}
         return answers | self.derived.answers(question.request, answers) | self.labels(question), found
-
 
 
 @dataclasses.dataclass

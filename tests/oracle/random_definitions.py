@@ -75,6 +75,8 @@ class Maker:
         labels = random.Random(f"labels of {seed}")
         self.labels = labels.randint(1, 5) if labels.random() < 0.5 else 0
         self.label_rng, self.ahead = labels, []
+        self.reversals = random.Random(f"reversals {seed}")
+        self.retracts = self.reversals.random() < 0.25
 
     def pick(self, choices):
         return self.rng.choice(list(choices))
@@ -90,6 +92,8 @@ class Maker:
             kinds = [kind for kind in kinds if kind != "decay"]
         if nested or aggregate in NO_SERIES:
             kinds = [kind for kind in kinds if kind != "series"]
+        if self.retracts:  # every row in reach is kept, so the reach has an end
+            kinds = [kind for kind in kinds if kind not in ("lifetime", "closed", "last")]
         two = self.two_lengths()
         length, count = self.pick(self.scale), self.pick([2, 3, 5, 12])
         return {
@@ -160,6 +164,8 @@ class Maker:
             view["features"][f"f{n}"] = {aggregate: d}
         services = {"services": {"s": {"features": ["v.*"], "labels": {"v": self.drawn_apart(self.some_labels)}}}} if self.labels else {}
         source = {"topic": "events", "format": "json", "time": {"field": "at", "unit": "rfc3339"}, "fields": FIELDS, "derived": {"f": "cast(text as float64)", "g": "cast(text2 as float64)"}, "owner": "tests"}
+        if self.retracts:
+            source |= {"fields": FIELDS | {"takes_back": "int64"}, "retract": {"when": "takes_back is not null", "offset": "takes_back"}}
         return {"sources": {"events": source}, "entities": {"user": {"key": ["user"]}}, "views": {"v": view}} | services
 
     def drawn_apart(self, draw):
@@ -216,6 +222,9 @@ class Maker:
             offsets[partition] = offsets.get(partition, -1) + self.pick([1, 1, 3])
             # labels are asked of logs, whose time begins in 1970
             out.append((time_text(max(at, 0) if self.labels else at), f"{partition}/{offsets[partition]}", text))
+            while self.retracts and self.reversals.random() < 0.25:
+                if reversal := self.reversal(out, offsets):
+                    out.append(reversal)
         return out, sorted(known)
 
     def break_some(self, events):
@@ -226,6 +235,20 @@ class Maker:
             broken = f', "{self.pick("ijsbdlvm")}": {{"i": "seven"}}}}'
             if self.chance(0.3) and text.endswith('"}'):
                 events[i] = at, text[:-1] + broken
+
+    def reversal(self, events, offsets):
+        """A copy of an earlier record that takes it back, appended now; None: that one is no JSON."""
+        _, position, text = self.reversals.choice(events)
+        partition, offset = map(int, position.split("/"))
+        wrong = self.reversals.choice([0] * 12 + [1, -1, 10**6, -(10**6)])
+        try:
+            fields = json.loads(text) | {"takes_back": offset + wrong}
+        except ValueError:
+            return None
+        if self.reversals.random() < 0.3:  # its arguments are not asked for
+            fields = {name: fields[name] for name in ("user", "at", "takes_back") if name in fields}
+        offsets[partition] += 1
+        return events[-1][0], f"{partition}/{offsets[partition]}", json.dumps(fields, ensure_ascii=False)
 
     def own_row(self, events):
         """A question about a record without itself; None: it has no key or no time."""

@@ -345,6 +345,7 @@ class Run {
     Rng rng(seed);
     auto events = known(q);
     for (size_t i = events.size(); i > 1; --i) std::swap(events[i - 1], events[rng.below(i)]);
+    if (source_.program().retracts()) TRY(put_retractions_behind(events));
     Shards states(source_, 1);
     int64_t now = INT64_MIN;
     for (const GoldenEvent* e : events) {
@@ -353,6 +354,28 @@ class Run {
       if (rng.below(4) == 0) TRY(states.restart(now));
     }
     return states.ask(key, q);
+  }
+
+  // What a retraction names comes before it in every order there is: it exchanges its place with it.
+  Result<> put_retractions_behind(std::vector<const GoldenEvent*>& events) {
+    for (size_t i = 0; i < events.size(); ++i) {
+      for (;;) {
+        TRY_ASSIGN(const int64_t named, named_by(*events[i]));
+        const auto record = std::find_if(events.begin() + static_cast<std::ptrdiff_t>(i) + 1, events.end(),
+                                         [&](const GoldenEvent* e) { return e->position() == std::pair(events[i]->partition, named); });
+        if (record == events.end()) break;
+        std::swap(events[i], *record);
+      }
+    }
+    return {};
+  }
+  // kEvent: the record takes nothing back.
+  Result<int64_t> named_by(const GoldenEvent& e) {
+    int64_t out = feature::PreparedRows::kEvent;
+    TRY(source_.read(e, [&](TopicReader::Chunk& chunk) {
+      if (chunk.rows[0]->rows > 0) out = chunk.rows[0]->retracts[0];
+    }));
+    return out;
   }
 
   // As training sets ask: forward in time, with all events there from the start, or each one there when t passes it.
@@ -368,6 +391,7 @@ class Run {
       events.emplace_back(event_time, e);
     }
     std::sort(events.begin(), events.end(), [](const auto& a, const auto& b) { return std::pair(a.first, a.second->position()) < std::pair(b.first, b.second->position()); });
+    // (a retraction has the event time of what it names, and a higher offset: it stays behind it)
     Shards states(source_, 1);
     Replies out;
     size_t next = 0;

@@ -53,13 +53,21 @@ inline std::string_view some_window(feature::WindowKind kind, Rng& rng) {
   const auto& choice = kWindows[static_cast<size_t>(kind)];
   return choice[rng.below(choice.size())];
 }
+// One that reaches back a bounded time, of the kind if there is one.
+inline std::string_view some_bounded_window(feature::WindowKind kind, Rng& rng) {
+  using feature::WindowKind;
+  if (kind == WindowKind::kLifetime) return "1h";
+  if (kind == WindowKind::kSession) return rng.below(2) == 0 ? "session(10s, 1m)" : "session(10s, 10m)";
+  if (kind == WindowKind::kLast) return rng.below(2) == 0 ? "last(7, 20s)" : "last(20, 1h)";
+  return some_window(kind, rng);
+}
 
 // Parameters, filters, ages and defaults of a cell, each line now and then another.
-inline std::string some_options(const feature::testing::Cell& cell, Rng& rng) {
+inline std::string some_options(const feature::testing::Cell& cell, bool retracts, Rng& rng) {
   using feature::AggregateKind;
   constexpr std::string_view kFieldOfType[] = {"night", "amount", "price", "name", "booked", "fee", "tags", "pos", "seen"};  // by TypeKind
   static_assert(std::size(kFieldOfType) == static_cast<size_t>(TypeKind::kMap) + 1);
-  std::string out = fmt::format("over: [\"{}\"]", some_window(cell.window, rng));
+  std::string out = fmt::format("over: [\"{}\"]", retracts ? some_bounded_window(cell.window, rng) : some_window(cell.window, rng));
   const bool many = cell.aggregate == AggregateKind::kQuantile && cell.window != feature::WindowKind::kSeries && rng.below(2) == 0;
   if (cell.type) out += fmt::format(", of: {}", kFieldOfType[static_cast<size_t>(cell.type->kind)]);
   if (cell.by) out += fmt::format(", by: {}", kFieldOfType[static_cast<size_t>(cell.by->kind)]);
@@ -83,11 +91,13 @@ inline std::string some_options(const feature::testing::Cell& cell, Rng& rng) {
   return out;
 }
 
-// Topic `events`, view `spending`, service `model`: features for the cells of every_cell.h whose turn it is.
-inline std::string every_cell_definitions(Rng& rng) {
+// Topic `events`, view `spending`, service `model`: features for the cells of every_cell.h whose turn it is. `retracts`: a record with
+// `takes_back` takes back the one at that offset.
+inline std::string every_cell_definitions(Rng& rng, bool retracts = false) {
   const std::vector<feature::testing::Cell> all = feature::testing::every_cell();
   std::string features;
-  for (size_t i = next_part(rng); i < all.size(); i += kCellParts) features += fmt::format("      c{}: {{{}: {{{}}}}}\n", i, to_string(all[i].aggregate), some_options(all[i], rng));
+  for (size_t i = next_part(rng); i < all.size(); i += kCellParts) features += fmt::format("      c{}: {{{}: {{{}}}}}\n", i, to_string(all[i].aggregate), some_options(all[i], retracts, rng));
+  const std::string rule = retracts ? "    retract: {when: \"takes_back is not null\", offset: takes_back}\n" : "";
   return R"yaml(
 sources:
   events:
@@ -96,9 +106,9 @@ sources:
     time: {field: at, unit: us}
     fields:
       {user: string, amount: int64, price: float64, name: string, night: bool, booked: timestamp, fee: "decimal(12,2)", tags: list<string>,
-       pos: "vector<float64,3>", seen: "map<string,int64>"}
+       pos: "vector<float64,3>", seen: "map<string,int64>", takes_back: int64}
     owner: tests
-entities:
+)yaml" + rule + R"yaml(entities:
   user: {key: [user]}
 views:
   spending:
