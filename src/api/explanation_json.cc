@@ -35,6 +35,7 @@ Json left_out_json(const std::string& topic, const FeatureExplanation& feature) 
     if (feature.left_out[reason].events == 0) continue;
     Json group{{"reason", to_string(static_cast<LeftOut>(reason))}};
     group.update(group_json(topic, feature.left_out[reason]));
+    if (static_cast<LeftOut>(reason) == LeftOut::kRetracted) group["last"]["retracted_by"] = feature.retracted_by.value;
     list.push_back(std::move(group));
   }
   return list;

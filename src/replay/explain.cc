@@ -27,7 +27,8 @@ bool before(const EventPosition& a, const EventPosition& b) {
 Result<std::shared_ptr<const feature::ViewProgram>> every_row(const catalog::ViewEntry& view) {
   feature::ViewDefinition all = view.definition;
   all.where.clear();
-  all.features = {{.name = "rows", .aggregate = feature::AggregateKind::kCount, .window = {.kind = feature::WindowKind::kLifetime}}};
+  const feature::Window shortest{feature::WindowKind::kSlidingExact, 10 * kMicrosPerSecond};  // any will do: no state is made
+  all.features = {{.name = "rows", .aggregate = feature::AggregateKind::kCount, .window = shortest}};
   return feature::ViewProgram::compile(view.source.definition, view.entity, all);
 }
 
@@ -47,11 +48,15 @@ class Asked {
     held_.resize(question.features.size());
   }
 
-  // A row of the view.
+  // A row of the view, or a retraction.
   void take(const feature::PreparedRows& rows, uint32_t row, AppendTime at) {
     const EventPosition event = position(rows, row, at);
     const bool applied = is_applied(event);
     if (applied) state_->apply(rows, {&row, 1}, t_);
+    if (!rows.retracts.empty() && rows.retracts[row] != feature::PreparedRows::kEvent) {
+      if (applied) taken_back_.try_emplace({rows.partition, rows.retracts[row], rows.event_times_us[row]}, event.offset);
+      return;
+    }
     out_.seen.add(event);
     for (size_t i = 0; i < out_.features.size(); ++i) {
       FeatureExplanation& feature = out_.features[i];
@@ -64,12 +69,12 @@ class Asked {
         feature.left_out[static_cast<size_t>(at.us > t_.us ? LeftOut::kAppendedLater : LeftOut::kNotApplied)].add(event);
       } else {
         const bool is_null = spec.argument >= 0 && !rows.arguments[static_cast<size_t>(spec.argument)].valid(row);
-        if (picks_rows(spec.window)) held_[i].push_back({event, is_null});
+        if (picks_rows(spec.window) || question_.view->program->retracts()) held_[i].push_back({event, is_null});
         else count(feature, {event, is_null});
       }
     }
   }
-  // An event of the key that is no row of the view.
+  // An event of the key that is no row of the view. (A retraction is one, whatever the view's filter says of it.)
   void leave_out(const feature::PreparedRows& rows, uint32_t row, AppendTime at, LeftOut reason) {
     const EventPosition event = position(rows, row, at);
     out_.seen.add(event);
@@ -77,7 +82,7 @@ class Asked {
       feature.left_out[static_cast<size_t>(outside_of(feature, event).value_or(reason))].add(event);
   }
   void finish(const history::LostEvents& lost) {
-    for (size_t i = 0; i < held_.size(); ++i) pick(i);
+    for (size_t i = 0; i < held_.size(); ++i) leave_out_retracted(i), pick(i);
     for (size_t i = 0; i < out_.features.size(); ++i) out_.features[i].lost = lost.reach(specs_[question_.features[i]].window, t_.us);
     state_->evaluate(question_.key, feature::table_hash(question_.key), t_, false, out_.derived);
     for (feature::FeatureValue& value : out_.derived.values)  // texts may point into the state
@@ -93,8 +98,25 @@ class Asked {
     feature.counted.add(row.event);
     if (row.is_null) ++feature.nulls;
   }
+  // What was taken back later.
+  void leave_out_retracted(size_t i) {
+    FeatureExplanation& feature = out_.features[i];
+    EventGroup& group = feature.left_out[static_cast<size_t>(LeftOut::kRetracted)];
+    std::erase_if(held_[i], [&](const Row& row) {
+      const EventPosition& event = row.event;
+      const auto by = taken_back_.find({event.partition.value, event.offset.value, event.event_time.us});
+      if (by == taken_back_.end()) return false;
+      group.add(event);
+      if (group.last.partition == event.partition && group.last.offset == event.offset) feature.retracted_by = by->second;
+      return true;
+    });
+  }
   // Of a session or the last n: which of the rows in reach they are can be said when all are here.
   void pick(size_t i) {
+    if (!picks_rows(specs_[question_.features[i]].window)) {
+      for (const Row& row : held_[i]) count(out_.features[i], row);
+      return;
+    }
     std::vector<Row>& rows = held_[i];
     std::ranges::sort(rows, [](const Row& a, const Row& b) { return before(a.event, b.event); });
     std::vector<int64_t> event_times;
@@ -124,7 +146,8 @@ class Asked {
   const Instant t_;
   ViewExplanation& out_;
   const std::unique_ptr<feature::ViewState> state_;
-  std::vector<std::vector<Row>> held_;  // by feature, of windows that pick rows
+  std::vector<std::vector<Row>> held_;  // by feature, what is told apart at the end: of windows that pick rows, or where rows are taken back
+  std::map<std::tuple<int32_t, int64_t, int64_t>, Offset> taken_back_;  // partition, offset, event time -> by which retraction
 };
 
 // The questions to one view version, answered in one pass over its topic.
@@ -303,6 +326,8 @@ std::string_view to_string(LeftOut reason) {
       return "filtered_by_view";
     case LeftOut::kFilteredByFeature:
       return "filtered_by_feature";
+    case LeftOut::kRetracted:
+      return "retracted";
     case LeftOut::kAppendedLater:
       return "appended_later";
     case LeftOut::kNotApplied:

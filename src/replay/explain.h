@@ -34,6 +34,7 @@ enum class LeftOut : uint8_t {
   kUndecodable,        // its record is a dead letter of the view, but the key can be told
   kFilteredByView,     // the view's `where` is not true
   kFilteredByFeature,  // the feature's own is not
+  kRetracted,          // taken back by a retraction that the key's shard had applied
   kAppendedLater,      // came after the instant
   kNotApplied,         // was in the log at the instant, but not applied by the key's shard yet
 };
@@ -58,6 +59,7 @@ struct FeatureExplanation {
   EventGroup counted;                // in the window, applied, past every filter
   uint64_t nulls = 0;                // of them with a null argument, which the aggregate skips
   std::array<EventGroup, kLeftOutCount> left_out;
+  Offset retracted_by;  // the retraction of the last one of those; it stands in the same partition
   bool lost = false;  // the window may reach below what the log still has: `counted` and the value are not the whole
 };
 
@@ -93,7 +95,9 @@ class Explainer {
   virtual ~Explainer() = default;
 
   virtual uint64_t records() const = 0;  // that run() will read
-  // In the order of the questions. Memory: one state per question, one chunk of rows. Errors: kCancelled, those of the log.
+  // In the order of the questions. Memory: one state per question, one chunk of rows; of a source that takes events back, and of windows
+  // that pick among their rows, some bytes for each event of the key.
+  // Errors: kCancelled, those of the log.
   virtual Result<std::vector<ViewExplanation>> run(const std::function<void(uint64_t done)>& progress, std::stop_token stop) = 0;
 };
 

@@ -78,6 +78,36 @@ class Explain : public ::testing::Test {
   uint32_t slot_ = 0;
 };
 
+// The last payment is taken back: it is no longer counted, and the explanation says by what.
+TEST_F(Explain, ARetractedEventSaysByWhat) {
+  std::string definitions(kDefinitions);
+  const auto replace = [&](std::string_view from, std::string_view to) { definitions.replace(definitions.find(from), from.size(), to); };
+  replace("kind: string}", "kind: string, original: int64}, retract: {when: \"kind = 'reversal'\", offset: original}");
+  replace(", lifetime]", ", \"last(5, 1d)\"]");
+  start(definitions, 1);
+  const int64_t now = system_clock().wall_us(), first_at = now - 3 * kMicrosPerMinute, second_at = now - 2 * kMicrosPerMinute;
+  world_.produce(0, {event("u1", 20, "pos", first_at), event("u1", 40, "pos", second_at)});
+  world_.wait_until_applied();
+  const Asked before = ask(engine::testing::key_of(1));
+  const std::string reversal = fmt::format(R"({{"user":"u1","kind":"reversal","original":1,"at":{}}})", second_at);
+  world_.produce(0, {reversal, reversal});
+  world_.wait_until_applied();
+  const Asked after = ask(engine::testing::key_of(1));
+  for (const Asked* asked : {&before, &after}) {
+    const ViewExplanation explained = explain(asked->question, asked->as_of);
+    EXPECT_EQ(engine::testing::bits_of(explained.derived), engine::testing::bits_of(asked->served));
+    EXPECT_EQ(explained.seen.events, 2u);
+    const uint64_t taken = asked == &after ? 1 : 0;
+    for (const FeatureExplanation& feature : explained.features) {
+      EXPECT_EQ(feature.counted.events, 2 - taken);
+      EXPECT_EQ(left(feature, LeftOut::kRetracted).events, taken);
+      if (taken == 0) continue;
+      EXPECT_EQ(left(feature, LeftOut::kRetracted).last.offset, Offset{1});
+      EXPECT_EQ(feature.retracted_by, Offset{2});
+    }
+  }
+}
+
 TEST_F(Explain, EveryServedValueIsDerivedAgainWhileEventsCome) {
   start(engine::testing::every_cell_definitions(rng_), 2);
   std::vector<Asked> asked;

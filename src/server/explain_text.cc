@@ -60,6 +60,7 @@ std::string reason_text(const Json& group, const Json& view, const Json& feature
   if (reason == "undecodable") return "dead letters of this view";
   if (reason == "filtered_by_view") return "not where " + text_of(view, "where") + " (the view's)";
   if (reason == "filtered_by_feature") return "not where " + text_of(feature, "where") + " (the feature's)";
+  if (reason == "retracted") return "taken back, the last one by offset " + group["last"]["retracted_by"].dump();
   if (reason == "appended_later") return "came later than this instant";
   if (reason == "not_applied") return "in the log, but not applied yet";
   return reason;
