@@ -196,6 +196,18 @@ TEST(Schema, Windows) {
   }
 }
 
+TEST(Schema, RetractTakesTwoExpressions) {
+  const auto with = [](std::string_view rule) { return verdicts(fmt::format("sources: {{s: {{time: {{field: t}}, retract: {}}}}}\n", rule)); };
+  const auto [schema, refusal] = with("{when: \"a = 'x'\", offset: b}");
+  EXPECT_TRUE(schema);
+  EXPECT_EQ(refusal, "");
+  for (const char* rule : {"{when: a}", "{offset: b}", "{}", "a", "{when: a, offset: b, key: c}", "[a, b]"}) {
+    const auto [in_schema, said] = with(rule);
+    EXPECT_FALSE(in_schema) << rule;
+    EXPECT_NE(said, "") << rule;
+  }
+}
+
 TEST(Schema, MistakesAreRefusedByBoth) {
   const std::string example = block_of("docs/definitions.md", "yaml");
   const std::pair<const char*, const char*> changes[] = {
