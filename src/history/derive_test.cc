@@ -423,6 +423,23 @@ RC_GTEST_PROP(Derive, AsServedTakesBackWhenTheShardDid, ()) {
   }
 }
 
+// Retention has taken offset 0 (another key stands for it here), but not what takes it back: answers that may need it are marked, and in the
+// others nothing is taken back.
+TEST(Derive, WhatTakesBackALostEventChangesNothing) {
+  constexpr int64_t kMinute = kMicrosPerMinute;
+  const TrainService service = service_of(bounded(flights_view()), kOrigin, kTakenBack);
+  const ViewEvents prepared = prepare(*service.views[0].program, {{60 * kMinute, 0, 3, 1}, {90 * kMinute, 0, 1, 5}, {60 * kMinute, 0, 1, {}, 0}}, 1);
+  const auto keys = ask({{1, 95 * kMinute}, {1, 121 * kMinute}});
+  DeriveRequest request = request_of(service, 1, false);
+  request.lost = {.until_us = 60 * kMinute, .partition = PartitionId{0}, .log_start = Offset{1}};
+  const auto answers = derive(request, prepared, keys->questions);
+  ASSERT_TRUE(answers);
+  const auto lines = lines_of(*answers, *service.views[0].program, 2);
+  EXPECT_EQ(lines[0].substr(0, lines[0].find(' ', 6)), "found GAP");  // n_count_1h reaches back to minute 35
+  EXPECT_TRUE(lines[1].starts_with("found PRESENT/1@5400000000")) << lines[1];
+  EXPECT_EQ(answers->gaps(), 2u);  // of the second question windows with a hop reach minute 60
+}
+
 TEST(Derive, StopsWhenAsked) {
   const TrainService service = flights_service();
   const ViewEvents prepared = prepare(*service.views[0].program, {{0, 0, 0, 1}}, 1);

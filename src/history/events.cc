@@ -354,11 +354,19 @@ std::string LostEvents::text(std::string_view topic) const {
   return where + "; what retention removed there may reach up to " + format_time(until_us);
 }
 
+namespace {
+
+Result<> check_may_be_a_file(const feature::SourceDefinition& source) {
+  if (!source.retract) return {};
+  return invalid(fmt::format("source '{0}' takes events back by their offsets in the log, which a file does not have: its history is the log "
+                             "alone; leave --events {0}=FILE out",
+                             source.name));
+}
+
+}  // namespace
+
 Result<std::vector<std::string>> event_columns(const EventRequest& request) {
-  if (request.source.retract)
-    return invalid(fmt::format("source '{0}' takes events back by their offsets in the log, which a file does not have: its history is the log "
-                               "alone; leave --events {0}=FILE out",
-                               request.source.name));
+  TRY(check_may_be_a_file(request.source));
   std::vector<std::string> names{request.source.time_field};
   for (const auto& program : request.programs)
     for (const feature::Field& field : program->input_fields())
@@ -377,6 +385,7 @@ struct TableHistory {
 
 // By program: where the table has its input fields, then the time; checks their types and values.
 Result<std::vector<std::vector<size_t>>> locate_all(const EventRequest& request, const Table& table) {
+  TRY(check_may_be_a_file(request.source));
   std::vector<std::vector<size_t>> out;
   for (const auto& program : request.programs) {
     TRY_ASSIGN(auto columns, locate(table, request.source, *program));
