@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 
 #include "codec/json_columns.h"
 #include "codec/record_batch.h"
@@ -97,6 +98,7 @@ class GroupDecoder {
 
   void decode(PartitionId partition, std::span<const PendingRecord> records, TopicReader::Chunk& chunk) {
     std::map<size_t, std::string> refused;  // by record: one letter each, with the reason of the first view that refuses it
+    std::set<uint32_t> retractions;         // records that take nothing back: one letter each, whatever the view
     const auto refuse = [&](size_t i, std::string reason) { refused.try_emplace(i, std::move(reason)); };
     common_.decode(partition, records, refuse);
     const bool apart = !refused.empty() && !alone_.empty();
@@ -105,19 +107,15 @@ class GroupDecoder {
       for (ColumnsDecoder& decoder : alone_) decoder.decode(partition, records, refuse);
     }
     for (auto& [i, reason] : refused) bury(chunk, partition, records[i], std::move(reason));
-    std::map<size_t, std::string_view> not_taken_back;  // by record: whatever the view
     for (size_t p = 0; p < group_.programs.size(); ++p) {
       rows_[p].clear();
       if (apart) alone_[p].prepare(*group_.programs[p], 0, rows_[p]);
       else common_.prepare(*group_.programs[p], p, rows_[p]);
       chunk.newest_us.push_back((apart ? alone_[p] : common_).newest_us());
-      for (const feature::FailedRow& failed : rows_[p].failed) {
-        if (failed.of_retraction) not_taken_back.try_emplace(failed.row, failed.reason);
-        else bury(chunk, partition, records[failed.row], fmt::format("expression: view '{}': {}", group_.programs[p]->definition().name, failed.reason));
-      }
+      for (const feature::FailedRow& failed : rows_[p].failed)
+        if (!failed.of_retraction || retractions.insert(failed.row).second) bury(chunk, partition, records[failed.row], reason_of(p, failed));
       chunk.rows.push_back(&rows_[p]);
     }
-    for (const auto& [i, reason] : not_taken_back) bury(chunk, partition, records[i], fmt::format("retraction: {}", reason));
   }
 
   void bury(TopicReader::Chunk& chunk, PartitionId partition, const PendingRecord& record, std::string reason) const {
@@ -127,6 +125,11 @@ class GroupDecoder {
   }
 
  private:
+  std::string reason_of(size_t program, const feature::FailedRow& failed) const {
+    if (failed.of_retraction) return fmt::format("retraction: {}", failed.reason);
+    return fmt::format("expression: view '{}': {}", group_.programs[program]->definition().name, failed.reason);
+  }
+
   const ReaderGroup group_;
   ColumnsDecoder common_;
   std::vector<ColumnsDecoder> alone_;  // one per program, when there are several

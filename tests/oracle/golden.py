@@ -51,6 +51,16 @@ class Case:
         return {position: str(reason) for position, reason in self.read(self.definitions)[1].items()}
 
     @staticmethod
+    def left(definitions, rows):
+        """{position: row} without retractions and what they take back."""
+        taken_back = set()
+        for (partition, _), row in rows.items():
+            named = rows.get((partition, row.takes_back))
+            if named and named.takes_back is None and named[None] == row[None] and definitions.key_of(named) == definitions.key_of(row):
+                taken_back.add((partition, row.takes_back))
+        return {position: row for position, row in rows.items() if position not in taken_back and row.takes_back is None}
+
+    @staticmethod
     def is_known(event, question):
         """Whether the log holds it, below the pin."""
         partition, offset = event.position
@@ -58,16 +68,10 @@ class Case:
 
     def rows(self, definitions, question, is_known):
         """The rows of the question's key that it knows, in canonical order."""
+        out = []
         rows, _ = self.read(definitions)
-        known = {event.position: rows[event.position] for event in self.events if is_known(event) and event.position in rows}
-        out, taken_back = [], set()
-        for (partition, _), row in known.items():
-            named = known.get((partition, row.takes_back))
-            if named and named.takes_back is None and named[None] == row[None] and definitions.key_of(named) == definitions.key_of(row):
-                taken_back.add((partition, row.takes_back))
-        for position, row in known.items():
-            if position in taken_back or row.takes_back is not None:
-                continue
+        rows = self.left(definitions, {event.position: rows[event.position] for event in self.events if is_known(event) and event.position in rows})
+        for position, row in rows.items():
             if position == question.own and row[None] == question.t:
                 continue
             if definitions.key_of(row) == question.key and (not definitions.where or definitions.where(row)):

@@ -219,7 +219,8 @@ class Maker:
             self.drawn_apart(lambda: self.break_some(events))
         for at, text in events:
             partition = self.pick([0, 0, 1, 2])
-            offsets[partition] = offsets.get(partition, -1) + self.pick([1, 1, 3])
+            step = self.pick([1, 1, 3])  # what is taken back is named by its offset: then there are no holes, as in a real topic
+            offsets[partition] = offsets.get(partition, -1) + (1 if self.retracts else step)
             # labels are asked of logs, whose time begins in 1970
             out.append((time_text(max(at, 0) if self.labels else at), f"{partition}/{offsets[partition]}", text))
             while self.retracts and self.reversals.random() < 0.25:
@@ -257,7 +258,7 @@ class Maker:
             fields = json.loads(text)
         except ValueError:
             return None
-        return f"  {fields['user']} {fields['at']} self {position}" if fields.get("user") and "at" in fields else None
+        return f"  {fields['user']} {fields['at']} self {position}" if fields.get("user") and "at" in fields and "takes_back" not in fields else None
 
     def question(self, known, events):
         if self.chance(0.15) and (own := self.own_row(events)):
@@ -271,7 +272,8 @@ class Maker:
         if self.chance(0.15):
             more.append(" as_served")
         elif self.chance(0.3):
-            more.append(" " + self.pick(["pin", "without"]) + " " + self.pick(events)[1])
+            how = self.pick(["pin", "without"])
+            more.append(f" {'pin' if self.retracts else how} {self.pick(events)[1]}")
         return f"  {self.pick('uuuuuw')} {time_text(t)}" + "".join(more)
 
     def before(self, known, t):
