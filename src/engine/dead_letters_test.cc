@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "codec/record_batch.h"
 #include "log/testing/log_fixture.h"
 
 namespace ms::engine {
@@ -17,6 +18,27 @@ TEST(DeadLetterTopic, FitsWhateverTheTopicIsCalled) {
     EXPECT_TRUE(name.ends_with(".dead-letter")) << name;
   }
   EXPECT_NE(a, b);
+}
+
+// That a retraction names no earlier record is the source's matter: one letter, however many views there are.
+TEST(DeadLetterReasons, ARetractionHasOneLetterForAllViews) {
+  const feature::SourceDefinition source{.name = "s", .topic = "s", .fields = {{"u", TypeKind::kString}, {"back", TypeKind::kInt64}}, .time_field = "t",
+                                         .retract = feature::RetractRule{"back is not null", "back"}};
+  const feature::Window hour{feature::WindowKind::kSliding, kMicrosPerHour, 5 * kMicrosPerMinute};
+  const feature::ViewDefinition view{.name = "v", .features = {{.name = "n", .window = hour}}};
+  const auto program = feature::ViewProgram::compile(source, {"user", {"u"}}, view).value();
+  const auto reader = TopicReader::make({{.source = source, .programs = {program, program}}});
+  std::vector<RecordToWrite> records;
+  for (const char* json : {R"({"u":"a","t":1})", R"({"u":"a","t":1,"back":0})", R"({"u":"a","t":1,"back":2})", R"({"u":"a","t":1,"back":-1})"})
+    records.push_back({.timestamp_ms = 0, .key = {}, .value = json, .headers = {}});
+  const log::ReadBatch batch{Slice::copy(build_record_batch({}, records).value()), Offset{0}, Offset{3}, AppendTime{1'000'000}};
+  std::vector<std::string> letters;
+  ASSERT_TRUE(reader->read(PartitionId{0}, {&batch, 1}, Offset{0}, Offset{4}, 100, [&](TopicReader::Chunk& chunk) -> Result<> {
+    for (const DeadLetter& letter : chunk.dead) letters.push_back(letter.reason);
+    for (const feature::PreparedRows* rows : chunk.rows) EXPECT_EQ(rows->retracts, (std::vector<int64_t>{feature::PreparedRows::kEvent, 0}));
+    return {};
+  }));
+  EXPECT_EQ(letters, (std::vector<std::string>{"retraction: its offset is not lower than the record's own", "retraction: its offset is negative"}));
 }
 
 // Several views may bury one record, each for its own reason, and what they say may not fit one batch.
