@@ -356,17 +356,18 @@ std::string LostEvents::text(std::string_view topic) const {
 
 namespace {
 
-Result<> check_may_be_a_file(const feature::SourceDefinition& source) {
-  if (!source.retract) return {};
+// Views made at different times may hold different versions of the source.
+Result<> check_may_be_a_file(const EventRequest& request) {
+  if (std::ranges::none_of(request.programs, [](const auto& program) { return program->retracts(); })) return {};
   return invalid(fmt::format("source '{0}' takes events back by their offsets in the log, which a file does not have: its history is the log "
                              "alone; leave --events {0}=FILE out",
-                             source.name));
+                             request.source.name));
 }
 
 }  // namespace
 
 Result<std::vector<std::string>> event_columns(const EventRequest& request) {
-  TRY(check_may_be_a_file(request.source));
+  TRY(check_may_be_a_file(request));
   std::vector<std::string> names{request.source.time_field};
   for (const auto& program : request.programs)
     for (const feature::Field& field : program->input_fields())
@@ -385,7 +386,7 @@ struct TableHistory {
 
 // By program: where the table has its input fields, then the time; checks their types and values.
 Result<std::vector<std::vector<size_t>>> locate_all(const EventRequest& request, const Table& table) {
-  TRY(check_may_be_a_file(request.source));
+  TRY(check_may_be_a_file(request));
   std::vector<std::vector<size_t>> out;
   for (const auto& program : request.programs) {
     TRY_ASSIGN(auto columns, locate(table, request.source, *program));
