@@ -55,6 +55,15 @@ def renumbered(question, places):
     return place and question.replace(f" self {own[1]}/{own[2]}", f" self {place[0]}/{place[1]}", 1)
 
 
+def with_new_offset(event, places):
+    """The record; one that takes another back names that one's new offset. None: that one is gone."""
+    named = re.search('"takes_back": ([0-9]+)', event.text)
+    if not named:
+        return event.text
+    place = places.get((event.position[0], int(named[1])))
+    return place and event.text.replace(named[0], f'"takes_back": {place[1]}', 1)
+
+
 def with_one_append_time(text):
     """Every record that is alive is appended at one instant, and questions know them all: whole partitions are record batches."""
     (case,) = golden.read(text)
@@ -65,10 +74,11 @@ def with_one_append_time(text):
             places[event.position] = (partition, offsets.setdefault(partition, 0))
             offsets[partition] += 1
             kept.append(event)
-    if not kept:
+    texts = [with_new_offset(event, places) for event in kept]
+    if not kept or None in texts:
         return None
     at = random_definitions.time_text(max(event.at for event in kept))
-    events = [f"  {at} {places[e.position][0]}/{places[e.position][1]} {e.text}" for e in kept]
+    events = [f"  {at} {places[e.position][0]}/{places[e.position][1]} {text}" for e, text in zip(kept, texts, strict=True)]
     head, rest = text.split("\nevents\n", 1)
     questions = [block for block in re.split(r"(?m)^(?=  [uw] )", rest.split("questions\n", 1)[1]) if block and not re.match(r".* (as_served|pin|without)", block)]
     questions = [block for block in (renumbered(block, places) for block in questions) if block]
