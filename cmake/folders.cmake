@@ -66,7 +66,7 @@ function(ms_add_folder name below libraries)
     add_test(NAME ${name} COMMAND ${name}_test --gtest_brief=1)
     # Arrow comes without instrumentation: what it does to its own memory under its own locks looks like a race.
     set(environment "TSAN_OPTIONS=ignore_noninstrumented_modules=1")
-    # It looks for races, which 25 worlds of a law show as well as 100 do; the values are the other builds'.
+    # It looks for races, and takes ten times as long; the values of 100 worlds are the other builds'.
     if(MS_SANITIZE STREQUAL "thread")
       list(APPEND environment "RC_PARAMS=max_success=25")
     endif()

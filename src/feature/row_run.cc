@@ -43,19 +43,7 @@ size_t RowRun::insert(const uint64_t* row_words) {
     words_.erase(words_.begin(), words_.begin() + static_cast<std::ptrdiff_t>(first_ * stride));
     first_ = 0;
   }
-  size_t low = 0, high = size();
-  if (high > 0 && row_before(row(high - 1), row_words)) {
-    low = high;
-  } else {
-    while (low < high) {
-      const size_t middle = (low + high) / 2;
-      if (row_before(row(middle), row_words)) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-  }
+  const size_t low = size() > 0 && row_before(row(size() - 1), row_words) ? size() : place_of(row_words);
   const size_t place = (first_ + low) * stride;
   words_.insert(words_.begin() + static_cast<std::ptrdiff_t>(place), row_words, row_words + stride);
   copy_texts(words_.data() + place);
@@ -84,16 +72,21 @@ void RowRun::erase(size_t i) {
 
 size_t RowRun::find(int64_t time, int32_t partition, int64_t offset) const {
   const uint64_t wanted[] = {static_cast<uint64_t>(time), static_cast<uint64_t>(offset), static_cast<uint64_t>(partition)};
+  const size_t place = place_of(wanted);
+  return place < size() && std::equal(wanted, wanted + 3, row(place)) ? place : size();
+}
+
+size_t RowRun::place_of(const uint64_t* position) const {
   size_t low = 0, high = size();
   while (low < high) {
     const size_t middle = (low + high) / 2;
-    if (row_before(row(middle), wanted)) {
+    if (row_before(row(middle), position)) {
       low = middle + 1;
     } else {
       high = middle;
     }
   }
-  return low < size() && std::equal(wanted, wanted + 3, row(low)) ? low : size();
+  return low;
 }
 
 size_t RowRun::lower_bound(int64_t time) const {

@@ -38,6 +38,8 @@ class RowRun {
   size_t bytes() const { return sizeof *this + words_.capacity() * sizeof(uint64_t) + text_bytes_; }
 
  private:
+  // The first row at or behind `position`: event time, offset, partition, as a row begins.
+  size_t place_of(const uint64_t* position) const;
   void clear();
   void copy_texts(uint64_t* row);
   void free_texts(const uint64_t* row);

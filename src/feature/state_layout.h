@@ -151,7 +151,6 @@ struct StateLayout : SlotSet {
   bool keeps_rows() const { return has_exact || retracts; }
 
   int64_t unit() const { return widths_us.front(); }
-  size_t base_level() const { return widths_us.size(); }
   // Rows with et below it can be reached by no window but those that go back for ever, at any t' >= t; a multiple of the coarsest width.
   int64_t horizon(int64_t t) const;
   // Raw rows below it lie in no exact window's edge at any t' >= t, and, where events are taken back, in no tile that is kept.

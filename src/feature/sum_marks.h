@@ -44,7 +44,6 @@ class SumMarks {
   void thin(std::span<Reader> readers) {
     if (is_crowded()) drop_unread(readers);
   }
-  void prefetch(size_t i) const { __builtin_prefetch(words_.data() + i * stride_); }
   size_t bytes() const { return words_.capacity() * sizeof(uint64_t); }
 
  private:
