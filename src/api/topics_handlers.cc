@@ -186,18 +186,23 @@ Json record_json(const RecordView& record, AppendTime at) {
   return json;
 }
 
-// The records of `read` from `from` on, at most `limit`; `next` becomes the offset to go on with.
+// The committed records of `read` from `from` on, at most `limit`; `next` becomes the offset to go on with.
 Result<Json> collect(const log::ReadResult& read, int64_t from, size_t limit, int64_t& next) {
   Json records = Json::array();
   std::string scratch;
   for (const log::ReadBatch& batch : read.batches) {
+    if (batch.base >= read.last_stable) break;
+    if (!batch.committed) {
+      next = batch.last.value + 1;
+      continue;
+    }
     TRY_ASSIGN(RecordReader reader, RecordReader::open(batch.bytes.span(), scratch));
     RecordView record;
     RecordReader::Step step;
     while ((step = reader.next(record)) == RecordReader::Step::kRecord) {
       if (record.offset < from) continue;
       if (records.size() == limit) return records;
-      if (!reader.header().control()) records.push_back(record_json(record, batch.at));
+      records.push_back(record_json(record, batch.at));
       next = record.offset + 1;
     }
     if (step == RecordReader::Step::kMalformed) next = batch.last.value + 1;
@@ -224,7 +229,8 @@ Result<Json> consume(Context& context, const Call& call) {
               {"partition", partition},
               {"records", std::move(records)},
               {"next_offset", next},
-              {"high_watermark", read.high_watermark.value}};
+              {"high_watermark", read.high_watermark.value},
+              {"last_stable", read.last_stable.value}};
 }
 
 void answer(io::HttpReply& reply, const Result<Json>& result, int status = 200) {

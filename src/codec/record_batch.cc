@@ -17,6 +17,7 @@ constexpr size_t kAtLength = 8, kAtLeaderEpoch = 12, kAtMagic = 16, kAtCrc = 17,
                  kAtLastOffsetDelta = 23, kAtBaseTimestamp = 27, kAtMaxTimestamp = 35, kAtProducerId = 43,
                  kAtProducerEpoch = 51, kAtBaseSequence = 53, kAtRecords = 57;
 constexpr size_t kLengthExcludes = 12;  // the length field counts the bytes behind itself
+constexpr unsigned kTransactionalBit = 16, kControlBit = 32;
 constexpr size_t kRecordBytesMin = 7;   // length, attributes, two deltas, two lengths, header count
 
 template <class T>
@@ -272,7 +273,7 @@ Result<std::string> build_record_batch(const BatchToWrite& batch, std::span<cons
   store_be(at + kAtLength, static_cast<int32_t>(out.size() - kLengthExcludes));
   store_be(at + kAtLeaderEpoch, int32_t{-1});
   at[kAtMagic] = 2;
-  store_be(at + kAtAttributes, static_cast<uint16_t>(batch.compression));
+  store_be(at + kAtAttributes, static_cast<uint16_t>(static_cast<unsigned>(batch.compression) | (batch.transactional ? kTransactionalBit : 0u)));
   store_be(at + kAtLastOffsetDelta, static_cast<int32_t>(records.size() - 1));
   store_be(at + kAtBaseTimestamp, records[0].timestamp_ms);
   store_be(at + kAtMaxTimestamp, max_timestamp);
@@ -282,6 +283,29 @@ Result<std::string> build_record_batch(const BatchToWrite& batch, std::span<cons
   store_be(at + kAtRecords, static_cast<int32_t>(records.size()));
   store_be(at + kAtCrc, crc_of({at, out.size()}));
   return out;
+}
+
+std::string build_marker_batch(const TransactionMarker& marker) {
+  const char key[] = {0, 0, 0, static_cast<char>(marker.commit)};  // version 0, type: 0 abort, 1 commit
+  const char value[] = {0, 0, 0, 0, 0, 0};                          // version 0, coordinator epoch 0
+  const RecordToWrite record{.timestamp_ms = marker.timestamp_ms, .key = std::string_view(key, sizeof key),
+                             .value = std::string_view(value, sizeof value), .headers = {}};
+  std::string out = build_record_batch({.producer_id = marker.producer_id, .producer_epoch = marker.producer_epoch, .transactional = true}, {&record, 1}).value();
+  CHECK(out.size() == kMarkerBatchBytes);
+  auto* at = reinterpret_cast<uint8_t*>(out.data());
+  store_be(at + kAtAttributes, static_cast<uint16_t>(kTransactionalBit | kControlBit));
+  store_be(at + kAtCrc, crc_of({at, out.size()}));
+  return out;
+}
+
+std::optional<bool> marker_commits(std::span<const uint8_t> batch) {
+  std::string scratch;
+  auto reader = RecordReader::open(batch, scratch);
+  RecordView record;
+  if (!reader || reader->next(record) != RecordReader::Step::kRecord || !record.key || record.key->size() != 4) return std::nullopt;
+  const auto type = load_be<uint16_t>(reinterpret_cast<const uint8_t*>(record.key->data()) + 2);
+  if (type > 1) return std::nullopt;
+  return type == 1;
 }
 
 }  // namespace ms

@@ -111,8 +111,21 @@ struct BatchToWrite {
   int16_t producer_epoch = -1;
   int32_t base_sequence = -1;
   Offset base;  // 0 for what goes to a broker
+  bool transactional = false;
 };
 // One batch with at least one record. Errors: kInvalidArgument (no records, over 2 GiB).
 Result<std::string> build_record_batch(const BatchToWrite& batch, std::span<const RecordToWrite> records);
+
+// How a transaction ended in a partition, as a control batch of one record says it (Kafka's EndTransactionMarker).
+struct TransactionMarker {
+  int64_t producer_id = kNoProducerId;
+  int16_t producer_epoch = -1;
+  bool commit = false;
+  int64_t timestamp_ms = 0;
+};
+inline constexpr size_t kMarkerBatchBytes = kBatchHeaderBytes + 17;
+std::string build_marker_batch(const TransactionMarker& marker);
+// Of a control batch; nullopt: not a marker of a transaction's end.
+std::optional<bool> marker_commits(std::span<const uint8_t> batch);
 
 }  // namespace ms

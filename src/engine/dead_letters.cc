@@ -102,6 +102,7 @@ Result<> DeadLetterQueue::recover(Offset from) {
     if (read.batches.empty()) break;
     for (const log::ReadBatch& batch : read.batches) {
       at = Offset{batch.last.value + 1};
+      if (!batch.committed) continue;
       auto records = RecordReader::open(batch.bytes.span(), scratch);
       if (!records) {  // not ours: any client can write here
         log_warn("dead_letter_topic_unreadable", {{"topic", topic_name_}, {"offset", batch.base.value}, {"reason", records.error().message}});

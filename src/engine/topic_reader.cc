@@ -157,11 +157,11 @@ class TopicReaderImpl final : public TopicReader {
  private:
   // Chunks never cross a batch, whose bytes (or decompressed copy) the rows point into.
   Result<> read_batch(const log::ReadBatch& batch, const Sink& sink) {
+    if (!batch.committed) return flush(batch, std::min(Offset{batch.last.value + 1}, until_), sink);
     auto reader = RecordReader::open(batch.bytes.span(), scratch_);
     if (!reader) return bury_batch(batch, reader.error().message, sink);
     const bool compressed = reader->header().compression() != Compression::kNone;
     const char* end = compressed ? scratch_.data() + scratch_.size() : reinterpret_cast<const char*>(batch.bytes.data()) + batch.bytes.size();
-    const bool control = reader->header().control();
     RecordView record;
     for (;;) {
       const auto step = reader->next(record);
@@ -171,7 +171,7 @@ class TopicReaderImpl final : public TopicReader {
         return bury_batch(batch, "its records are malformed", sink);
       }
       const Offset offset{record.offset};
-      if (control || offset < from_ || offset >= until_) continue;
+      if (offset < from_ || offset >= until_) continue;
       const std::string_view value = record.value.value_or(std::string_view{});
       pending_.push_back({record.key.value_or(std::string_view{}), value, static_cast<size_t>(end - (value.data() + value.size())), offset, batch.at});
       if (!record.value) pending_.back().readable_after = 0;

@@ -61,7 +61,8 @@ class Topic {
                            .clock = &clock_,
                            .wal_segment_bytes = 1u << 20,
                            .reconcile_interval_ms = 0,
-                           .retention_check_interval_ms = 0})
+                           .retention_check_interval_ms = 0,
+                           .transaction_check_interval_ms = 0})
                .value();
     std::vector<const GoldenEvent*> known;
     for (const GoldenEvent& e : golden.events) {

@@ -36,12 +36,19 @@ std::span<const ApiEntry> api_table() {
       entry<DeleteTopicsRequest>(handle_delete_topics),
       entry<InitProducerIdRequest>(handle_init_producer_id),
       entry<OffsetForLeaderEpochRequest>(handle_offset_for_leader_epoch),
+      entry<AddPartitionsToTxnRequest>(handle_add_partitions_to_txn),
+      entry<AddOffsetsToTxnRequest>(handle_add_offsets_to_txn),
+      entry<EndTxnRequest>(handle_end_txn),
+      entry<TxnOffsetCommitRequest>(handle_txn_offset_commit),
       entry<DescribeConfigsRequest>(handle_describe_configs),
       entry<AlterConfigsRequest>(handle_alter_configs),
       entry<CreatePartitionsRequest>(handle_create_partitions),
       entry<DeleteGroupsRequest>(handle_delete_groups),
       entry<IncrementalAlterConfigsRequest>(handle_incremental_alter_configs),
       entry<DescribeClusterRequest>(handle_describe_cluster),
+      entry<DescribeProducersRequest>(handle_describe_producers),
+      entry<DescribeTransactionsRequest>(handle_describe_transactions),
+      entry<ListTransactionsRequest>(handle_list_transactions),
   };
   return table;
 }

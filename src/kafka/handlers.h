@@ -38,11 +38,18 @@ void handle_create_topics(Broker& broker, Call call);
 void handle_delete_topics(Broker& broker, Call call);
 void handle_init_producer_id(Broker& broker, Call call);
 void handle_offset_for_leader_epoch(Broker& broker, Call call);
+void handle_add_partitions_to_txn(Broker& broker, Call call);
+void handle_add_offsets_to_txn(Broker& broker, Call call);
+void handle_end_txn(Broker& broker, Call call);
+void handle_txn_offset_commit(Broker& broker, Call call);
 void handle_describe_configs(Broker& broker, Call call);
 void handle_alter_configs(Broker& broker, Call call);
 void handle_create_partitions(Broker& broker, Call call);
 void handle_delete_groups(Broker& broker, Call call);
 void handle_incremental_alter_configs(Broker& broker, Call call);
 void handle_describe_cluster(Broker& broker, Call call);
+void handle_describe_producers(Broker& broker, Call call);
+void handle_describe_transactions(Broker& broker, Call call);
+void handle_list_transactions(Broker& broker, Call call);
 
 }  // namespace ms::kafka

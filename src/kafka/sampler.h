@@ -51,7 +51,10 @@ class Sampler {
     v.reset();
     if (!may_be_null || rng_.below(3) != 0) value(v.emplace());
   }
-  void end_struct() {}
+  template <class... T>
+  void end_struct(Tagged<T>... tagged) {
+    (value(tagged.value), ...);
+  }
 
  private:
   Rng rng_;

@@ -93,13 +93,12 @@ void Decoder::value(Records& v) {
   v.parts.push_back(std::move(*taken));
 }
 
-void Decoder::skip_tags() {
-  const uint32_t count = varint();
-  for (uint32_t i = 0; i < count && ok_; ++i) {
-    varint();  // the tag
-    const uint32_t size = varint();
-    if (!take(size)) return;
-  }
+uint32_t Decoder::tag_count() { return varint(); }
+
+std::pair<uint32_t, size_t> Decoder::begin_tag() {
+  const uint32_t tag = varint(), size = varint();
+  if (size > remaining()) fail();
+  return {tag, position_ + (ok_ ? size : 0)};
 }
 
 void Encoder::varint(uint32_t v) {

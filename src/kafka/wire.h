@@ -56,6 +56,22 @@ class AnswerRoom {
 // The beginning of `text`, at most `bytes_max` of it and no half of a UTF-8 character at its end.
 std::string_view cut_text(std::string_view text, size_t bytes_max);
 
+// A tagged field of a struct: `value` is sent unless it is `fallback`.
+template <class T>
+struct Tagged {
+  template <class F>
+  Tagged(uint32_t t, T& v, F f) : tag(t), value(v), fallback(std::move(f)) {}
+  bool is_default() const {
+    if constexpr (requires { value.empty(); }) return value.empty();
+    else return value == fallback;
+  }
+  uint32_t tag;
+  T& value;
+  T fallback;
+};
+template <class T, class F>
+Tagged(uint32_t, T&, F) -> Tagged<T>;
+
 // Reads one message. After the first malformed byte every read gives nothing and ok() is false. Lengths and counts are
 // checked against what is left, and arrays against kDecodedBytesMax, before memory is reserved.
 class Decoder {
@@ -93,10 +109,16 @@ class Decoder {
     }
     elements(v.emplace(), static_cast<size_t>(count));
   }
-  void end_struct() {
-    if (flexible_) skip_tags();
+  template <class... T>
+  void end_struct(Tagged<T>... known) {
+    if (!flexible_) return;
+    for (uint32_t left = tag_count(); left > 0 && ok_; --left) {
+      const auto [tag, end] = begin_tag();
+      if (!ok_ || !(read_tag(known, tag) || ...)) position_ = end;
+      if (position_ != end) return fail();
+    }
   }
-  void skip_tags();
+  void skip_tags() { end_struct(); }
   // What was decoded: whether some of it refers to the bytes, and how much it takes without them.
   bool refers() const { return refers_; }
   size_t copied_bytes() const { return reserved_ + text_bytes_; }
@@ -106,6 +128,14 @@ class Decoder {
   }
 
  private:
+  uint32_t tag_count();
+  std::pair<uint32_t, size_t> begin_tag();  // which, and where it ends
+  template <class T>
+  bool read_tag(Tagged<T>& known, uint32_t tag) {
+    if (known.tag != tag) return false;
+    value(known.value);
+    return true;
+  }
   template <class U>
   U number() {
     if (remaining() < sizeof(U)) return fail(), U{};
@@ -192,8 +222,11 @@ class Encoder {
     if (v) return value(*v);
     bytes_length(may_be_null ? -1 : 0);
   }
-  void end_struct() {
-    if (flexible_) out_.push_back(0);  // no tagged fields
+  template <class... T>
+  void end_struct(Tagged<T>... tagged) {
+    if (!flexible_) return;
+    varint((uint32_t{0} + ... + (tagged.is_default() ? 0u : 1u)));
+    (put_tag(tagged), ...);
   }
   void no_tags() { out_.push_back(0); }
 
@@ -207,6 +240,15 @@ class Encoder {
   template <class U>
   void number(U big_endian) {
     out_.append(reinterpret_cast<const char*>(&big_endian), sizeof big_endian);
+  }
+  template <class T>
+  void put_tag(Tagged<T>& tagged) {
+    if (tagged.is_default()) return;
+    Encoder inner(version_, true);
+    inner.value(tagged.value);
+    const std::string bytes = inner.take_bytes();
+    varint(tagged.tag), varint(static_cast<uint32_t>(bytes.size()));
+    out_.append(bytes);
   }
   void varint(uint32_t v);
   void string_length(int64_t length);

@@ -46,10 +46,10 @@ AppendCheck check_append(std::span<const uint8_t> batch, const TopicSettings& se
   if (!parsed) return refuse(error_of(parsed.error().fault), parsed.error().message);
   const RecordBatchHeader& h = *parsed;
   if (h.control()) return refuse(AppendError::kInvalidRecord, "clients may not write control batches");
-  if (h.transactional()) return refuse(AppendError::kInvalidRecord, "transactions are not supported");
-  if (h.attributes & ~0x0F) return refuse(AppendError::kInvalidRecord, fmt::format("unknown batch attributes {:#x}", h.attributes));
+  if (h.attributes & ~0x1F) return refuse(AppendError::kInvalidRecord, fmt::format("unknown batch attributes {:#x}", h.attributes));
   if (h.producer_id >= 0 && (h.producer_epoch < 0 || h.base_sequence < 0))
     return refuse(AppendError::kInvalidRecord, "an idempotent batch needs an epoch and a sequence number");
+  if (h.transactional() && h.producer_id < 0) return refuse(AppendError::kInvalidRecord, "a transactional batch needs a producer id");
   if (h.producer_id < kNoProducerId) return refuse(AppendError::kInvalidRecord, fmt::format("producer id {}", h.producer_id));
   if (!settings.log_append_time) {
     if (h.log_append_time()) return refuse(AppendError::kInvalidTimestamp, "clients may not write LogAppendTime batches");

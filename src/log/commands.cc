@@ -8,6 +8,7 @@ namespace ms::log {
 namespace {
 
 constexpr uint8_t kBatchTag = 1;
+constexpr uint8_t kTransactionTag = 2;
 constexpr uint8_t kCommandTag = 16;  // + index in Command
 
 void put(ByteWriter& out, const CreateTopic& c) {
@@ -35,6 +36,18 @@ void put(ByteWriter& out, const ForgetObjects& c) {
   out.varint(c.objects.size());
   for (const uint64_t object : c.objects) out.u64(object);
 }
+
+void put(ByteWriter& out, const ProducerIdentity& p) { out.i64(p.id), out.u16(static_cast<uint16_t>(p.epoch)); }
+void put(ByteWriter& out, const InitTransaction& s) { put(out, s.expected), out.i32(s.timeout_ms); }
+void put(ByteWriter& out, const AddTransactionPartitions& s) {
+  put(out, s.by), out.varint(s.partitions.size());
+  for (const TopicPartition& p : s.partitions) encode(out, p);
+}
+void put(ByteWriter& out, const AddTransactionGroup& s) { put(out, s.by), out.sized(s.group); }
+void put(ByteWriter& out, const StageTransactionOffsets& s) { put(out, s.by), out.sized(s.group), encode(out, s.offsets), out.u8(s.joins); }
+void put(ByteWriter& out, const EndTransaction& s) { put(out, s.by), out.u8(s.commit), out.u8(s.bumps_epoch); }
+void put(ByteWriter& out, const ExpireTransaction& s) { put(out, s.by); }
+void put(ByteWriter& out, const ForgetTransactionalId& s) { put(out, s.by); }
 
 // Counts need no bound of their own: every loop stops when the bytes do.
 Command get_create_topic(ByteReader& in) {
@@ -71,6 +84,35 @@ Command get_forget(ByteReader& in) {
   ForgetObjects c;
   for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) c.objects.push_back(in.u64());
   return c;
+}
+
+Result<TransactionStep> get_transaction_step(ByteReader& in) {
+  const uint8_t kind = in.u8();
+  const std::string id(in.sized());
+  ProducerIdentity by{.id = in.i64()};
+  by.epoch = static_cast<int16_t>(in.u16());
+  switch (kind) {
+    case 0: return InitTransaction{id, in.i32(), by};
+    case 1: {
+      AddTransactionPartitions step{id, by, {}};
+      for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) step.partitions.push_back(decode_partition(in));
+      return step;
+    }
+    case 2: return AddTransactionGroup{id, by, std::string(in.sized())};
+    case 3: {
+      StageTransactionOffsets step{id, by, std::string(in.sized()), {}, false};
+      step.offsets = decode_offsets(in), step.joins = in.u8() != 0;
+      return step;
+    }
+    case 4: {
+      EndTransaction step{id, by, in.u8() != 0, false};
+      step.bumps_epoch = in.u8() != 0;
+      return step;
+    }
+    case 5: return ExpireTransaction{id, by};
+    case 6: return ForgetTransactionalId{id, by};
+    default: return fail(ErrorKind::kUnsupported, fmt::format("unknown transaction step {}; was this written by a newer version?", kind));
+  }
 }
 
 Result<Command> get_command(size_t index, ByteReader& in) {
@@ -155,6 +197,10 @@ void encode(ByteWriter& out, const Command& command) {
   out.u8(static_cast<uint8_t>(kCommandTag + command.index()));
   std::visit([&](const auto& c) { put(out, c); }, command);
 }
+void encode(ByteWriter& out, const TransactionStep& step) {
+  out.u8(kTransactionTag), out.u8(static_cast<uint8_t>(step.index()));
+  std::visit([&](const auto& s) { out.sized(s.id), put(out, s); }, step);
+}
 
 Result<FrameEntry> decode_entry(ByteReader& in) {
   const uint8_t tag = in.u8();
@@ -163,6 +209,8 @@ Result<FrameEntry> decode_entry(ByteReader& in) {
     AppendBatch batch{.to = decode_partition(in)};
     batch.base.value = in.i64(), batch.size = in.u32(), batch.crc = in.u32();
     entry = batch;
+  } else if (tag == kTransactionTag) {
+    TRY_ASSIGN(entry, get_transaction_step(in));
   } else if (tag < kCommandTag) {
     return corruption(fmt::format("unknown entry tag {}", tag));
   } else {

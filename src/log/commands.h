@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/types.h"
 #include "log/log.h"
+#include "log/partition_transactions.h"
 
 namespace ms::log {
 
@@ -24,6 +25,7 @@ struct AppendBatch {
   int16_t producer_epoch = -1;
   int32_t base_sequence = -1;
   int64_t max_timestamp_ms = -1;
+  BatchRole role;
 };
 
 // A run of batches of one partition inside a stream object.
@@ -49,10 +51,11 @@ struct ForgetObjects { std::vector<uint64_t> objects; };  // their bytes are gon
 
 using Command = std::variant<CreateTopic, DeleteTopic, CreatePartitions, AlterConfig, InitProducer, CommitOffsets,
                              DeleteGroupOffsets, ReserveObjects, AddObject, AdvanceLogStart, ForgetObjects>;
-using FrameEntry = std::variant<AppendBatch, Command>;
+using FrameEntry = std::variant<AppendBatch, Command, TransactionStep>;
 
 void encode(ByteWriter& out, const AppendBatch& batch);
 void encode(ByteWriter& out, const Command& command);
+void encode(ByteWriter& out, const TransactionStep& step);
 // Errors: kCorruption; kUnsupported for a tag of a newer version.
 Result<FrameEntry> decode_entry(ByteReader& in);
 

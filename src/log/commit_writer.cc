@@ -14,6 +14,8 @@ namespace ms::log {
 namespace {
 
 constexpr size_t kBatchEntryBytes = 1 + 20 + 8 + 4 + 4;
+constexpr size_t kMarkerNeedBytes = kBatchEntryBytes + kMarkerBatchBytes;
+constexpr size_t kStepBytes = 2 + 10 + 8 + 2 + 10 + 20;  // what adding one partition takes beside the transactional id
 constexpr size_t kBatchOverheadBytes = 128;  // what a cached batch costs beside its bytes
 
 AppendError append_error_of(const Error& error) {
@@ -65,6 +67,19 @@ Result<uint64_t> CommitWriter::run(Command command) {
   return outcome.get();
 }
 
+void CommitWriter::transact(TransactionStep step, TransactionDone done) {
+  ByteWriter encoded;
+  encode(encoded, step);
+  enqueue(Transact{std::move(step), encoded.take(), std::move(done), {}, {}}, 0);
+}
+
+Result<ProducerIdentity> CommitWriter::run(TransactionStep step) {
+  std::promise<Result<ProducerIdentity>> promise;
+  auto outcome = promise.get_future();
+  transact(std::move(step), [&](Result<ProducerIdentity> result) { promise.set_value(std::move(result)); });
+  return outcome.get();
+}
+
 Result<> CommitWriter::inspect(Inspect look) {
   std::promise<Result<>> promise;
   auto outcome = promise.get_future();
@@ -99,6 +114,8 @@ void CommitWriter::refuse(Request& request, AppendError error, const Error& why)
     append->done(std::move(outcomes));
   } else if (auto* run = std::get_if<Run>(&request)) {
     run->done(Unexpected(why));
+  } else if (auto* transact = std::get_if<Transact>(&request)) {
+    transact->done(Unexpected(why));
   } else {
     std::get<Look>(request).done(Unexpected(why));
   }
@@ -122,14 +139,28 @@ bool CommitWriter::take() {
   return !arrived_.empty();
 }
 
+// An end writes a marker for every partition its transaction has; those it gets within the group are counted where they join.
+CommitWriter::Need CommitWriter::need_of(const Request& request) const {
+  if (const auto* append = std::get_if<Append>(&request)) {
+    Need need{.bytes = append->bytes + append->batches.size() * kBatchEntryBytes, .batches = append->bytes > 0};
+    for (const PendingBatch& batch : append->batches)
+      if (batch.role.kind != BatchRole::Kind::kPlain)
+        need.bytes += kMarkerNeedBytes + (batch.joins_transaction ? kStepBytes + state_.transactions().id_bytes(batch.role.producer_id) : 0);
+    return need;
+  }
+  if (const auto* run = std::get_if<Run>(&request)) return {.bytes = run->encoded.size()};
+  const auto& transact = std::get<Transact>(request);
+  const auto* adds = std::get_if<AddTransactionPartitions>(&transact.step);
+  const size_t markers = (adds != nullptr ? adds->partitions.size() : 0) + state_.transactions().markers_of(transact.step);
+  return {.bytes = transact.encoded.size() + markers * kMarkerNeedBytes, .batches = markers > 0};
+}
+
 // How many requests go into the next group. A look is a group of its own.
 size_t CommitWriter::choose_group() {
   size_t bytes = 0, count = 0;
   for (const Request& request : arrived_) {
     if (std::holds_alternative<Look>(request)) return std::max<size_t>(count, 1);
-    const auto* append = std::get_if<Append>(&request);
-    const auto* run = std::get_if<Run>(&request);
-    const size_t more = append != nullptr ? append->bytes + append->batches.size() * kBatchEntryBytes : run->encoded.size();
+    const size_t more = need_of(request).bytes;
     if (count > 0 && bytes + more > std::min<uint64_t>(options_.group_bytes_max, wal_.frame_bytes_max() - kWalHeaderBytes)) break;
     bytes += more;
     ++count;
@@ -150,12 +181,9 @@ void CommitWriter::commit_group() {
   uint64_t frame_bytes = kWalHeaderBytes;
   bool only_commands = true;
   for (size_t i = 0; i < count; ++i) {
-    if (const auto* append = std::get_if<Append>(&arrived_[i])) {
-      frame_bytes += append->bytes + append->batches.size() * kBatchEntryBytes;
-      only_commands = only_commands && append->bytes == 0;
-    } else {
-      frame_bytes += std::get<Run>(arrived_[i]).encoded.size();
-    }
+    const Need need = need_of(arrived_[i]);
+    frame_bytes += need.bytes;
+    only_commands = only_commands && !need.batches;
   }
   if (const auto reserved = wal_.reserve(frame_bytes, only_commands); !reserved) {
     const bool full = reserved.error().kind == ErrorKind::kExhausted;
@@ -181,8 +209,9 @@ void CommitWriter::decide(Append& append) {
     if (batch.outcome.error != AppendError::kNone) continue;
     const RecordBatchHeader& h = batch.header;
     AppendBatch command{.to = batch.to, .size = h.size, .crc = h.crc, .records = h.records, .producer_id = h.producer_id,
-                        .producer_epoch = h.producer_epoch, .base_sequence = h.base_sequence, .max_timestamp_ms = h.max_timestamp_ms};
-    AppendDecision decision = state_.append(command, time_);
+                        .producer_epoch = h.producer_epoch, .base_sequence = h.base_sequence, .max_timestamp_ms = h.max_timestamp_ms,
+                        .role = batch.role};
+    AppendDecision decision = state_.append(command, time_, batch.joins_transaction);
     batch.outcome.error = decision.error;
     batch.outcome.message = std::move(decision.message);
     batch.outcome.base_offset = decision.base;
@@ -195,6 +224,7 @@ void CommitWriter::decide(Append& append) {
     }
     patch_record_batch(writable(batch.bytes), decision.base, 0);
     command.base = decision.base;
+    if (decision.joined) encode(entries_, TransactionStep(std::move(*decision.joined)));
     encode(entries_, command);
     data_.push_back(batch.bytes.span());
     data_bytes_ += batch.bytes.size();
@@ -229,12 +259,47 @@ void CommitWriter::decide(Run& run) {
   accepted_commands_.push_back(&run.command);
 }
 
+void CommitWriter::decide(Transact& transact) {
+  transact.outcome = state_.apply(transact.step, time_);
+  if (!transact.outcome || !transact.outcome->changed) return;
+  entries_.bytes(transact.encoded);
+  if (!transact.outcome->end) return;
+  const TransactionEnd& end = *transact.outcome->end;
+  const std::string bytes = build_marker_batch({.producer_id = end.marker.id, .producer_epoch = end.marker.epoch, .commit = end.commit,
+                                                .timestamp_ms = time_.us / kMicrosPerMilli});
+  const auto kind = end.commit ? BatchRole::Kind::kCommitMarker : BatchRole::Kind::kAbortMarker;
+  for (const TopicPartition& p : end.partitions) {
+    auto log = view_.find(p);
+    if (!log || state_.find(p) == nullptr) continue;  // the topic was deleted
+    PendingBatch& marker = transact.markers.emplace_back();
+    marker.to = p, marker.bytes = Slice::copy(bytes), marker.log = std::move(log), marker.role = {kind, end.marker.id};
+  }
+  for (PendingBatch& marker : transact.markers) write_marker(marker);
+}
+
+void CommitWriter::write_marker(PendingBatch& marker) {
+  marker.header = parse_record_batch(marker.bytes.span()).value();
+  const RecordBatchHeader& h = marker.header;
+  AppendBatch command{.to = marker.to, .size = h.size, .crc = h.crc, .records = h.records, .producer_id = h.producer_id,
+                      .producer_epoch = h.producer_epoch, .base_sequence = h.base_sequence, .max_timestamp_ms = h.max_timestamp_ms,
+                      .role = marker.role};
+  const AppendDecision decision = state_.append(command, time_);
+  CHECK(decision.error == AppendError::kNone);
+  marker.outcome.base_offset = command.base = decision.base;
+  patch_record_batch(writable(marker.bytes), decision.base, 0);
+  encode(entries_, command);
+  data_.push_back(marker.bytes.span());
+  data_bytes_ += marker.bytes.size();
+  accepted_.push_back(&marker);
+}
+
 // Decides every request and writes what was accepted as one frame. Without anything accepted nothing is written.
 Result<WalPosition> CommitWriter::write_group(size_t count) {
   entries_.clear(), data_.clear(), accepted_.clear(), accepted_commands_.clear(), data_bytes_ = 0;
   time_.us = std::max(time_.us, options_.clock->wall_us());
   for (size_t i = 0; i < count; ++i) {
     if (auto* append = std::get_if<Append>(&arrived_[i])) decide(*append);
+    else if (auto* transact = std::get_if<Transact>(&arrived_[i])) decide(*transact);
     else decide(std::get<Run>(arrived_[i]));
   }
   if (entries_.size() == 0) return WalPosition{};
@@ -250,12 +315,16 @@ void CommitWriter::make_visible(size_t count, WalPosition frame) {
   for (PendingBatch* batch : accepted_) {
     batch->log->push({.base = batch->outcome.base_offset.value, .records = batch->header.records, .size = batch->header.size,
                       .append_us = time_.us, .max_timestamp_ms = batch->header.max_timestamp_ms,
-                      .at = {frame.segment, static_cast<uint32_t>(at)}, .owner = batch->bytes.owner(), .data = batch->bytes.data()});
+                      .at = {frame.segment, static_cast<uint32_t>(at)}, .owner = batch->bytes.owner(), .data = batch->bytes.data()},
+                     batch->role);
     at += batch->bytes.size();
     if (touched_.empty() || touched_.back() != batch->to) touched_.push_back(batch->to);
   }
   if (!accepted_.empty()) remember_for_eviction({frame.segment, static_cast<uint32_t>(at)}, data_bytes_ + accepted_.size() * kBatchOverheadBytes);
   for (const Command* command : accepted_commands_) view_.publish(*command);
+  for (size_t i = 0; i < count; ++i)
+    if (auto* transact = std::get_if<Transact>(&arrived_[i]); transact != nullptr && transact->outcome && transact->outcome->changed)
+      view_.publish(transact->step, *transact->outcome);
   for (size_t i = 0; i < count; ++i)
     if (auto* append = std::get_if<Append>(&arrived_[i]))
       for (PendingBatch& batch : append->batches)
@@ -293,6 +362,9 @@ void CommitWriter::answer(size_t count) {
       for (PendingBatch& batch : append->batches) outcomes.push_back(std::move(batch.outcome));
       append->done(std::move(outcomes));
       released += append->bytes;
+    } else if (auto* transact = std::get_if<Transact>(&arrived_[i])) {
+      if (transact->outcome) transact->done(transact->outcome->producer);
+      else transact->done(Unexpected(std::move(transact->outcome).error()));
     } else {
       auto& run = std::get<Run>(arrived_[i]);
       run.done(std::move(run.outcome));

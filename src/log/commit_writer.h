@@ -24,6 +24,8 @@ struct PendingBatch {
   RecordBatchHeader header;
   std::shared_ptr<PartitionLog> log;  // null when it was refused already
   bool log_append_time = false;
+  bool joins_transaction = false;
+  BatchRole role;
   AppendOutcome outcome;
 };
 
@@ -40,6 +42,8 @@ class CommitWriter {
   // `block_bytes`: of the block the batches lie in together (AppendPart).
   void append(std::vector<PendingBatch> batches, size_t block_bytes, AppendDone done);
   void submit(Command command, CommandDone done);
+  void transact(TransactionStep step, TransactionDone done);
+  Result<ProducerIdentity> run(TransactionStep step);  // the same, and waits
   Result<uint64_t> run(Command command);  // submits and waits; not from a callback
   // Runs between two groups on the writer thread, when everything applied is durable; waits for it.
   Result<> inspect(Inspect look);
@@ -63,23 +67,38 @@ class CommitWriter {
     CommandDone done;
     Result<uint64_t> outcome = 0;
   };
+  struct Transact {
+    TransactionStep step;
+    std::string encoded;
+    TransactionDone done;
+    Result<TransactionOutcome> outcome = {};
+    std::vector<PendingBatch> markers;
+  };
   struct Look {
     Inspect look;
     std::move_only_function<void(Result<>)> done;
   };
-  using Request = std::variant<Append, Run, Look>;
+  using Request = std::variant<Append, Run, Transact, Look>;
 
   void enqueue(Request request, size_t bytes);
   void refuse(Request& request, AppendError error, const Error& why);
   void loop();
   bool take();  // moves what has arrived into arrived_; false when closing and empty
   void commit_group();
+  // The most a request can put into a frame, in bytes, and whether that can be record batches.
+  struct Need {
+    size_t bytes = 0;
+    bool batches = false;
+  };
+  Need need_of(const Request& request) const;
   size_t choose_group();
   void refuse_group(size_t count, const Error& why);
   Result<WalPosition> write_group(size_t count);
   void decide(Append& append);
   void leave_block(size_t block_bytes, size_t first);
   void decide(Run& run);
+  void decide(Transact& transact);
+  void write_marker(PendingBatch& marker);
   void make_visible(size_t count, WalPosition frame);
   void answer(size_t count);
   void fail_with(const Error& error);

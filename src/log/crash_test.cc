@@ -42,6 +42,7 @@ class CrashRun {
     options_.group_bytes_max = size_t{1} << (13 + rng_.below(6));
     options_.reconcile_interval_ms = 0;
     options_.retention_check_interval_ms = 0;
+    options_.transaction_check_interval_ms = 0;
     options_.object_grace_ms = 10;
     options_.on_failure = [](const Error&) {};
     partitions_.resize(kPartitions);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/logging.h"
@@ -75,7 +76,8 @@ Result<> EmbeddedLog::recover() {
   writer_->start();
   if (const auto removed = reconciler_->remove_orphans(); !removed && removed.error().kind != ErrorKind::kExhausted)
     return removed;  // on a full disk they go at the next start
-  if (options_.reconcile_interval_ms > 0 || options_.retention_check_interval_ms > 0) background_ = std::thread([this] { background(); });
+  if (options_.reconcile_interval_ms > 0 || options_.retention_check_interval_ms > 0 || options_.transaction_check_interval_ms > 0)
+    background_ = std::thread([this] { background(); });
   return {};
 }
 
@@ -84,6 +86,13 @@ Result<> EmbeddedLog::replay(const Wal::Recovered& recovered, uint64_t snapshot_
   const bool is_new = recovered.header.frame > snapshot_frame;
   const AppendTime at{recovered.header.append_us};
   return visit_frame(recovered.header, recovered.frame, [&](FrameEntry& entry, const FrameBatch* stored) -> Result<> {
+    if (const auto* step = std::get_if<TransactionStep>(&entry)) {
+      if (!is_new) return {};
+      const auto applied = state.apply(*step, at);
+      if (!applied) return corruption("a transaction step does not apply: " + applied.error().message);
+      view_.publish(*step, *applied);
+      return {};
+    }
     if (stored == nullptr) {
       if (!is_new) return {};
       const Command& command = std::get<Command>(entry);
@@ -103,7 +112,8 @@ Result<> EmbeddedLog::replay(const Wal::Recovered& recovered, uint64_t snapshot_
       return corruption(fmt::format("offsets {} to {} of partition {} are missing", partition->high_watermark().value, batch.base.value, batch.to.partition.value));
     partition->push({.base = batch.base.value, .records = batch.records, .size = batch.size, .append_us = at.us,
                      .max_timestamp_ms = batch.max_timestamp_ms,
-                     .at = {recovered.at.segment, static_cast<uint32_t>(recovered.at.at + stored->at)}});
+                     .at = {recovered.at.segment, static_cast<uint32_t>(recovered.at.at + stored->at)}},
+                    is_new ? batch.role : BatchRole{});  // the snapshot knows the others
     return {};
   });
 }
@@ -178,6 +188,8 @@ PendingBatch EmbeddedLog::check(AppendPart part, int64_t now_ms) const {
     return out;
   }
   out.log_append_time = topic->settings.log_append_time;
+  out.joins_transaction = part.joins_transaction;
+  out.role = role_of(out.header, out.bytes.span());
   out.log = std::move(partition);
   return out;
 }
@@ -218,6 +230,50 @@ Result<> EmbeddedLog::delete_group_offsets(const std::string& group) {
 }
 std::vector<std::string> EmbeddedLog::groups_with_offsets() const { return view_.groups(); }
 
+std::set<OffsetKey> EmbeddedLog::unstable_offsets(const std::string& group) const { return view_.unstable_offsets(group); }
+
+// ---- transactions
+
+void EmbeddedLog::transact(TransactionStep step, TransactionDone done) { writer_->transact(std::move(step), std::move(done)); }
+
+Result<std::vector<TransactionInfo>> EmbeddedLog::transactions() {
+  std::vector<TransactionInfo> out;
+  TRY(writer_->inspect([&](const MetaState& state) {
+    for (const auto& [id, t] : state.transactions().all())
+      out.push_back({.id = id, .producer = t.producer, .state = t.state, .timeout_ms = t.timeout_ms, .started = t.started,
+                     .partitions = {t.partitions.begin(), t.partitions.end()}});
+  }));
+  return out;
+}
+
+Result<std::vector<ProducerInfo>> EmbeddedLog::producers(TopicPartition p) {
+  TRY(partition(p));
+  std::vector<ProducerInfo> out;
+  TRY(writer_->inspect([&](const MetaState& state) {
+    const PartitionHead* head = state.find(p);
+    if (head == nullptr) return;
+    for (const auto& [id, entry] : head->producers.entries()) {
+      const auto open = head->transactions.open_since(id);
+      out.push_back({.producer = {id, entry.epoch}, .last_sequence = entry.count > 0 ? entry.newest().last_sequence : -1,
+                     .last_timestamp_ms = entry.last_use_us() / kMicrosPerMilli, .open_since = open ? std::optional(Offset{*open}) : std::nullopt});
+    }
+  }));
+  std::ranges::sort(out, {}, [](const ProducerInfo& info) { return info.producer; });
+  return out;
+}
+
+Result<> EmbeddedLog::expire_transactions() {
+  std::vector<TransactionStep> due;
+  const AppendTime now{options_.clock->wall_us()};
+  TRY(writer_->inspect([&](const MetaState& state) { due = state.transactions().due(now, options_.transactional_id_expiration_ms); }));
+  for (TransactionStep& step : due) {
+    const auto done = writer_->run(std::move(step));
+    // Its producer was faster.
+    if (!done && done.error().kind != ErrorKind::kFenced && done.error().kind != ErrorKind::kNotFound) return Unexpected(done.error());
+  }
+  return {};
+}
+
 // ---- background
 
 Result<> EmbeddedLog::reconcile() { return reconciler_->run(); }
@@ -232,14 +288,15 @@ void EmbeddedLog::background() {
     const std::scoped_lock lock(mutex_);
     if (!closing_) log_warn(event, {{"error", result.error().message}});
   };
-  int64_t reconciled_us = system_clock().steady_us(), checked_us = reconciled_us;
+  int64_t reconciled_us = system_clock().steady_us(), checked_us = reconciled_us, expired_us = reconciled_us;
   std::unique_lock lock(mutex_);
   while (!closing_) {
     const int64_t now = system_clock().steady_us();
     const int64_t reconcile_in = due_in(options_.reconcile_interval_ms, reconciled_us, now);
     const int64_t check_in = due_in(options_.retention_check_interval_ms, checked_us, now);
-    if (reconcile_in > 0 && check_in > 0 && !backlog_) {
-      wake_.wait_for(lock, std::chrono::microseconds(std::min(reconcile_in, check_in)));
+    const int64_t expire_in = due_in(options_.transaction_check_interval_ms, expired_us, now);
+    if (reconcile_in > 0 && check_in > 0 && expire_in > 0 && !backlog_) {
+      wake_.wait_for(lock, std::chrono::microseconds(std::min({reconcile_in, check_in, expire_in})));
       continue;
     }
     const bool early = std::exchange(backlog_, false);
@@ -251,6 +308,10 @@ void EmbeddedLog::background() {
     if (check_in <= 0) {
       warn("log_retention_failed", enforce_retention());
       checked_us = system_clock().steady_us();
+    }
+    if (expire_in <= 0) {
+      warn("log_expire_transactions_failed", expire_transactions());
+      expired_us = system_clock().steady_us();
     }
     lock.lock();
   }

@@ -41,8 +41,13 @@ class EmbeddedLog final : public Log {
   std::map<OffsetKey, CommittedOffset> committed_offsets(const std::string& group) const override;
   Result<> delete_group_offsets(const std::string& group) override;
   std::vector<std::string> groups_with_offsets() const override;
+  std::set<OffsetKey> unstable_offsets(const std::string& group) const override;
+  void transact(TransactionStep step, TransactionDone done) override;
+  Result<std::vector<TransactionInfo>> transactions() override;
+  Result<std::vector<ProducerInfo>> producers(TopicPartition p) override;
   Result<> reconcile() override;
   Result<> enforce_retention() override;
+  Result<> expire_transactions() override;
 
  private:
   explicit EmbeddedLog(LogOptions options);

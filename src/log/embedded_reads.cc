@@ -55,7 +55,11 @@ Result<ReadResult> EmbeddedLog::read(TopicPartition from_partition, Offset from,
     if (!batches && batches.error().kind == ErrorKind::kNotFound && attempt == 0) continue;
     if (!batches && batches.error().kind == ErrorKind::kNotFound) return internal(batches.error().message);
     if (!batches) return Unexpected(batches.error());
-    return ReadResult{std::move(*batches), plan.log_start, plan.high_watermark, plan.high_watermark};
+    for (ReadBatch& batch : *batches) batch.committed = is_committed(batch.bytes.span(), batch.base, plan.aborted);
+    std::vector<AbortedTransaction> aborted = plan.aborted;
+    if (batches->empty()) aborted.clear();
+    else std::erase_if(aborted, [&](const auto& a) { return a.marker < from || a.first > batches->back().last; });
+    return ReadResult{std::move(*batches), plan.log_start, plan.high_watermark, plan.last_stable, std::move(aborted)};
   }
 }
 

@@ -91,18 +91,22 @@ TEST(Formats, TheExampleOfTheSnapshotPage) {
   EXPECT_EQ(read->state.encode(), state.encode());
 }
 
-// Version 1 did not know when the removed records were appended.
+// Version 1 did not know when the removed records were appended, version 2 no transactions.
 TEST(Formats, AnOlderMetadataStateIsRead) {
   MetaState state;
   ASSERT_TRUE(state.apply(CreateTopic{kTopic, "t", 1, {}, false}, {7}));
   const std::string now = state.encode();
   std::string older = now;
-  older[0] = 1;
-  older.erase(74, 8);  // behind the partition's three offsets
-  const auto read = MetaState::decode(older);
-  ASSERT_TRUE(read) << read.error().message;
-  EXPECT_EQ(read->encode(), now);
-  older[0] = 3;
+  older.pop_back();                     // no transactional ids
+  older.erase(older.size() - 5, 2);     // behind the partition's producers
+  for (const char version : {2, 1}) {
+    older[0] = version;
+    if (version == 1) older.erase(74, 8);  // behind the partition's three offsets
+    const auto read = MetaState::decode(older);
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(read->encode(), now);
+  }
+  older[0] = 4;
   EXPECT_EQ(MetaState::decode(older).error().kind, ErrorKind::kUnsupported);
 }
 

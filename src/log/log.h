@@ -9,8 +9,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/buffer.h"
@@ -34,6 +36,8 @@ struct LogOptions {
   int64_t retention_check_interval_ms = 60'000;  // 0: only when enforce_retention() is called
   int32_t partitions_max = 100'000;            // over all topics
   size_t block_cache_bytes_max = 64u << 20;    // blocks of stream objects for readers behind the tail
+  int64_t transaction_check_interval_ms = 1'000;  // 0: transactions time out only when expire_transactions() is called
+  int64_t transactional_id_expiration_ms = 7ll * 24 * 3'600'000;  // an id without a transaction for so long is forgotten
   int64_t object_grace_ms = 60'000;            // a stream object nobody needs any more is removed after this long
   // Runs once when a write or sync of the WAL has failed; nothing is acknowledged any more. Empty: the process aborts,
   // because only a restart can tell what the disk has kept.
@@ -62,6 +66,8 @@ enum class AppendError : uint8_t {
   kOutOfOrderSequence,
   kUnknownProducerId,
   kInvalidProducerEpoch,
+  kInvalidProducerIdMapping,  // a transactional batch of a producer id that no transactional id has
+  kInvalidTxnState,           // the partition is not in a transaction of this producer
   kNoSpace,               // the disk is full: nothing was written
   kOverloaded,            // pending_bytes_max reached
   kStorage,               // the log has failed or is closing
@@ -71,6 +77,7 @@ struct AppendPart {
   TopicPartition to;
   Slice batch;  // exactly one Kafka record batch v2, as the client sent it; patched in place (offset, epoch): append a buffer once
   size_t block_bytes = 0;  // of the block `batch` lies in and keeps alive; at most the batch's own size: a block of its own
+  bool joins_transaction = false;  // a transactional batch adds its partition to the transaction (KIP-890), opening it if need be
 };
 struct AppendOutcome {
   AppendError error = AppendError::kNone;
@@ -87,12 +94,19 @@ struct ReadBatch {
   Offset base;
   Offset last;
   AppendTime at;  // when its group was committed
+  // False for markers and for batches of aborted transactions: their records are nobody's data. Final below last_stable.
+  bool committed = true;
+};
+struct AbortedTransaction {
+  int64_t producer_id = -1;
+  Offset first, marker;  // its first record in the partition, and the control batch that ended it
 };
 struct ReadResult {
   std::vector<ReadBatch> batches;  // in offset order; the first may begin below the asked offset
   Offset log_start;
   Offset high_watermark;  // the offset after the last durable record
-  Offset last_stable;     // = high_watermark while no transaction is open
+  Offset last_stable;     // below it every transaction is decided; = high_watermark while none is open
+  std::vector<AbortedTransaction> aborted;  // that can have records in `batches`, in the order of their markers
 };
 struct PartitionState {
   Offset log_start, high_watermark, last_stable;
@@ -111,6 +125,45 @@ struct CommittedOffset {
   int64_t commit_time_ms = 0;
 };
 using OffsetKey = std::pair<TopicId, int32_t>;
+
+// ---- transactions. Each step is durable before it is answered, and ends whole or not at all: the markers in every
+// partition, the group offsets and the state of the transactional id are one frame of the write-ahead log.
+struct ProducerIdentity {
+  int64_t id = -1;
+  int16_t epoch = -1;
+  auto operator<=>(const ProducerIdentity&) const = default;
+};
+// A new producer for the id: fences those before it, aborts what they left open. `expected`: who asks, if it knows.
+struct InitTransaction { std::string id; int32_t timeout_ms = 0; ProducerIdentity expected; };
+struct AddTransactionPartitions { std::string id; ProducerIdentity by; std::vector<TopicPartition> partitions; };
+struct AddTransactionGroup { std::string id; ProducerIdentity by; std::string group; };
+// Offsets that become the group's when the transaction commits. `joins`: the group needs no AddTransactionGroup (KIP-890).
+struct StageTransactionOffsets { std::string id; ProducerIdentity by; std::string group; std::map<OffsetKey, CommittedOffset> offsets; bool joins = false; };
+// `bumps_epoch`: the producer goes on with the identity in the outcome (KIP-890), else with the one it has.
+struct EndTransaction { std::string id; ProducerIdentity by; bool commit = false; bool bumps_epoch = false; };
+struct ExpireTransaction { std::string id; ProducerIdentity by; };       // aborts, and fences the producer
+struct ForgetTransactionalId { std::string id; ProducerIdentity by; };  // nothing is open
+using TransactionStep = std::variant<InitTransaction, AddTransactionPartitions, AddTransactionGroup, StageTransactionOffsets,
+                                     EndTransaction, ExpireTransaction, ForgetTransactionalId>;
+// Who the transactional id's producer is now. Errors: kNotFound (no such id, or another producer id), kFenced (a newer
+// epoch), kConflict (not in this state), kExhausted (disk full, too many ids or partitions), kUnavailable.
+using TransactionDone = std::move_only_function<void(Result<ProducerIdentity>)>;
+
+enum class TransactionState : uint8_t { kEmpty, kOngoing, kCompleteCommit, kCompleteAbort };
+struct TransactionInfo {
+  std::string id;
+  ProducerIdentity producer;
+  TransactionState state = TransactionState::kEmpty;
+  int32_t timeout_ms = 0;
+  AppendTime started;  // of the transaction that is open
+  std::vector<TopicPartition> partitions;
+};
+struct ProducerInfo {
+  ProducerIdentity producer;
+  int32_t last_sequence = -1;
+  int64_t last_timestamp_ms = -1;
+  std::optional<Offset> open_since;  // the first offset of its open transaction
+};
 
 class Log {
  public:
@@ -164,10 +217,19 @@ class Log {
   virtual std::map<OffsetKey, CommittedOffset> committed_offsets(const std::string& group) const = 0;
   virtual Result<> delete_group_offsets(const std::string& group) = 0;  // kNotFound if it has none
   virtual std::vector<std::string> groups_with_offsets() const = 0;
+  // What open transactions have staged for the group.
+  virtual std::set<OffsetKey> unstable_offsets(const std::string& group) const = 0;
+
+  // ---- transactions
+  virtual void transact(TransactionStep step, TransactionDone done) = 0;
+  // These two wait for the writer thread. By id; by producer id (errors: kNotFound).
+  virtual Result<std::vector<TransactionInfo>> transactions() = 0;
+  virtual Result<std::vector<ProducerInfo>> producers(TopicPartition p) = 0;
 
   // ---- background work, by hand (tests, commands)
   virtual Result<> reconcile() = 0;           // everything sealed goes to stream objects; the WAL is trimmed
   virtual Result<> enforce_retention() = 0;   // by append time and bytes
+  virtual Result<> expire_transactions() = 0;  // aborts those open for longer than their timeout; forgets idle ids
 };
 
 }  // namespace ms::log

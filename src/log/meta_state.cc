@@ -8,7 +8,7 @@
 
 namespace ms::log {
 namespace {
-constexpr uint32_t kSnapshotVersion = 2;  // 1 had no last_removed_us
+constexpr uint32_t kSnapshotVersion = 3;  // 1 had no last_removed_us, 2 no transactions
 constexpr int32_t kPartitionsPerTopicMax = 200'000;  // a damaged count must not reserve memory
 constexpr uint32_t kReservePerCommandMax = 1'000;
 Unexpected no_topic(TopicId id) { return not_found(fmt::format("no topic with id {}", id.uuid.to_string())); }
@@ -23,10 +23,25 @@ PartitionHead* MetaState::head(const TopicPartition& p) {
 }
 const PartitionHead* MetaState::find(const TopicPartition& p) const { return const_cast<MetaState*>(this)->head(p); }
 
-AppendDecision MetaState::append(const AppendBatch& batch, AppendTime now) {
+AppendDecision MetaState::append_marker(PartitionHead& partition, const AppendBatch& batch, AppendTime now) {
+  const Offset base{partition.next_offset};
+  partition.producers.mark(batch.producer_id, batch.producer_epoch, now);
+  partition.transactions.add(batch.role, base.value);
+  partition.next_offset += batch.records;
+  return {.base = base, .at = now};
+}
+
+AppendDecision MetaState::append(const AppendBatch& batch, AppendTime now, bool joins) {
   last_append_us_ = std::max(last_append_us_, now.us);
   PartitionHead* partition = head(batch.to);
   if (partition == nullptr) return {.error = AppendError::kUnknownTopicOrPartition, .message = "the topic was deleted"};
+  if (batch.role.marker()) return append_marker(*partition, batch, now);
+  const bool transactional = batch.role.kind == BatchRole::Kind::kTransactional;
+  TransactionalAppend in_transaction;
+  if (transactional) in_transaction = transactions_.check_append({batch.producer_id, batch.producer_epoch}, batch.to, joins);
+  else if (partition->transactions.open_since(batch.producer_id))
+    in_transaction = {AppendError::kInvalidTxnState, "the producer has a transaction open in this partition", {}};
+  if (in_transaction.error != AppendError::kNone) return {.error = in_transaction.error, .message = std::move(in_transaction.message)};
   const bool idempotent = batch.producer_id >= 0;
   const ProducerAppend append{batch.producer_id, batch.producer_epoch, batch.base_sequence,
                               idempotent ? sequence_after(batch.base_sequence, batch.records - 1) : 0};
@@ -40,9 +55,20 @@ AppendDecision MetaState::append(const AppendBatch& batch, AppendTime now) {
                                      batch.producer_epoch, batch.base_sequence, batch.to.partition.value)};
   }
   const Offset base{partition->next_offset};
+  if (in_transaction.adds) CHECK(apply(*in_transaction.adds, now));
   if (idempotent) partition->producers.record(append, base, now);
+  partition->transactions.add(batch.role, base.value);
   partition->next_offset += batch.records;
-  return {.base = base, .at = now};
+  return {.base = base, .at = now, .joined = std::move(in_transaction.adds)};
+}
+
+Result<TransactionOutcome> MetaState::apply(const TransactionStep& step, AppendTime now) {
+  last_append_us_ = std::max(last_append_us_, now.us);
+  TRY_ASSIGN(TransactionOutcome outcome, transactions_.apply(step, now, next_producer_id_));
+  if (outcome.end && outcome.end->commit)
+    for (const auto& [group, offsets] : outcome.end->offsets)
+      for (const auto& [key, value] : offsets) groups_[group][key] = value;
+  return outcome;
 }
 
 Result<uint64_t> MetaState::apply(const Command& command, AppendTime now) {
@@ -69,6 +95,7 @@ Result<uint64_t> MetaState::on(const DeleteTopic& c, AppendTime now) {
   partition_count_ -= topic->second.info.partitions;
   by_name_.erase(topic->second.info.name);
   topics_.erase(topic);
+  transactions_.forget_topic(c.id);
   for (auto& [group, offsets] : groups_) std::erase_if(offsets, [&](const auto& item) { return item.first.first == c.id; });
   std::erase_if(groups_, [](const auto& item) { return item.second.empty(); });
   return 0;
@@ -141,6 +168,7 @@ Result<uint64_t> MetaState::on(const AdvanceLogStart& c, AppendTime now) {
   if (partition == nullptr) return not_found("no such partition");
   if (c.to.value > partition->next_offset) return invalid("the log start cannot pass the end");
   partition->log_start = std::max(partition->log_start, c.to.value);
+  partition->transactions.forget_below(partition->log_start);
   if (partition->log_start > partition->reconciled()) partition->last_removed_us = now.us;
   while (!partition->runs.empty()) {
     const auto& [object, run] = partition->runs.begin()->second;
@@ -178,6 +206,7 @@ std::string MetaState::encode() const {
       out.varint(p.runs.size());
       for (const auto& [base, run] : p.runs) out.u64(run.first), log::encode(out, run.second);
       p.producers.encode(out);
+      p.transactions.encode(out);
     }
   }
   out.varint(groups_.size());
@@ -186,6 +215,7 @@ std::string MetaState::encode() const {
   for (const uint64_t object : reserved_) out.u64(object);
   out.varint(doomed_.size());
   for (const auto& [object, since] : doomed_) out.u64(object), out.i64(since);
+  transactions_.encode(out);
   return out.take();
 }
 
@@ -210,7 +240,10 @@ Result<MetaState> MetaState::decode(std::string_view bytes) {
         p.runs[run.base.value] = {object, run};
         ++state.live_runs_[object];
       }
-      TRY_ASSIGN(p.producers, ProducerTable::decode(in));
+      TRY_ASSIGN(p.producers, ProducerTable::decode(in, version));
+      if (version >= 3) {
+        TRY_ASSIGN(p.transactions, PartitionTransactions::decode(in));
+      }
     }
     topic.info.partitions = static_cast<int32_t>(topic.partitions.size());
     state.partition_count_ += topic.info.partitions;
@@ -224,6 +257,9 @@ Result<MetaState> MetaState::decode(std::string_view bytes) {
   for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
     const uint64_t object = in.u64();
     state.doomed_[object] = in.i64();
+  }
+  if (version >= 3) {
+    TRY_ASSIGN(state.transactions_, TransactionTable::decode(in));
   }
   if (!in.ok() || !in.at_end()) return corruption("metadata snapshot does not parse");
   return state;

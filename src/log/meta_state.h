@@ -10,6 +10,7 @@
 
 #include "log/commands.h"
 #include "log/producer_state.h"
+#include "log/transactions.h"
 
 namespace ms::log {
 
@@ -18,6 +19,7 @@ struct PartitionHead {
   int64_t next_offset = 0;
   std::map<int64_t, std::pair<uint64_t, ObjectRun>> runs;  // by base offset: object, run
   ProducerTable producers;
+  PartitionTransactions transactions;
   int64_t reconciled() const { return runs.empty() ? reconciled_floor : std::max(reconciled_floor, runs.rbegin()->second.second.next.value); }
   int64_t reconciled_floor = 0;  // where runs ended that retention has removed
   int64_t last_removed_us = 0;   // append time of the last record below log_start, or a later one; 0: not known
@@ -34,6 +36,7 @@ struct AppendDecision {
   Offset base;
   AppendTime at;
   bool duplicate = false;
+  std::optional<AddTransactionPartitions> joined;  // applied before the batch; to be written before it
 };
 
 // One thread at a time. Errors of apply leave the state as it was.
@@ -41,13 +44,16 @@ class MetaState {
  public:
   // The value is the new producer id for InitProducer, the first object for ReserveObjects, else 0.
   Result<uint64_t> apply(const Command& command, AppendTime now);
-  // Decides offset and sequence; on success the batch is part of the state.
-  AppendDecision append(const AppendBatch& batch, AppendTime now);
+  // Who ends a transaction appends its markers next, in the same frame.
+  Result<TransactionOutcome> apply(const TransactionStep& step, AppendTime now);
+  // Decides offset and sequence; on success the batch is part of the state. `joins`: see AppendPart.
+  AppendDecision append(const AppendBatch& batch, AppendTime now, bool joins = false);
 
   const std::map<TopicId, TopicState>& topics() const { return topics_; }
   const std::map<std::string, std::map<OffsetKey, CommittedOffset>>& groups() const { return groups_; }
   const std::set<uint64_t>& reserved_objects() const { return reserved_; }
   const std::map<uint64_t, int64_t>& doomed_objects() const { return doomed_; }  // object -> since when, us
+  const TransactionTable& transactions() const { return transactions_; }
   AppendTime last_append_time() const { return {last_append_us_}; }
   int64_t partition_count() const { return partition_count_; }
   const PartitionHead* find(const TopicPartition& p) const;
@@ -68,11 +74,13 @@ class MetaState {
   Result<uint64_t> on(const AdvanceLogStart& c, AppendTime now);
   Result<uint64_t> on(const ForgetObjects& c, AppendTime now);
   PartitionHead* head(const TopicPartition& p);
+  AppendDecision append_marker(PartitionHead& partition, const AppendBatch& batch, AppendTime now);
   void drop_run(uint64_t object, AppendTime now);
 
   std::map<TopicId, TopicState> topics_;
   std::map<std::string, TopicId> by_name_;
   std::map<std::string, std::map<OffsetKey, CommittedOffset>> groups_;
+  TransactionTable transactions_;
   int64_t last_append_us_ = 0;
   int64_t next_producer_id_ = 0;
   uint64_t next_object_ = 1;

@@ -6,9 +6,10 @@
 
 namespace ms::log {
 
-void PartitionLog::push(BatchEntry entry) {
+void PartitionLog::push(BatchEntry entry, const BatchRole& role) {
   const std::scoped_lock lock(mutex_);
   CHECK(entry.base == next_);
+  transactions_.add(role, entry.base);
   next_ = entry.next();
   bytes_ += entry.size;
   tail_.push_back(std::move(entry));
@@ -34,6 +35,7 @@ void PartitionLog::trim_tail() {
 void PartitionLog::advance_log_start(Offset to) {
   const std::scoped_lock lock(mutex_);
   log_start_ = std::max(log_start_, to.value);
+  transactions_.forget_below(log_start_);
   for (auto run = runs_.begin(); run != runs_.end() && run->first < log_start_; ++run)
     last_removed_us_ = std::max(last_removed_us_, run->second.run.last_append_us);
   for (auto entry = tail_.begin(); entry != tail_.end() && entry->base < log_start_; ++entry)
@@ -67,7 +69,7 @@ Offset PartitionLog::high_watermark() const {
 PartitionState PartitionLog::state() const {
   const std::scoped_lock lock(mutex_);
   const auto removed = last_removed_us_ > 0 ? std::optional(AppendTime{last_removed_us_}) : std::nullopt;
-  return {.log_start = {log_start_}, .high_watermark = {next_}, .last_stable = {next_}, .bytes = bytes_, .last_removed = removed};
+  return {.log_start = {log_start_}, .high_watermark = {next_}, .last_stable = {transactions_.last_stable(log_start_, next_)}, .bytes = bytes_, .last_removed = removed};
 }
 int64_t PartitionLog::bytes() const {
   const std::scoped_lock lock(mutex_);
@@ -80,13 +82,15 @@ TailBatch PartitionLog::tail_batch(const BatchEntry& entry) const {
 
 ReadPlan PartitionLog::plan_read(Offset from, size_t max_bytes) const {
   const std::scoped_lock lock(mutex_);
-  ReadPlan plan{.log_start = {log_start_}, .high_watermark = {next_}};
+  ReadPlan plan{.log_start = {log_start_}, .high_watermark = {next_}, .tail = {}, .run = {},
+                .last_stable = {transactions_.last_stable(log_start_, next_)}, .aborted = {}};
   if (from.value < log_start_ || from.value >= next_) return plan;
   if (tail_.empty() || from.value < tail_.front().base) {
     auto run = runs_.upper_bound(from.value);
     CHECK(run != runs_.begin());
     plan.run = std::prev(run)->second;
     CHECK(from < plan.run->run.next);
+    plan.aborted = transactions_.aborted_in(plan.run->run.base.value, plan.run->run.next.value);
     return plan;
   }
   auto it = std::prev(std::ranges::upper_bound(tail_, from.value, {}, &BatchEntry::base));
@@ -94,6 +98,7 @@ ReadPlan PartitionLog::plan_read(Offset from, size_t max_bytes) const {
     plan.tail.push_back(tail_batch(*it));
     bytes += it->size;
   }
+  plan.aborted = transactions_.aborted_in(plan.tail.front().entry.base, plan.tail.back().entry.next());
   return plan;
 }
 

@@ -44,16 +44,19 @@ struct ReadPlan {
   Offset log_start, high_watermark;
   std::vector<TailBatch> tail;
   std::optional<RunRef> run;  // instead of tail: the offset lies in this run
+  Offset last_stable;
+  std::vector<AbortedTransaction> aborted;  // that can have records in the tail or the run
 };
 
 // Thread-safe.
 class PartitionLog {
  public:
   // Begins with nothing but what stream objects hold, offsets below `reconciled`; add_run and push bring the rest.
-  PartitionLog(const Wal* const* wal, int64_t log_start, int64_t reconciled, int64_t last_removed_us)
-      : wal_(wal), log_start_(log_start), next_(reconciled), reconciled_(reconciled), last_removed_us_(last_removed_us) {}
+  PartitionLog(const Wal* const* wal, int64_t log_start, int64_t reconciled, int64_t last_removed_us, PartitionTransactions transactions)
+      : wal_(wal), log_start_(log_start), next_(reconciled), reconciled_(reconciled), last_removed_us_(last_removed_us),
+        transactions_(std::move(transactions)) {}
 
-  void push(BatchEntry entry);  // durable now
+  void push(BatchEntry entry, const BatchRole& role);  // durable now
   void add_run(const RunRef& run);
   void advance_log_start(Offset to);
   void evict(WalPosition end);  // lets go of cached bytes of batches below `end`
@@ -82,6 +85,7 @@ class PartitionLog {
   int64_t log_start_, next_;
   int64_t reconciled_;           // offsets below are in runs
   int64_t last_removed_us_;      // append time of the last record below log_start_, or a later one; 0: not known
+  PartitionTransactions transactions_;
   int64_t evicted_ = 0;          // batches whose base is below are not in memory
   int64_t bytes_ = 0;            // visible bytes from log_start on: runs and unreconciled tail
   std::deque<BatchEntry> tail_;

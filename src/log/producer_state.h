@@ -1,6 +1,7 @@
 // Kafka's rule for idempotent producers, per partition: what is a duplicate, what is out of order. Pure.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <unordered_map>
@@ -24,8 +25,10 @@ struct ProducerEntry {
   static constexpr size_t kBatchesKept = 5;
   int16_t epoch = -1;
   uint8_t count = 0;
+  int64_t marker_us = 0;  // when a marker brought this epoch; then there may be no batch yet
   std::array<ProducerBatch, kBatchesKept> batches{};
-  const ProducerBatch& newest() const { return batches[count - 1u]; }
+  const ProducerBatch& newest() const { return batches[count - 1u]; }  // count > 0
+  int64_t last_use_us() const { return count > 0 ? std::max(marker_us, newest().at_us) : marker_us; }
 };
 
 struct ProducerAppend {
@@ -49,10 +52,14 @@ class ProducerTable {
   ProducerDecision decide(const ProducerAppend& append) const;
   // After a decision without error and without duplicate.
   void record(const ProducerAppend& append, Offset base, AppendTime at);
+  // A marker of this epoch: older ones are fenced here, too.
+  void mark(int64_t producer_id, int16_t epoch, AppendTime at);
 
+  const std::unordered_map<int64_t, ProducerEntry>& entries() const { return entries_; }
   size_t size() const { return entries_.size(); }
   void encode(ByteWriter& out) const;  // in ascending id order
-  static Result<ProducerTable> decode(ByteReader& in);
+  // Before version 3 of the state there were no markers.
+  static Result<ProducerTable> decode(ByteReader& in, uint32_t state_version);
 
  private:
   void make_room(AppendTime now);

@@ -9,18 +9,35 @@ void View::load(const MetaState& state) {
     view->info = topic.info;
     view->settings = topic_settings(topic.info.config);
     for (const PartitionHead& head : topic.partitions) {
-      auto& p = view->partitions.emplace_back(std::make_shared<PartitionLog>(wal_, head.log_start, head.reconciled_floor, head.last_removed_us));
+      auto& p = view->partitions.emplace_back(std::make_shared<PartitionLog>(wal_, head.log_start, head.reconciled_floor, head.last_removed_us, head.transactions));
       for (const auto& [base, run] : head.runs) p->add_run({run.first, run.second});
     }
     by_name_[topic.info.name] = id;
     topics_[id] = std::move(view);
   }
   groups_ = state.groups();
+  for (const auto& [id, transaction] : state.transactions().all())
+    for (const auto& [group, offsets] : transaction.offsets)
+      for (const auto& [key, value] : offsets) staged_[group][id].insert(key);
 }
 
 void View::publish(const Command& command) {
   const std::unique_lock lock(mutex_);
   std::visit([&](const auto& c) { on(c); }, command);
+}
+
+void View::publish(const TransactionStep& step, const TransactionOutcome& outcome) {
+  const std::unique_lock lock(mutex_);
+  if (const auto* stage = std::get_if<StageTransactionOffsets>(&step))
+    for (const auto& [key, value] : stage->offsets) staged_[stage->group][stage->id].insert(key);
+  if (!outcome.end) return;
+  const std::string& id = std::visit([](const auto& s) -> const std::string& { return s.id; }, step);
+  for (const auto& [group, offsets] : outcome.end->offsets) {
+    const auto staged = staged_.find(group);
+    if (staged != staged_.end() && staged->second.erase(id) > 0 && staged->second.empty()) staged_.erase(staged);
+    if (!outcome.end->commit) continue;
+    for (const auto& [key, value] : offsets) groups_[group][key] = value;
+  }
 }
 
 void View::on(const CreateTopic& c) {
@@ -104,6 +121,14 @@ std::map<OffsetKey, CommittedOffset> View::group(const std::string& name) const 
   const std::shared_lock lock(mutex_);
   const auto found = groups_.find(name);
   return found == groups_.end() ? std::map<OffsetKey, CommittedOffset>{} : found->second;
+}
+std::set<OffsetKey> View::unstable_offsets(const std::string& group) const {
+  const std::shared_lock lock(mutex_);
+  std::set<OffsetKey> out;
+  const auto staged = staged_.find(group);
+  if (staged == staged_.end()) return out;
+  for (const auto& [id, keys] : staged->second) out.insert(keys.begin(), keys.end());
+  return out;
 }
 std::vector<std::string> View::groups() const {
   const std::shared_lock lock(mutex_);

@@ -30,12 +30,14 @@ class View {
 
   void load(const MetaState& state);      // from a snapshot
   void publish(const Command& command);   // it is durable now
+  void publish(const TransactionStep& step, const TransactionOutcome& outcome);
 
   TopicViewPtr find(TopicId id) const;
   TopicViewPtr find(std::string_view name) const;
   std::shared_ptr<PartitionLog> find(const TopicPartition& p) const;
   std::vector<TopicViewPtr> topics() const;  // sorted by name
   std::map<OffsetKey, CommittedOffset> group(const std::string& name) const;
+  std::set<OffsetKey> unstable_offsets(const std::string& group) const;
   std::vector<std::string> groups() const;
 
  private:
@@ -51,13 +53,14 @@ class View {
   void on(const ReserveObjects&) {}
   void on(const ForgetObjects&) {}
   PartitionLog* partition(const TopicPartition& p) const;
-  std::shared_ptr<PartitionLog> empty_partition() const { return std::make_shared<PartitionLog>(wal_, 0, 0, 0); }
+  std::shared_ptr<PartitionLog> empty_partition() const { return std::make_shared<PartitionLog>(wal_, 0, 0, 0, PartitionTransactions{}); }
 
   const Wal* const* wal_;
   mutable std::shared_mutex mutex_;
   std::unordered_map<TopicId, TopicViewPtr> topics_;
   std::map<std::string, TopicId, std::less<>> by_name_;
   std::map<std::string, std::map<OffsetKey, CommittedOffset>> groups_;
+  std::map<std::string, std::map<std::string, std::set<OffsetKey>>> staged_;  // by group and transactional id
 };
 
 }  // namespace ms::log

@@ -83,6 +83,7 @@ Result<> visit_frame(const FrameHeader& header, std::span<const uint8_t> frame, 
       return corruption("a batch is not the one its frame names");
     batch->records = facts->records, batch->producer_id = facts->producer_id, batch->producer_epoch = facts->producer_epoch;
     batch->base_sequence = facts->base_sequence, batch->max_timestamp_ms = facts->max_timestamp_ms;
+    batch->role = role_of(*facts, stored.bytes);
     TRY(visit(entry, &stored));
     at += batch->size;
     ++batches;

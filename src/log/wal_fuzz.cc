@@ -19,6 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (header.batches = 0; header.batches < 3; ++header.batches)
     (void)visit_frame(header, frame, [&](FrameEntry& entry, const FrameBatch* stored) -> Result<> {
       if (stored != nullptr) (void)state.append(std::get<AppendBatch>(entry), {1});
+      else if (const auto* step = std::get_if<TransactionStep>(&entry)) (void)state.apply(*step, {1});
       else (void)state.apply(std::get<Command>(entry), {1});
       return {};
     });

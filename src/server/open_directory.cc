@@ -23,6 +23,7 @@ Result<OpenDirectory> open_directory(const std::string& dir) {
   log::LogOptions options{.dir = path, .fs = &fs, .clock = &system_clock()};
   options.reconcile_interval_ms = 0;
   options.retention_check_interval_ms = 0;
+  options.transaction_check_interval_ms = 0;
   TRY_ASSIGN(out.log, log::Log::open(options));
   TRY_ASSIGN(out.timeline, engine::TimelineReader::open(fs, path + "/timeline"));
   return out;

@@ -141,7 +141,7 @@ Result<> consume_partition(const Cli& cli, ApiClient& client, const TopicOptions
     for (const Json& record : page["records"]) print_record(cli, options, partition, record), --left;
     const int64_t next = page["next_offset"];
     offset = fmt::format("&offset={}", next);
-    if (next >= page["high_watermark"].get<int64_t>()) break;
+    if (next >= page["last_stable"].get<int64_t>()) break;  // what is open is not decided
   }
   return {};
 }

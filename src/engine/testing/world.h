@@ -177,7 +177,7 @@ struct World {
       : dir(std::move(directory)), shards(shard_count) {
     log::LogOptions options{.dir = dir, .fs = &posix_file_system(), .clock = &system_clock()};
     options.wal_segment_bytes = wal_segment_bytes;
-    options.reconcile_interval_ms = options.retention_check_interval_ms = 0;
+    options.reconcile_interval_ms = options.retention_check_interval_ms = options.transaction_check_interval_ms = 0;
     log = log::Log::open(options).value();
     catalog = catalog::Catalog::open(posix_file_system(), dir + "/catalog").value();
   }

@@ -4,8 +4,9 @@
 //   Kafka 4 does (KAFKA-18659); they carry the old message formats and get UNSUPPORTED_VERSION per partition.
 // - acks=1 means the same as acks=all: the answer waits for the durable write. acks=0 gets no answer at all; when such a
 //   request fails, the connection is closed, which is the only way to tell the client.
-// - Deviation: no transactions yet; a transactional id gets TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which producers treat
-//   as final. timeout_ms is ignored: the log answers every append.
+// - Transactional batches need a transactional id in the request (else TRANSACTIONAL_ID_AUTHORIZATION_FAILED, as in Kafka)
+//   and a transaction: up to version 11 the partition must have been added to it, from 12 on (KIP-890) the batch does that.
+// - timeout_ms is ignored: the log answers every append.
 // - A full disk and a full append queue are KAFKA_STORAGE_ERROR with a message: clients retry it.
 // - Refused batches are counted by error code in millstream_kafka_batches_refused_total.
 #include "base/metrics.h"
@@ -31,6 +32,8 @@ ErrorCode to_code(log::AppendError error, bool by_id) {
     case log::AppendError::kOutOfOrderSequence: return ErrorCode::kOutOfOrderSequenceNumber;
     case log::AppendError::kUnknownProducerId: return ErrorCode::kUnknownProducerId;
     case log::AppendError::kInvalidProducerEpoch: return ErrorCode::kInvalidProducerEpoch;
+    case log::AppendError::kInvalidProducerIdMapping: return ErrorCode::kInvalidProducerIdMapping;
+    case log::AppendError::kInvalidTxnState: return ErrorCode::kInvalidTxnState;
     case log::AppendError::kNoSpace:
     case log::AppendError::kOverloaded:
     case log::AppendError::kStorage: return ErrorCode::kKafkaStorageError;
@@ -59,12 +62,14 @@ struct Produce {
 };
 
 // Why a batch is not even offered to the log; kNone when it is.
-ErrorCode refuse(const Records& records) {
+ErrorCode refuse(const Records& records, bool transactional) {
   if (records.null || records.parts.empty()) return ErrorCode::kInvalidRecord;
   const Slice& bytes = records.parts.front();
   const auto size = record_batch_size(bytes.span());
   if (!size || *size > bytes.size()) return ErrorCode::kCorruptMessage;
-  return *size == bytes.size() ? ErrorCode::kNone : ErrorCode::kInvalidRecord;  // exactly one batch per partition
+  if (*size != bytes.size()) return ErrorCode::kInvalidRecord;  // exactly one batch per partition
+  const auto header = parse_record_batch(bytes.span());
+  return header && header->transactional() && !transactional ? ErrorCode::kTransactionalIdAuthorizationFailed : ErrorCode::kNone;
 }
 
 void plan(Broker& broker, const ProduceRequest& request, int16_t version, size_t frame_bytes, Produce& produce) {
@@ -78,9 +83,8 @@ void plan(Broker& broker, const ProduceRequest& request, int16_t version, size_t
       auto& answer = topic.partition_responses.emplace_back();
       answer.index = partition.index;
       answer.base_offset = -1;
-      ErrorCode error = refuse(partition.records);
+      ErrorCode error = refuse(partition.records, request.transactional_id.has_value());
       if (version < 3) error = ErrorCode::kUnsupportedVersion;
-      if (request.transactional_id) error = ErrorCode::kTransactionalIdAuthorizationFailed;
       if (request.acks < -1 || request.acks > 1) error = ErrorCode::kInvalidRequiredAcks;
       if (error == ErrorCode::kNone && !info) error = to_code(log::AppendError::kUnknownTopicOrPartition, produce.by_id);
       if (error == ErrorCode::kNone && (partition.index < 0 || partition.index >= info->partitions)) error = ErrorCode::kUnknownTopicOrPartition;
@@ -89,7 +93,7 @@ void plan(Broker& broker, const ProduceRequest& request, int16_t version, size_t
         continue;
       }
       produce.places.push_back({produce.response.responses.size() - 1, topic.partition_responses.size() - 1, log_append_time});
-      produce.parts.push_back({{info->id, {partition.index}}, partition.records.parts.front(), frame_bytes});
+      produce.parts.push_back({{info->id, {partition.index}}, partition.records.parts.front(), frame_bytes, request.transactional_id && version >= 12});
     }
   }
 }

@@ -4,7 +4,7 @@
 // - The first partition with records gives at least one whole batch whatever the limits say; the others keep to max_bytes
 //   and their own limit. A batch is never cut, and the one that holds the offset is sent from its beginning.
 // - Sessions (KIP-227): partitions that gave records go to the end of the session's order, so that none starves.
-// - read_committed gives the same as read_uncommitted with empty lists of aborted transactions: there are none yet.
+// - read_committed ends at the last stable offset and lists the aborted transactions among what it gives; markers are sent, too.
 // - Clients that ask and do not read make the server hold batches: all of them together are bounded (Broker::responses);
 //   beyond that a fetch gets one batch. A fetch that waits for min_bytes holds none.
 // - A fetch of thousands of partitions outside a session is answered at once: who waits keeps its list in memory. One whose client
@@ -27,6 +27,7 @@ struct Found {
   ErrorCode error = ErrorCode::kNone;
   int64_t high_watermark = -1, last_stable = -1, log_start = -1;
   Records records;
+  std::vector<log::AbortedTransaction> aborted;
 };
 
 // The same bytes; the hold ends with the last slice of them.
@@ -107,15 +108,17 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
 
   Found look(const FetchItem& item) {
     Found found;
-    if (item.leader_epoch > kLeaderEpoch) return {.error = ErrorCode::kUnknownLeaderEpoch, .records = {}};
+    if (item.leader_epoch > kLeaderEpoch) return {.error = ErrorCode::kUnknownLeaderEpoch, .records = {}, .aborted = {}};
     const int64_t limit = std::min<int64_t>(std::max(item.max_bytes, 0), max_bytes_ - bytes_);
     auto read = broker_.log.read({item.id, {item.partition}}, {item.offset}, static_cast<size_t>(std::max<int64_t>(limit, 1)));
-    if (!read) return {.error = to_code(item, read.error()), .records = {}};
+    if (!read) return {.error = to_code(item, read.error()), .records = {}, .aborted = {}};
     found.high_watermark = read->high_watermark.value;
     found.last_stable = read->last_stable.value;
     found.log_start = read->log_start.value;
     int64_t left = limit;
+    if (read_committed_) found.aborted = std::move(read->aborted);
     for (log::ReadBatch& batch : read->batches) {
+      if (read_committed_ && batch.base >= read->last_stable) break;
       const auto size = static_cast<int64_t>(batch.bytes.size());
       if (size > left && bytes_ > 0) break;
       auto hold = broker_.responses->try_hold(batch.bytes.size());
@@ -190,7 +193,11 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
     partition.high_watermark = found.high_watermark;
     partition.last_stable_offset = found.last_stable;
     partition.log_start_offset = found.log_start;
-    if (read_committed_) partition.aborted_transactions.emplace();
+    if (read_committed_) {
+      auto& aborted = partition.aborted_transactions.emplace();
+      if (!found.records.parts.empty())
+        for (const log::AbortedTransaction& a : found.aborted) aborted.push_back({.producer_id = a.producer_id, .first_offset = a.first.value});
+    }
     partition.records = std::move(found.records);
   }
 

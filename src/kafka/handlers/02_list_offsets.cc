@@ -3,6 +3,7 @@
 // - -1: the end (read_committed: the last stable offset), -2: the beginning, -3: the record with the largest timestamp,
 //   -4 (earliest local): the beginning, -5 (latest tiered): unknown, -1. Each since its own version; other negative times
 //   are UNSUPPORTED_VERSION. Else: the first record at or after that time.
+// - read_committed does not see a record at or above the last stable offset, by time either: then there is none.
 // - Lookups by time may read from disk, so they run on the worker. timeout_ms is ignored.
 #include "kafka/handlers.h"
 #include "kafka/messages/list_offsets.h"
@@ -46,6 +47,9 @@ ErrorCode look_up(log::Log& log, TopicPartition p, const Asked& asked, bool read
     auto found = asked.timestamp >= 0 ? log.offset_for_time(p, asked.timestamp) : log.offset_of_max_timestamp(p);
     if (!found) return to_code(found.error());
     if (!*found) return answer.leader_epoch = -1, ErrorCode::kNone;
+    const auto now = log.partition_state(p);
+    if (!now) return to_code(now.error());
+    if (read_committed && (*found)->offset >= now->last_stable) return answer.leader_epoch = -1, ErrorCode::kNone;
     answer.offset = (*found)->offset.value;
     answer.timestamp = (*found)->timestamp_ms;
     return ErrorCode::kNone;

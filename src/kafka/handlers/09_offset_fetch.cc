@@ -1,7 +1,7 @@
 // OffsetFetch (9), versions 1-10.
 //
 // - Several groups from version 8 on; null topics mean everything the group has committed. No offset is -1 without an error.
-// - require_stable changes nothing: there are no transactions whose offsets could be pending.
+// - require_stable: an offset that an open transaction is about to change is UNSTABLE_OFFSET_COMMIT.
 // - Offsets of deleted topics are not listed.
 #include "kafka/handlers.h"
 #include "kafka/messages/offset_fetch.h"
@@ -10,7 +10,16 @@ namespace ms::kafka {
 
 namespace {
 
-using Offsets = std::map<log::OffsetKey, log::CommittedOffset>;
+struct Offsets {
+  std::map<log::OffsetKey, log::CommittedOffset> committed;
+  std::set<log::OffsetKey> unstable;  // only when the client asks for stable ones
+
+  Offsets(const log::Log& log, const std::string& group, bool require_stable) : committed(log.committed_offsets(group)) {
+    if (!require_stable) return;
+    unstable = log.unstable_offsets(group);
+    for (const log::OffsetKey& key : unstable) committed.try_emplace(key, log::CommittedOffset{.offset = {-1}, .metadata = {}});
+  }
+};
 
 template <class Partition>
 void fill(Partition& out, const Offsets& offsets, AnswerRoom& room, TopicId topic, int32_t partition) {
@@ -18,8 +27,12 @@ void fill(Partition& out, const Offsets& offsets, AnswerRoom& room, TopicId topi
   out.committed_offset = -1;
   out.committed_leader_epoch = -1;
   out.metadata = "";
-  const auto at = offsets.find({topic, partition});
-  if (at == offsets.end() || !room.take(at->second.metadata.size())) return;
+  if (offsets.unstable.contains({topic, partition})) {
+    out.error_code = code(ErrorCode::kUnstableOffsetCommit);
+    return;
+  }
+  const auto at = offsets.committed.find({topic, partition});
+  if (at == offsets.committed.end() || !room.take(at->second.metadata.size())) return;
   out.committed_offset = at->second.offset.value;
   out.committed_leader_epoch = at->second.leader_epoch;
   out.metadata = at->second.metadata;
@@ -30,7 +43,7 @@ template <class Topic>
 void fill_all(log::Log& log, const Offsets& offsets, AnswerRoom& room, std::vector<Topic>& topics) {
   std::optional<log::TopicInfo> info;
   TopicId last;
-  for (const auto& [key, offset] : offsets) {
+  for (const auto& [key, offset] : offsets.committed) {
     if (topics.empty() || key.first != last) {
       last = key.first;
       info = log.find_topic(last);
@@ -74,7 +87,7 @@ void handle_offset_fetch(Broker& broker, Call call) {
   if (!call.decode(request)) return;
   OffsetFetchResponse response;
   if (call.version() < 8) {
-    const Offsets offsets = broker.log.committed_offsets(request.group_id);
+    const Offsets offsets(broker.log, request.group_id, request.require_stable);
     if (request.topics) {
       fill_some(broker.log, offsets, *request.topics, false, call.room(), response.topics);
     } else {
@@ -85,8 +98,8 @@ void handle_offset_fetch(Broker& broker, Call call) {
   for (const auto& group : request.groups) {
     auto& out = response.groups.emplace_back();
     out.group_id = group.group_id;
-    const Offsets offsets = broker.log.committed_offsets(group.group_id);
-    if (!call.room().take(sizeof out + group.group_id.size() + offsets.size())) break;  // looking at many offsets costs time, too
+    const Offsets offsets(broker.log, group.group_id, request.require_stable);
+    if (!call.room().take(sizeof out + group.group_id.size() + offsets.committed.size())) break;  // looking at many offsets costs time, too
     if (group.topics) {
       fill_some(broker.log, offsets, *group.topics, call.version() >= 10, call.room(), out.topics);
     } else {

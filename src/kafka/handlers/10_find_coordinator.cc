@@ -1,6 +1,6 @@
 // FindCoordinator (10), versions 0-6.
 //
-// - This node coordinates every group. Key types other than group (0) get INVALID_REQUEST: no transactions, no share groups.
+// - This node coordinates every group (key type 0) and every transactional id (1). Share groups (2) get INVALID_REQUEST.
 #include "kafka/handlers.h"
 #include "kafka/messages/find_coordinator.h"
 
@@ -14,7 +14,7 @@ void fill(const Broker& broker, bool known_type, Place& place) {
   place.host = known_type ? broker.options.advertised_host : "";
   place.port = known_type ? broker.advertised_port.load() : -1;
   place.error_code = code(known_type ? ErrorCode::kNone : ErrorCode::kInvalidRequest);
-  if (!known_type) place.error_message = "only consumer groups have a coordinator here (key type 0)";
+  if (!known_type) place.error_message = "only groups (key type 0) and transactional ids (1) have a coordinator here";
 }
 
 }  // namespace
@@ -22,7 +22,7 @@ void fill(const Broker& broker, bool known_type, Place& place) {
 void handle_find_coordinator(Broker& broker, Call call) {
   FindCoordinatorRequest request;
   if (!call.decode(request)) return;
-  const bool known_type = request.key_type == 0;
+  const bool known_type = request.key_type == 0 || request.key_type == 1;
   FindCoordinatorResponse response;
   fill(broker, known_type, response);
   for (const std::string& key : request.coordinator_keys) {

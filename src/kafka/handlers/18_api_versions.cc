@@ -2,6 +2,8 @@
 //
 // - The response header is always version 0, so that a client can read the answer before it knows anything.
 // - A version we do not know is answered in version 0 with UNSUPPORTED_VERSION and our range of this one API.
+// - One feature: transaction.version, finalized at 2 (KIP-890). What may be version 0 is not among the supported features
+//   before version 4 of the answer.
 #include <algorithm>
 
 #include "kafka/handlers.h"
@@ -37,6 +39,10 @@ void handle_api_versions(Broker&, Call call) {
     return call.reply(response);
   }
   for (const ApiEntry& api : api_table()) add(response, api.spec);
+  constexpr const char* kFeature = "transaction.version";
+  if (call.version() >= 4) response.supported_features.push_back({.name = kFeature, .min_version = 0, .max_version = 2});
+  response.finalized_features.push_back({.name = kFeature, .max_version_level = 2, .min_version_level = 2});
+  response.finalized_features_epoch = 0;
   call.reply(response);
 }
 

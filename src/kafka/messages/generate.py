@@ -9,8 +9,8 @@ A table:
       field: type [versions] [= default]
 Types: bool int8 int16 int32 int64 uuid string bytes records, [type] and [Struct] for arrays; the fields of a Struct are
 indented below it. "?" after a type: may be null; "?7+": may be null from version 7 on. Versions: "3+", "..12", "7..10"; none:
-wherever the enclosing thing exists. None of the messages here has a tagged field of ours: unknown ones are skipped, and
-none are sent.
+wherever the enclosing thing exists. "tag N" at the end: a tagged field, sent in flexible versions when it is not its
+default; other tagged fields are skipped, and none of them are sent.
 """
 import pathlib
 import re
@@ -19,7 +19,7 @@ import sys
 CPP = {"bool": "bool", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t", "uuid": "TopicId",
        "string": "std::string", "bytes": "Slice", "records": "Records"}
 FIELD = re.compile(r"^(?P<indent> *)(?P<name>\w+): (?P<array>\[)?(?P<type>\w+)\]?(?P<null>\?)?(?P<null_versions>[\d.+]+)?"
-                   r"(?: (?P<versions>[\d.+]+))?(?: = (?P<default>\S+))?$")
+                   r"(?: (?P<versions>[\d.+]+))?(?: = (?P<default>\S+))?(?: tag (?P<tag>\d+))?$")
 
 
 class Field:
@@ -39,6 +39,9 @@ class Field:
             return f"{self.cpp_type()} {self.name} = {value};"
         zero = " = 0" if self.type.startswith("int") and not self.array else " = false" if self.type == "bool" else ""
         return f"{self.cpp_type()} {self.name}{zero};"
+
+    def fallback(self):
+        return self.default or f"{self.cpp_type()}{{}}"
 
     def code(self):
         if self.null and self.type != "records":
@@ -88,8 +91,9 @@ def struct(name, fields, indent, constants=()):
         if field.fields:
             out += struct(field.type, field.fields, indent + 2)
     out += [f"{pad}  {f.declaration()}" for f in fields]
-    out += [f"{pad}  template <class C>", f"{pad}  void code(C& c) {{"] + [f"{pad}    {f.code()}" for f in fields]
-    return out + [f"{pad}    c.end_struct();", f"{pad}  }}", f"{pad}}};"]
+    out += [f"{pad}  template <class C>", f"{pad}  void code(C& c) {{"] + [f"{pad}    {f.code()}" for f in fields if not f.tag]
+    tagged = ", ".join(f"Tagged{{{f.tag}, {f.name}, {f.fallback()}}}" for f in fields if f.tag)
+    return out + [f"{pad}    c.end_struct({tagged});", f"{pad}  }}", f"{pad}}};"]
 
 
 def header(key, name, low, high, flexible, request, response, source):

@@ -20,6 +20,7 @@ class LogFixture : public ::testing::Test {
     options_.wal_segment_bytes = 1u << 20;
     options_.reconcile_interval_ms = 0;
     options_.retention_check_interval_ms = 0;
+    options_.transaction_check_interval_ms = 0;
     options_.on_failure = [this](const Error& error) { failures_.push_back(error.message); };
   }
 

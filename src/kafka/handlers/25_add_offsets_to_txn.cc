@@ -1,0 +1,26 @@
+// AddOffsetsToTxn (25), versions 0-4.
+//
+// - Opens the transaction if none is, and lets it stage offsets of the group (TxnOffsetCommit).
+#include "kafka/handlers.h"
+#include "kafka/messages/add_offsets_to_txn.h"
+#include "kafka/transactions.h"
+
+namespace ms::kafka {
+
+void handle_add_offsets_to_txn(Broker& broker, Call call) {
+  AddOffsetsToTxnRequest request;
+  if (!call.decode(request)) return;
+  if (request.group_id.empty()) {
+    AddOffsetsToTxnResponse response;
+    response.error_code = code(ErrorCode::kInvalidGroupId);
+    return call.reply(response);
+  }
+  log::AddTransactionGroup step{std::move(request.transactional_id), {request.producer_id, request.producer_epoch}, std::move(request.group_id)};
+  broker.log.transact(std::move(step), [call = std::move(call)](Result<log::ProducerIdentity> done) mutable {
+    AddOffsetsToTxnResponse response;
+    if (!done) response.error_code = code(transaction_error(done.error(), fenced_code(call.version(), 2)));
+    call.reply(response);
+  });
+}
+
+}  // namespace ms::kafka

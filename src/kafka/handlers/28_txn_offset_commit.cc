@@ -1,0 +1,75 @@
+// TxnOffsetCommit (28), versions 0-5.
+//
+// - The offsets are staged: they are the group's when the transaction commits, and until then unstable for OffsetFetch.
+// - Up to version 4 the group must have been added (AddOffsetsToTxn), from 5 on (KIP-890) this does it.
+// - Who names a member or a generation must be one of the group; metadata up to 4096 bytes.
+#include "kafka/handlers.h"
+#include "kafka/messages/txn_offset_commit.h"
+#include "kafka/transactions.h"
+
+namespace ms::kafka {
+
+namespace {
+
+constexpr size_t kMetadataBytesMax = 4096;
+
+struct Commit {
+  TxnOffsetCommitRequest request;
+  TxnOffsetCommitResponse response;
+  log::StageTransactionOffsets step;
+};
+
+void set_all(TxnOffsetCommitResponse& response, ErrorCode error) {
+  for (auto& topic : response.topics)
+    for (auto& p : topic.partitions)
+      if (p.error_code == 0) p.error_code = code(error);
+}
+
+void plan(Broker& broker, Commit& commit, int16_t version) {
+  const TxnOffsetCommitRequest& r = commit.request;
+  commit.step = {r.transactional_id, {r.producer_id, r.producer_epoch}, r.group_id, {}, version >= 5};
+  const int64_t now_ms = system_clock().wall_us() / kMicrosPerMilli;
+  for (const auto& topic : r.topics) {
+    auto& out = commit.response.topics.emplace_back();
+    out.name = topic.name;
+    const auto info = broker.log.find_topic(topic.name);
+    for (const auto& p : topic.partitions) {
+      ErrorCode error = ErrorCode::kNone;
+      const std::string metadata = p.committed_metadata.value_or("");
+      if (!info || p.partition_index < 0 || p.partition_index >= info->partitions) error = ErrorCode::kUnknownTopicOrPartition;
+      else if (metadata.size() > kMetadataBytesMax) error = ErrorCode::kOffsetMetadataTooLarge;
+      else commit.step.offsets[{info->id, p.partition_index}] = {{p.committed_offset}, p.committed_leader_epoch, metadata, now_ms};
+      out.partitions.push_back({p.partition_index, code(error)});
+    }
+  }
+}
+
+ErrorCode may_commit(Broker& broker, const TxnOffsetCommitRequest& r) {
+  if (r.group_id.empty()) return ErrorCode::kInvalidGroupId;
+  if (r.member_id.empty() && r.generation_id < 0 && !r.group_instance_id) return ErrorCode::kNone;
+  return broker.coordinator.may_commit(r.group_id, r.member_id, r.group_instance_id, r.generation_id);
+}
+
+void stage(Broker& broker, Call call, std::unique_ptr<Commit> commit) {
+  const ErrorCode allowed = may_commit(broker, commit->request);
+  if (allowed != ErrorCode::kNone) set_all(commit->response, allowed);
+  if (allowed != ErrorCode::kNone || commit->step.offsets.empty()) return call.reply(commit->response);
+  log::StageTransactionOffsets step = std::move(commit->step);
+  broker.log.transact(std::move(step), [call = std::move(call), commit = std::move(commit)](Result<log::ProducerIdentity> done) mutable {
+    if (!done) set_all(commit->response, transaction_error(done.error(), ErrorCode::kInvalidProducerEpoch));
+    call.reply(commit->response);
+  });
+}
+
+}  // namespace
+
+void handle_txn_offset_commit(Broker& broker, Call call) {
+  auto commit = std::make_unique<Commit>();
+  if (!call.decode(commit->request)) return;
+  plan(broker, *commit, call.version());
+  broker.coordinator.run([&broker, call = std::move(call), commit = std::move(commit)]() mutable {
+    stage(broker, std::move(call), std::move(commit));
+  });
+}
+
+}  // namespace ms::kafka
