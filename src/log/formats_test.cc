@@ -99,7 +99,7 @@ TEST(Formats, AnOlderMetadataStateIsRead) {
   std::string older = now;
   older.pop_back();                     // no transactional ids
   older.erase(older.size() - 5, 2);     // behind the partition's producers
-  for (const char version : {2, 1}) {
+  for (const char version : {char{2}, char{1}}) {
     older[0] = version;
     if (version == 1) older.erase(74, 8);  // behind the partition's three offsets
     const auto read = MetaState::decode(older);

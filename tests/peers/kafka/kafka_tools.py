@@ -17,7 +17,9 @@ CLASSES = {
     "configs": "kafka.admin.ConfigCommand",
     "get-offsets": TOOLS + "GetOffsetShell",
     "producer-perf": TOOLS + "ProducerPerformance",
+    "features": TOOLS + "FeatureCommand",
     "topics": TOOLS + "TopicCommand",
+    "transactions": TOOLS + "TransactionsCommand",
 }
 
 
