@@ -106,6 +106,57 @@ TEST_F(EngineTest, ForeignRecordsInTheDeadLetterTopicStopNothing) {
   EXPECT_EQ(world.log->partition_state({world.log->find_topic("events.dead-letter")->id, PartitionId{0}})->high_watermark, Offset{2});
 }
 
+// Neither what was aborted nor what is still open is an event, or a dead letter.
+TEST_F(EngineTest, OnlyCommittedRecordsAreApplied) {
+  World world(dir_, 2, 4u << 20);
+  ASSERT_TRUE(world.log->create_topic("events", 1, {}));
+  world.define(testing::every_cell_definitions(rng_));
+  world.start();
+  ASSERT_TRUE(world.engine->refresh(60'000));
+  const TopicPartition partition{world.log->find_topic("events")->id, PartitionId{0}};
+  const auto transact = [&](log::TransactionStep step) {
+    std::promise<log::ProducerIdentity> promise;
+    world.log->transact(std::move(step), [&](Result<log::ProducerIdentity> done) { promise.set_value(done.value()); });
+    return promise.get_future().get();
+  };
+  log::ProducerIdentity producer = transact(log::InitTransaction{"x", 60'000, {}});
+  const auto send = [&](const std::vector<std::string>& events) {
+    std::vector<RecordToWrite> records;
+    for (const std::string& e : events) records.push_back({.timestamp_ms = 0, .value = e});
+    const std::string bytes = build_record_batch({.producer_id = producer.id, .producer_epoch = producer.epoch, .base_sequence = 0, .transactional = true}, records).value();
+    std::promise<log::AppendError> promise;
+    std::vector<log::AppendPart> parts;
+    parts.push_back({partition, Slice::copy(bytes), 0, true});
+    world.log->append(std::move(parts), [&](std::vector<log::AppendOutcome> outcomes) { promise.set_value(outcomes[0].error); });
+    ASSERT_EQ(promise.get_future().get(), log::AppendError::kNone);
+  };
+  const auto letters = [&] {
+    const auto topic = world.log->find_topic("events.dead-letter");
+    return topic ? world.log->partition_state({topic->id, PartitionId{0}})->high_watermark.value : 0;
+  };
+  std::vector<Reply> replies;
+  const auto look = [&] {
+    world.wait_until_applied();
+    for (int i = 0; i < 10; ++i) replies.push_back(ask(world, "spending"));
+  };
+  send({"not json", random_events(1)[0]});  // offsets 0 and 1
+  producer = transact(log::EndTransaction{"x", producer, false, true});
+  world.produce(0, {random_events(1)[0]});
+  look();
+  EXPECT_EQ(world.engine->applied().at(partition), Offset{4});
+  EXPECT_EQ(letters(), 0);
+  send({"not json", random_events(1)[0]});
+  world.produce(0, {"not json"});
+  look();
+  EXPECT_EQ(world.engine->applied().at(partition), Offset{4});  // the transaction holds back what lies behind it, too
+  EXPECT_EQ(letters(), 0);
+  producer = transact(log::EndTransaction{"x", producer, true, true});
+  look();
+  EXPECT_EQ(world.engine->applied().at(partition), Offset{8});
+  EXPECT_EQ(letters(), 2);
+  expect_as_served(world, "spending", replies);
+}
+
 // Compressed, so that no broker saw the deltas. What lies before the fault counts, live as in any later derivation, and
 // each batch has one letter, whose bytes are its own.
 TEST_F(EngineTest, BatchesWithOffsetsOutOfOrderGiveTheSameAnswersEverywhere) {

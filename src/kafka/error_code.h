@@ -57,6 +57,7 @@ enum class ErrorCode : int16_t {
   kTransactionalIdNotFound = 105,
   kFetchSessionTopicIdError = 106,
   kUnsupportedEndpointType = 115,
+  kTransactionAbortable = 120,
 };
 
 constexpr int16_t code(ErrorCode e) { return static_cast<int16_t>(e); }

@@ -122,9 +122,9 @@ TEST_F(TransactionsTest, NewProducersInEveryVersion) {
 
 TEST_F(TransactionsTest, TheClassicGeneration) {
   const Producer p = start("a");
-  EXPECT_EQ(send("a", p, 0, 11), kState);
+  EXPECT_EQ(send("a", p, 0, 10), kState);
   EXPECT_EQ(add("a", p, {0, 7}), (std::vector<int16_t>{code(ErrorCode::kOperationNotAttempted), code(ErrorCode::kUnknownTopicOrPartition)}));
-  EXPECT_EQ(send("a", p, 0, 11), kState);  // nothing was added
+  EXPECT_EQ(send("a", p, 0, 11), code(ErrorCode::kTransactionAbortable));  // nothing was added
   for (int16_t version = 0; version <= 3; ++version) EXPECT_EQ(add("a", p, {0, 1}, version), (std::vector<int16_t>{0, 0}));
   EXPECT_EQ(send("a", p, 0, 11), 0);
   EXPECT_EQ(fetch(0, 1).last_stable_offset, 0);
@@ -199,7 +199,8 @@ TEST_F(TransactionsTest, BatchesThatNobodyMaySend) {
 
 TEST_F(TransactionsTest, OffsetsOfAGroup) {
   Producer p = start("a");
-  EXPECT_EQ(stage("a", p, 3, 4), kState);
+  EXPECT_EQ(stage("a", p, 3, 3), kState);
+  EXPECT_EQ(stage("a", p, 3, 4), code(ErrorCode::kTransactionAbortable));
   AddOffsetsToTxnRequest add_offsets;
   add_offsets.transactional_id = "a", add_offsets.group_id = "g", add_offsets.producer_id = p.id, add_offsets.producer_epoch = p.epoch;
   for (int16_t version = 0; version <= 4; ++version) EXPECT_EQ(client_.call<AddOffsetsToTxnResponse>(add_offsets, version).error_code, 0);

@@ -256,7 +256,6 @@ void CommitWriter::decide(Run& run) {
   run.outcome = state_.apply(run.command, time_);
   if (!run.outcome) return;
   entries_.bytes(run.encoded);
-  accepted_commands_.push_back(&run.command);
 }
 
 void CommitWriter::decide(Transact& transact) {
@@ -295,7 +294,7 @@ void CommitWriter::write_marker(PendingBatch& marker) {
 
 // Decides every request and writes what was accepted as one frame. Without anything accepted nothing is written.
 Result<WalPosition> CommitWriter::write_group(size_t count) {
-  entries_.clear(), data_.clear(), accepted_.clear(), accepted_commands_.clear(), data_bytes_ = 0;
+  entries_.clear(), data_.clear(), accepted_.clear(), data_bytes_ = 0;
   time_.us = std::max(time_.us, options_.clock->wall_us());
   for (size_t i = 0; i < count; ++i) {
     if (auto* append = std::get_if<Append>(&arrived_[i])) decide(*append);
@@ -321,10 +320,11 @@ void CommitWriter::make_visible(size_t count, WalPosition frame) {
     if (touched_.empty() || touched_.back() != batch->to) touched_.push_back(batch->to);
   }
   if (!accepted_.empty()) remember_for_eviction({frame.segment, static_cast<uint32_t>(at)}, data_bytes_ + accepted_.size() * kBatchOverheadBytes);
-  for (const Command* command : accepted_commands_) view_.publish(*command);
-  for (size_t i = 0; i < count; ++i)
-    if (auto* transact = std::get_if<Transact>(&arrived_[i]); transact != nullptr && transact->outcome && transact->outcome->changed)
+  for (size_t i = 0; i < count; ++i) {
+    if (const auto* run = std::get_if<Run>(&arrived_[i]); run != nullptr && run->outcome) view_.publish(run->command);
+    if (const auto* transact = std::get_if<Transact>(&arrived_[i]); transact != nullptr && transact->outcome && transact->outcome->changed)
       view_.publish(transact->step, *transact->outcome);
+  }
   for (size_t i = 0; i < count; ++i)
     if (auto* append = std::get_if<Append>(&arrived_[i]))
       for (PendingBatch& batch : append->batches)

@@ -121,7 +121,6 @@ class CommitWriter {
   ByteWriter entries_;
   std::vector<std::span<const uint8_t>> data_;
   std::vector<PendingBatch*> accepted_;
-  std::vector<const Command*> accepted_commands_;
   std::vector<TopicPartition> touched_;
   uint64_t data_bytes_ = 0;
   bool disk_is_full_ = false;

@@ -67,7 +67,8 @@ Result<TransactionOutcome> MetaState::apply(const TransactionStep& step, AppendT
   TRY_ASSIGN(TransactionOutcome outcome, transactions_.apply(step, now, next_producer_id_));
   if (outcome.end && outcome.end->commit)
     for (const auto& [group, offsets] : outcome.end->offsets)
-      for (const auto& [key, value] : offsets) groups_[group][key] = value;
+      for (const auto& [key, value] : offsets)
+        if (topics_.contains(key.first)) groups_[group][key] = value;
   return outcome;
 }
 

@@ -36,7 +36,8 @@ void View::publish(const TransactionStep& step, const TransactionOutcome& outcom
     const auto staged = staged_.find(group);
     if (staged != staged_.end() && staged->second.erase(id) > 0 && staged->second.empty()) staged_.erase(staged);
     if (!outcome.end->commit) continue;
-    for (const auto& [key, value] : offsets) groups_[group][key] = value;
+    for (const auto& [key, value] : offsets)
+      if (topics_.contains(key.first)) groups_[group][key] = value;
   }
 }
 

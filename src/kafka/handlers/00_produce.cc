@@ -6,6 +6,7 @@
 //   request fails, the connection is closed, which is the only way to tell the client.
 // - Transactional batches need a transactional id in the request (else TRANSACTIONAL_ID_AUTHORIZATION_FAILED, as in Kafka)
 //   and a transaction: up to version 11 the partition must have been added to it, from 12 on (KIP-890) the batch does that.
+//   What is in none is INVALID_TXN_STATE, from version 11 on TRANSACTION_ABORTABLE.
 // - timeout_ms is ignored: the log answers every append.
 // - A full disk and a full append queue are KAFKA_STORAGE_ERROR with a message: clients retry it.
 // - Refused batches are counted by error code in millstream_kafka_batches_refused_total.
@@ -21,10 +22,10 @@ namespace {
 
 using Answer = ProduceResponse::Response::PartitionResponse;
 
-ErrorCode to_code(log::AppendError error, bool by_id) {
+ErrorCode to_code(log::AppendError error, int16_t version) {
   switch (error) {
     case log::AppendError::kNone: return ErrorCode::kNone;
-    case log::AppendError::kUnknownTopicOrPartition: return by_id ? ErrorCode::kUnknownTopicId : ErrorCode::kUnknownTopicOrPartition;
+    case log::AppendError::kUnknownTopicOrPartition: return version >= 13 ? ErrorCode::kUnknownTopicId : ErrorCode::kUnknownTopicOrPartition;
     case log::AppendError::kCorruptMessage: return ErrorCode::kCorruptMessage;
     case log::AppendError::kMessageTooLarge: return ErrorCode::kMessageTooLarge;
     case log::AppendError::kInvalidRecord: return ErrorCode::kInvalidRecord;
@@ -33,7 +34,7 @@ ErrorCode to_code(log::AppendError error, bool by_id) {
     case log::AppendError::kUnknownProducerId: return ErrorCode::kUnknownProducerId;
     case log::AppendError::kInvalidProducerEpoch: return ErrorCode::kInvalidProducerEpoch;
     case log::AppendError::kInvalidProducerIdMapping: return ErrorCode::kInvalidProducerIdMapping;
-    case log::AppendError::kInvalidTxnState: return ErrorCode::kInvalidTxnState;
+    case log::AppendError::kInvalidTxnState: return version >= 11 ? ErrorCode::kTransactionAbortable : ErrorCode::kInvalidTxnState;
     case log::AppendError::kNoSpace:
     case log::AppendError::kOverloaded:
     case log::AppendError::kStorage: return ErrorCode::kKafkaStorageError;
@@ -57,7 +58,7 @@ struct Produce {
   };
   std::vector<Place> places;  // parallel to the appends
   std::vector<log::AppendPart> parts;
-  bool by_id = false;
+  int16_t version = 0;
   int16_t acks = -1;
 };
 
@@ -77,7 +78,7 @@ void plan(Broker& broker, const ProduceRequest& request, int16_t version, size_t
     auto& topic = produce.response.responses.emplace_back();
     topic.name = data.name;
     topic.topic_id = data.topic_id;
-    const auto info = produce.by_id ? broker.log.find_topic(data.topic_id) : broker.log.find_topic(data.name);
+    const auto info = version >= 13 ? broker.log.find_topic(data.topic_id) : broker.log.find_topic(data.name);
     const bool log_append_time = info && stamps_append_time(*info);
     for (const auto& partition : data.partition_data) {
       auto& answer = topic.partition_responses.emplace_back();
@@ -86,7 +87,7 @@ void plan(Broker& broker, const ProduceRequest& request, int16_t version, size_t
       ErrorCode error = refuse(partition.records, request.transactional_id.has_value());
       if (version < 3) error = ErrorCode::kUnsupportedVersion;
       if (request.acks < -1 || request.acks > 1) error = ErrorCode::kInvalidRequiredAcks;
-      if (error == ErrorCode::kNone && !info) error = to_code(log::AppendError::kUnknownTopicOrPartition, produce.by_id);
+      if (error == ErrorCode::kNone && !info) error = to_code(log::AppendError::kUnknownTopicOrPartition, version);
       if (error == ErrorCode::kNone && (partition.index < 0 || partition.index >= info->partitions)) error = ErrorCode::kUnknownTopicOrPartition;
       if (error != ErrorCode::kNone) {
         set_error(answer, error);
@@ -111,7 +112,7 @@ void finish(Call call, Produce& produce, std::vector<log::AppendOutcome> outcome
     Answer& answer = produce.response.responses[topic].partition_responses[partition];
     log::AppendOutcome& outcome = outcomes[i];
     if (outcome.error != log::AppendError::kNone) {
-      set_error(answer, to_code(outcome.error, produce.by_id), std::move(outcome.message));
+      set_error(answer, to_code(outcome.error, produce.version), std::move(outcome.message));
       continue;
     }
     answer.base_offset = outcome.base_offset.value;
@@ -129,7 +130,7 @@ void handle_produce(Broker& broker, Call call) {
   ProduceRequest request;
   if (!call.decode(request)) return;
   auto produce = std::make_unique<Produce>();
-  produce->by_id = call.version() >= 13;
+  produce->version = call.version();
   produce->acks = request.acks;
   plan(broker, request, call.version(), call.held_bytes(), *produce);
   if (produce->parts.empty()) return finish(std::move(call), *produce, {});

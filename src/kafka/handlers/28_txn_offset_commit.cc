@@ -1,7 +1,8 @@
 // TxnOffsetCommit (28), versions 0-5.
 //
 // - The offsets are staged: they are the group's when the transaction commits, and until then unstable for OffsetFetch.
-// - Up to version 4 the group must have been added (AddOffsetsToTxn), from 5 on (KIP-890) this does it.
+// - Up to version 4 the group must have been added (AddOffsetsToTxn; else INVALID_TXN_STATE, in version 4
+//   TRANSACTION_ABORTABLE), from 5 on (KIP-890) this does it.
 // - Who names a member or a generation must be one of the group; metadata up to 4096 bytes.
 #include "kafka/handlers.h"
 #include "kafka/messages/txn_offset_commit.h"
@@ -44,6 +45,11 @@ void plan(Broker& broker, Commit& commit, int16_t version) {
   }
 }
 
+ErrorCode error_of(const Error& error, int16_t version) {
+  const ErrorCode code = transaction_error(error, ErrorCode::kInvalidProducerEpoch);
+  return code == ErrorCode::kInvalidTxnState && version >= 4 ? ErrorCode::kTransactionAbortable : code;
+}
+
 ErrorCode may_commit(Broker& broker, const TxnOffsetCommitRequest& r) {
   if (r.group_id.empty()) return ErrorCode::kInvalidGroupId;
   if (r.member_id.empty() && r.generation_id < 0 && !r.group_instance_id) return ErrorCode::kNone;
@@ -56,7 +62,7 @@ void stage(Broker& broker, Call call, std::unique_ptr<Commit> commit) {
   if (allowed != ErrorCode::kNone || commit->step.offsets.empty()) return call.reply(commit->response);
   log::StageTransactionOffsets step = std::move(commit->step);
   broker.log.transact(std::move(step), [call = std::move(call), commit = std::move(commit)](Result<log::ProducerIdentity> done) mutable {
-    if (!done) set_all(commit->response, transaction_error(done.error(), ErrorCode::kInvalidProducerEpoch));
+    if (!done) set_all(commit->response, error_of(done.error(), call.version()));
     call.reply(commit->response);
   });
 }
