@@ -221,5 +221,25 @@ TEST(Compression, RawSnappyAsLibrdkafkaSendsIt) {
   EXPECT_EQ(out, "hello");
 }
 
+// Bytes worked out by hand from the protocol's description.
+TEST(RecordBatch, MarkersOfTransactions) {
+  for (const bool commit : {false, true}) {
+    const std::string marker = build_marker_batch({.producer_id = 7, .producer_epoch = 3, .commit = commit, .timestamp_ms = 5});
+    ASSERT_EQ(marker.size(), kMarkerBatchBytes);
+    const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(marker.data()), marker.size());
+    const auto header = check_record_batch(bytes).value();
+    EXPECT_EQ(header.attributes, 0x30);
+    EXPECT_EQ(header.producer_id, 7);
+    EXPECT_EQ(header.producer_epoch, 3);
+    EXPECT_EQ(header.base_sequence, -1);
+    EXPECT_EQ(header.max_timestamp_ms, 5);
+    EXPECT_EQ(marker.substr(kBatchHeaderBytes), std::string("\x20\0\0\0\x08\0\0\0", 8) + (commit ? '\1' : '\0') + std::string("\x0c\0\0\0\0\0\0\0", 8));
+    EXPECT_EQ(marker_commits(bytes), commit);
+  }
+  const std::vector<RecordToWrite> records = {{.timestamp_ms = 1, .value = "v"}};
+  const std::string plain = build_record_batch({}, records).value();
+  EXPECT_FALSE(marker_commits({reinterpret_cast<const uint8_t*>(plain.data()), plain.size()}));
+}
+
 }  // namespace
 }  // namespace ms

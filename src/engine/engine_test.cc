@@ -126,7 +126,7 @@ TEST_F(EngineTest, OnlyCommittedRecordsAreApplied) {
     const std::string bytes = build_record_batch({.producer_id = producer.id, .producer_epoch = producer.epoch, .base_sequence = 0, .transactional = true}, records).value();
     std::promise<log::AppendError> promise;
     std::vector<log::AppendPart> parts;
-    parts.push_back({partition, Slice::copy(bytes), 0, true});
+    parts.push_back({partition, Slice::copy(bytes), 0, {.joins = true}});
     world.log->append(std::move(parts), [&](std::vector<log::AppendOutcome> outcomes) { promise.set_value(outcomes[0].error); });
     ASSERT_EQ(promise.get_future().get(), log::AppendError::kNone);
   };

@@ -195,6 +195,7 @@ TEST_F(TransactionsTest, BatchesThatNobodyMaySend) {
   request.transactional_id = "a";
   EXPECT_EQ(client_.call<ProduceResponse>(request, 11).responses.at(0).partition_responses.at(0).error_code, code(ErrorCode::kInvalidRecord));
   EXPECT_EQ(send("a", {p.id + 50, 0}, 0, 12), kMapping);
+  EXPECT_EQ(send("b", p, 0, 12), kMapping);  // another's producer
 }
 
 TEST_F(TransactionsTest, OffsetsOfAGroup) {

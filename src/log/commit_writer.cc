@@ -145,7 +145,7 @@ CommitWriter::Need CommitWriter::need_of(const Request& request) const {
     Need need{.bytes = append->bytes + append->batches.size() * kBatchEntryBytes, .batches = append->bytes > 0};
     for (const PendingBatch& batch : append->batches)
       if (batch.role.kind != BatchRole::Kind::kPlain)
-        need.bytes += kMarkerNeedBytes + (batch.joins_transaction ? kStepBytes + state_.transactions().id_bytes(batch.role.producer_id) : 0);
+        need.bytes += kMarkerNeedBytes + (batch.transaction.joins ? kStepBytes + state_.transactions().id_bytes(batch.role.producer_id) : 0);
     return need;
   }
   if (const auto* run = std::get_if<Run>(&request)) return {.bytes = run->encoded.size()};
@@ -211,7 +211,7 @@ void CommitWriter::decide(Append& append) {
     AppendBatch command{.to = batch.to, .size = h.size, .crc = h.crc, .records = h.records, .producer_id = h.producer_id,
                         .producer_epoch = h.producer_epoch, .base_sequence = h.base_sequence, .max_timestamp_ms = h.max_timestamp_ms,
                         .role = batch.role};
-    AppendDecision decision = state_.append(command, time_, batch.joins_transaction);
+    AppendDecision decision = state_.append(command, time_, batch.transaction);
     batch.outcome.error = decision.error;
     batch.outcome.message = std::move(decision.message);
     batch.outcome.base_offset = decision.base;

@@ -24,7 +24,7 @@ struct PendingBatch {
   RecordBatchHeader header;
   std::shared_ptr<PartitionLog> log;  // null when it was refused already
   bool log_append_time = false;
-  bool joins_transaction = false;
+  TransactionTerms transaction;
   BatchRole role;
   AppendOutcome outcome;
 };

@@ -188,7 +188,7 @@ PendingBatch EmbeddedLog::check(AppendPart part, int64_t now_ms) const {
     return out;
   }
   out.log_append_time = topic->settings.log_append_time;
-  out.joins_transaction = part.joins_transaction;
+  out.transaction = std::move(part.transaction);
   out.role = role_of(out.header, out.bytes.span());
   out.log = std::move(partition);
   return out;

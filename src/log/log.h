@@ -73,11 +73,17 @@ enum class AppendError : uint8_t {
   kStorage,               // the log has failed or is closing
 };
 
+// How a transactional batch comes: on behalf of which transactional id (none: whichever has its producer), and whether it
+// adds its partition to the transaction (KIP-890), opening it if need be.
+struct TransactionTerms {
+  std::optional<std::string> id;
+  bool joins = false;
+};
 struct AppendPart {
   TopicPartition to;
   Slice batch;  // exactly one Kafka record batch v2, as the client sent it; patched in place (offset, epoch): append a buffer once
   size_t block_bytes = 0;  // of the block `batch` lies in and keeps alive; at most the batch's own size: a block of its own
-  bool joins_transaction = false;  // a transactional batch adds its partition to the transaction (KIP-890), opening it if need be
+  TransactionTerms transaction;
 };
 struct AppendOutcome {
   AppendError error = AppendError::kNone;

@@ -31,14 +31,14 @@ AppendDecision MetaState::append_marker(PartitionHead& partition, const AppendBa
   return {.base = base, .at = now};
 }
 
-AppendDecision MetaState::append(const AppendBatch& batch, AppendTime now, bool joins) {
+AppendDecision MetaState::append(const AppendBatch& batch, AppendTime now, const TransactionTerms& terms) {
   last_append_us_ = std::max(last_append_us_, now.us);
   PartitionHead* partition = head(batch.to);
   if (partition == nullptr) return {.error = AppendError::kUnknownTopicOrPartition, .message = "the topic was deleted"};
   if (batch.role.marker()) return append_marker(*partition, batch, now);
   const bool transactional = batch.role.kind == BatchRole::Kind::kTransactional;
   TransactionalAppend in_transaction;
-  if (transactional) in_transaction = transactions_.check_append({batch.producer_id, batch.producer_epoch}, batch.to, joins);
+  if (transactional) in_transaction = transactions_.check_append({batch.producer_id, batch.producer_epoch}, batch.to, terms);
   else if (partition->transactions.open_since(batch.producer_id))
     in_transaction = {AppendError::kInvalidTxnState, "the producer has a transaction open in this partition", {}};
   if (in_transaction.error != AppendError::kNone) return {.error = in_transaction.error, .message = std::move(in_transaction.message)};

@@ -46,8 +46,8 @@ class MetaState {
   Result<uint64_t> apply(const Command& command, AppendTime now);
   // Who ends a transaction appends its markers next, in the same frame.
   Result<TransactionOutcome> apply(const TransactionStep& step, AppendTime now);
-  // Decides offset and sequence; on success the batch is part of the state. `joins`: see AppendPart.
-  AppendDecision append(const AppendBatch& batch, AppendTime now, bool joins = false);
+  // Decides offset and sequence; on success the batch is part of the state.
+  AppendDecision append(const AppendBatch& batch, AppendTime now, const TransactionTerms& terms = {});
 
   const std::map<TopicId, TopicState>& topics() const { return topics_; }
   const std::map<std::string, std::map<OffsetKey, CommittedOffset>>& groups() const { return groups_; }

@@ -64,7 +64,7 @@ class TransactionCrashRun {
     const std::vector<RecordToWrite> records = {{.timestamp_ms = 1, .value = value}};
     const std::string bytes = build_record_batch({.producer_id = producer_.id, .producer_epoch = producer_.epoch, .base_sequence = 0, .transactional = true}, records).value();
     std::vector<AppendPart> parts;
-    parts.push_back({{topic_, {partition}}, Slice::copy(bytes), 0, true});
+    parts.push_back({{topic_, {partition}}, Slice::copy(bytes), 0, {.joins = true}});
     std::promise<std::vector<AppendOutcome>> promise;
     log_->append(std::move(parts), [&](std::vector<AppendOutcome> outcomes) { promise.set_value(std::move(outcomes)); });
     return promise.get_future().get().at(0).error == AppendError::kNone;

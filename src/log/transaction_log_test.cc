@@ -17,7 +17,7 @@ class TransactionLogTest : public testing::LogFixture {
   // One batch as clients of KIP-890 send it; with `joins` false as those before.
   AppendOutcome send(ProducerIdentity by, TopicPartition p, size_t records, int32_t sequence = 0, bool joins = true) {
     std::vector<AppendPart> parts;
-    parts.push_back({p, Slice::copy(batch(records, {.producer_id = by.id, .producer_epoch = by.epoch, .base_sequence = sequence, .transactional = true})), 0, joins});
+    parts.push_back({p, Slice::copy(batch(records, {.producer_id = by.id, .producer_epoch = by.epoch, .base_sequence = sequence, .transactional = true})), 0, {.joins = joins}});
     return append(std::move(parts)).at(0);
   }
   ProducerIdentity end(const std::string& id, ProducerIdentity by, bool commit) { return step(EndTransaction{id, by, commit, true}).value(); }

@@ -172,15 +172,15 @@ Result<TransactionOutcome> TransactionTable::on(const ForgetTransactionalId& s, 
 
 // ---- questions
 
-TransactionalAppend TransactionTable::check_append(ProducerIdentity by, const TopicPartition& to, bool joins) const {
+TransactionalAppend TransactionTable::check_append(ProducerIdentity by, const TopicPartition& to, const TransactionTerms& terms) const {
   const auto named = by_producer_.find(by.id);
-  if (named == by_producer_.end())
-    return {AppendError::kInvalidProducerIdMapping, fmt::format("no transactional id has producer {}", by.id), {}};
+  if (named == by_producer_.end() || (terms.id && *terms.id != named->second))
+    return {AppendError::kInvalidProducerIdMapping, fmt::format("the transactional id does not have producer {}", by.id), {}};
   const Transaction& t = transactions_.at(named->second);
   if (by.epoch != t.producer.epoch)
     return {AppendError::kInvalidProducerEpoch, fmt::format("producer {} is at epoch {}, not {}", by.id, t.producer.epoch, by.epoch), {}};
   if (t.state == TransactionState::kOngoing && t.partitions.contains(to)) return {};
-  if (!joins) return {AppendError::kInvalidTxnState, fmt::format("the partition was not added to a transaction of '{}'", named->second), {}};
+  if (!terms.joins) return {AppendError::kInvalidTxnState, fmt::format("the partition was not added to a transaction of '{}'", named->second), {}};
   if (t.partitions.size() >= kPartitionsMax)
     return {AppendError::kInvalidTxnState, fmt::format("a transaction may have {} partitions", kPartitionsMax), {}};
   return {AppendError::kNone, {}, AddTransactionPartitions{named->second, by, {to}}};

@@ -56,8 +56,8 @@ class TransactionTable {
   static constexpr int16_t kEpochMax = INT16_MAX - 1;  // one is left for fencing; then the id gets a new producer id
 
   Result<TransactionOutcome> apply(const TransactionStep& step, AppendTime now, int64_t& next_producer_id);
-  // Whether a transactional batch belongs to an open transaction, or can open or join one (`joins`).
-  TransactionalAppend check_append(ProducerIdentity by, const TopicPartition& to, bool joins) const;
+  // Whether a transactional batch belongs to an open transaction, or can open or join one.
+  TransactionalAppend check_append(ProducerIdentity by, const TopicPartition& to, const TransactionTerms& terms) const;
 
   const std::map<std::string, Transaction>& all() const { return transactions_; }
   size_t id_bytes(int64_t producer_id) const;  // of the transactional id that has this producer

@@ -78,7 +78,7 @@ TEST_F(TransactionTableTest, AnotherProducerFencesAndAborts) {
   for (const bool bumps : {false, true})
     for (const bool commit : {false, true}) EXPECT_EQ(error(EndTransaction{"a", zombie, commit, bumps}), ErrorKind::kFenced);
   EXPECT_EQ(error(InitTransaction{"a", 1, zombie}), ErrorKind::kFenced);
-  EXPECT_EQ(table_.check_append(zombie, at(3), true).error, AppendError::kInvalidProducerEpoch);
+  EXPECT_EQ(table_.check_append(zombie, at(3), {.joins = true}).error, AppendError::kInvalidProducerEpoch);
   EXPECT_EQ(error(EndTransaction{"b", zombie, true, false}), ErrorKind::kNotFound);
   EXPECT_EQ(error(EndTransaction{"a", {99, 0}, true, false}), ErrorKind::kNotFound);
 }
@@ -105,7 +105,7 @@ TEST_F(TransactionTableTest, UsedUpEpochsGiveANewProducerId) {
       EXPECT_EQ(p.epoch, TransactionTable::kEpochMax);
       EXPECT_EQ(ended.producer, (ProducerIdentity{7, 0}));
       EXPECT_EQ(apply(EndTransaction{"a", p, true, true})->producer, ended.producer);  // a retry by its old id
-      EXPECT_EQ(table_.check_append(p, at(0), true).error, AppendError::kInvalidProducerIdMapping);
+      EXPECT_EQ(table_.check_append(p, at(0), {.joins = true}).error, AppendError::kInvalidProducerIdMapping);
     }
     p = ended.producer;
   }
@@ -132,16 +132,17 @@ TEST_F(TransactionTableTest, WhatIsOpenTooLongIsAbortedAndWhatIsIdleForgotten) {
 
 TEST_F(TransactionTableTest, AppendsNeedTheirTransaction) {
   const ProducerIdentity p = init("a");
-  EXPECT_EQ(table_.check_append({1, 0}, at(0), true).error, AppendError::kInvalidProducerIdMapping);
-  EXPECT_EQ(table_.check_append(p, at(0), false).error, AppendError::kInvalidTxnState);
-  const auto joins = table_.check_append(p, at(0), true);
+  EXPECT_EQ(table_.check_append({1, 0}, at(0), {.joins = true}).error, AppendError::kInvalidProducerIdMapping);
+  EXPECT_EQ(table_.check_append(p, at(0), {.joins = false}).error, AppendError::kInvalidTxnState);
+  EXPECT_EQ(table_.check_append(p, at(0), {.id = "b", .joins = true}).error, AppendError::kInvalidProducerIdMapping);
+  const auto joins = table_.check_append(p, at(0), {.joins = true});
   EXPECT_EQ(joins.error, AppendError::kNone);
   ASSERT_TRUE(joins.adds);
   ASSERT_TRUE(apply(*joins.adds));
-  EXPECT_FALSE(table_.check_append(p, at(0), true).adds);
-  EXPECT_EQ(table_.check_append(p, at(0), false).error, AppendError::kNone);
-  EXPECT_EQ(table_.check_append(p, at(1), false).error, AppendError::kInvalidTxnState);
-  EXPECT_EQ(table_.check_append({p.id, 1}, at(0), false).error, AppendError::kInvalidProducerEpoch);
+  EXPECT_FALSE(table_.check_append(p, at(0), {.joins = true}).adds);
+  EXPECT_EQ(table_.check_append(p, at(0), {.joins = false}).error, AppendError::kNone);
+  EXPECT_EQ(table_.check_append(p, at(1), {.joins = false}).error, AppendError::kInvalidTxnState);
+  EXPECT_EQ(table_.check_append({p.id, 1}, at(0), {.joins = false}).error, AppendError::kInvalidProducerEpoch);
 }
 
 // A log in memory that does what the writer does, and next to it what each partition must hold by the plainest means.
@@ -239,7 +240,7 @@ class World {
     auto& sequence = sequences_[{by, partition}];
     AppendBatch batch{.to = at(partition), .records = 1, .producer_id = by.id, .producer_epoch = by.epoch, .base_sequence = sequence,
                       .role = {BatchRole::Kind::kTransactional, by.id}};
-    const auto decision = state_.append(batch, now_, joins);
+    const auto decision = state_.append(batch, now_, {.joins = joins});
     const auto& t = std::ranges::find_if(state_.transactions().all(), [&](const auto& item) { return item.second.producer == by; });
     RC_ASSERT((decision.error == AppendError::kNone) == (t != state_.transactions().all().end() && t->second.partitions.contains(at(partition))));
     if (decision.error != AppendError::kNone) return;

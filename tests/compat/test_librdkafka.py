@@ -234,12 +234,6 @@ def test_cluster(kafka):
     assert f"{cluster.nodes[0].host}:{cluster.nodes[0].port}" == kafka
 
 
-def test_transactions_are_refused_at_once(kafka):
-    producer = Producer({"bootstrap.servers": kafka, "transactional.id": "tx"})
-    with pytest.raises(KafkaException):
-        producer.init_transactions(5)
-
-
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_a_subscribed_consumer_goes_on_after_a_restart(tmp_path, topic, how):
     with Server(tmp_path / "data") as server:

@@ -4,6 +4,7 @@ import uuid
 import pytest
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from millstream import Server
 
 
 def make_topic(kafka, name, partitions=1):
@@ -130,3 +131,39 @@ def test_consume_transform_produce(kafka, topic, transactional_id):
     consumer = Consumer(settings)
     assert consumer.committed([TopicPartition(source, 0)], 30)[0].offset == 20
     consumer.close()
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_an_open_transaction_survives_a_restart(tmp_path, topic, transactional_id, how):
+    with Server(tmp_path / "data") as server:
+        server.asked = ["--kafka", server.kafka, "--http", server.http]  # where it comes back, the producer finds it
+        make_topic(server.kafka, topic)
+        producer = make_producer(server.kafka, transactional_id, log_level=0)
+        producer.begin_transaction()
+        send(producer, topic, "aborted before")
+        producer.abort_transaction(30)
+        producer.begin_transaction()
+        send(producer, topic, "before")
+        getattr(server, how)()
+        server.start()
+        assert read(server.kafka, topic, "read_committed") == []
+        send(producer, topic, "after")
+        producer.commit_transaction(30)
+        assert read(server.kafka, topic, "read_committed") == ["before", "after"]
+        assert read(server.kafka, topic, "read_uncommitted") == ["aborted before", "before", "after"]
+
+
+def test_a_transaction_that_is_open_too_long_is_aborted(kafka, topic, transactional_id):
+    make_topic(kafka, topic)
+    producer = make_producer(kafka, transactional_id, **{"transaction.timeout.ms": 1000, "socket.timeout.ms": 1000})
+    producer.begin_transaction()
+    send(producer, topic, "too slow")
+    send(Producer({"bootstrap.servers": kafka}), topic, "behind")
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": topic, "isolation.level": "read_committed", "auto.offset.reset": "earliest"})
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    message = consumer.poll(60)  # waits for the abort, which the server does by itself
+    assert message.value() == b"behind"
+    consumer.close()
+    with pytest.raises(KafkaException) as refused:
+        producer.commit_transaction(30)
+    assert refused.value.args[0].fatal() or refused.value.args[0].txn_requires_abort()

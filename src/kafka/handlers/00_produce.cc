@@ -6,7 +6,7 @@
 //   request fails, the connection is closed, which is the only way to tell the client.
 // - Transactional batches need a transactional id in the request (else TRANSACTIONAL_ID_AUTHORIZATION_FAILED, as in Kafka)
 //   and a transaction: up to version 11 the partition must have been added to it, from 12 on (KIP-890) the batch does that.
-//   What is in none is INVALID_TXN_STATE, from version 11 on TRANSACTION_ABORTABLE.
+//   The producer must be the id's own (INVALID_PRODUCER_ID_MAPPING). What is in none is INVALID_TXN_STATE, from version 11 on TRANSACTION_ABORTABLE.
 // - timeout_ms is ignored: the log answers every append.
 // - A full disk and a full append queue are KAFKA_STORAGE_ERROR with a message: clients retry it.
 // - Refused batches are counted by error code in millstream_kafka_batches_refused_total.
@@ -94,7 +94,8 @@ void plan(Broker& broker, const ProduceRequest& request, int16_t version, size_t
         continue;
       }
       produce.places.push_back({produce.response.responses.size() - 1, topic.partition_responses.size() - 1, log_append_time});
-      produce.parts.push_back({{info->id, {partition.index}}, partition.records.parts.front(), frame_bytes, request.transactional_id && version >= 12});
+      produce.parts.push_back({{info->id, {partition.index}}, partition.records.parts.front(), frame_bytes,
+                               {request.transactional_id, version >= 12}});
     }
   }
 }
