@@ -28,6 +28,7 @@ struct PartitionModel {
   std::map<int64_t, Sent> acknowledged;  // by base offset
   std::vector<Sent> unknown;             // sent, never answered or answered with a storage error
   int32_t next_sequence = 0;
+  Offset deleted;  // records below were deleted, acknowledged
 };
 
 class CrashRun {
@@ -49,7 +50,7 @@ class CrashRun {
   }
 
   struct Totals {
-    uint64_t acknowledged = 0, unknown = 0, trimmed = 0, removed = 0;
+    uint64_t acknowledged = 0, unknown = 0, trimmed = 0, removed = 0, deleted = 0;
   };
   const Totals& totals() const { return totals_; }
 
@@ -154,11 +155,12 @@ class CrashRun {
 
   void work() {
     clock_.advance(static_cast<int64_t>(rng_.below(5'000)));
-    switch (rng_.below(10)) {
+    switch (rng_.below(11)) {
       case 0: (void)log_->reconcile(); break;
       case 1: (void)log_->enforce_retention(); break;
       case 2: commit(); break;
       case 3: create_topic(); break;
+      case 4: delete_some(); break;
       default: append_some();
     }
   }
@@ -170,6 +172,18 @@ class CrashRun {
     offsets[{topic_, 0}] = {.offset = {++committed_try_}};
     log_->commit_offsets("g", offsets, [&](Result<> r) { promise.set_value(std::move(r)); });
     if (answer.get()) committed_ = committed_try_;
+  }
+  // Now and then, up to any record of the last few batches; most of the work stays for retention.
+  void delete_some() {
+    const auto partition = static_cast<int32_t>(rng_.below(kPartitions));
+    const TopicPartition p{topic_, {partition}};
+    const auto state = log_->partition_state(p);
+    if (rng_.below(4) != 0 || !state) return;
+    const auto size = static_cast<uint64_t>(state->high_watermark.value - state->log_start.value);
+    const auto start = log_->delete_records(p, {state->log_start.value + static_cast<int64_t>(rng_.below(size + 1))});
+    if (!start) return;
+    partitions_[static_cast<size_t>(partition)].deleted = *start;
+    ++totals_.deleted;
   }
   void create_topic() {
     const std::string name = fmt::format("x{}", next_topic_++);
@@ -207,12 +221,15 @@ class CrashRun {
     const auto state = log_->partition_state(at);
     if (!state) return violation("no partition");
     totals_.removed += state->log_start.value > 0;
+    const Offset deleted = partitions_[static_cast<size_t>(p)].deleted;
+    if (state->log_start < deleted) violation(fmt::format("records below {} are back: the log starts at {}", deleted.value, state->log_start.value));
     std::map<int64_t, std::pair<std::string, int64_t>> stored;  // base -> first value, append time
     for (Offset from = state->log_start; from < state->high_watermark;) {
       const auto read = log_->read(at, from, 5'000);
       if (!read || read->batches.empty()) return violation(read ? "reads end early" : "read: " + read.error().message);
       for (const ReadBatch& batch : read->batches) {
-        if (batch.base != from) violation(fmt::format("offset {} where {} belongs", batch.base.value, from.value));
+        const bool first_batch = from == state->log_start && batch.base < from && batch.last >= from;  // records of it were deleted
+        if (batch.base != from && !first_batch) violation(fmt::format("offset {} where {} belongs", batch.base.value, from.value));
         from = {batch.last.value + 1};
         std::string scratch;
         RecordView record;
@@ -261,13 +278,15 @@ TEST(LogCrash, NothingAcknowledgedIsLostOrDoubled) {
     const auto violations = run.run(5);
     all.acknowledged += run.totals().acknowledged, all.unknown += run.totals().unknown;
     all.trimmed += run.totals().trimmed, all.removed += run.totals().removed;
+    all.deleted += run.totals().deleted;
     ASSERT_TRUE(violations.empty()) << "seed " << seed << ": " << violations.size() << " violations, first: " << violations[0];
   }
-  // The runs reach what they are about: answers lost to the power, a recycled first segment, records retention removed.
+  // The runs reach what they are about: answers lost to the power, a recycled first segment, records retention removed, deleted ones.
   EXPECT_GT(all.acknowledged, 50 * seeds());
   EXPECT_GT(all.unknown, seeds());
   EXPECT_GT(all.trimmed, seeds() / 10);
   EXPECT_GT(all.removed, seeds() / 10);
+  EXPECT_GT(all.deleted, seeds());
 }
 
 // Proof that the checker can fail: syncs that do nothing must be caught.

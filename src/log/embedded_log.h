@@ -30,6 +30,7 @@ class EmbeddedLog final : public Log {
   void append(std::vector<AppendPart> parts, AppendDone done) override;
   Result<ReadResult> read(TopicPartition from_partition, Offset from, size_t max_bytes) override;
   Result<PartitionState> partition_state(TopicPartition p) const override;
+  Result<Offset> delete_records(TopicPartition p, Offset before) override;
   Result<std::optional<OffsetAndTime>> offset_for_time(TopicPartition p, int64_t timestamp_ms) override;
   Result<std::optional<OffsetAndTime>> offset_of_max_timestamp(TopicPartition p) override;
 
@@ -58,6 +59,7 @@ class EmbeddedLog final : public Log {
   PendingBatch check(AppendPart part, int64_t now_ms) const;
   Result<std::shared_ptr<PartitionLog>> partition(const TopicPartition& p) const;
   Result<std::vector<ReadBatch>> read_planned(const ReadPlan& plan, Offset from, size_t max_bytes);
+  Result<int64_t> max_timestamp_in_run(const RunRef& run, Offset start);
   Result<std::optional<OffsetAndTime>> time_in_run(const RunRef& run, int64_t timestamp_ms, Offset log_start);
 
   const LogOptions options_;

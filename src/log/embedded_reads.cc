@@ -23,6 +23,22 @@ Result<std::optional<OffsetAndTime>> find_in_batch(const ReadBatch& batch, int64
   }
 }
 
+// The largest timestamp of the batch's records from log_start on; of all of them when they do not parse.
+int64_t max_timestamp_from(const ReadBatch& batch, Offset log_start) {
+  const auto header = parse_record_batch(batch.bytes.span());
+  if (!header) return INT64_MIN;
+  if (batch.base >= log_start) return header->max_timestamp_ms;
+  std::string scratch;
+  auto reader = RecordReader::open(batch.bytes.span(), scratch);
+  if (!reader) return header->max_timestamp_ms;
+  int64_t largest = INT64_MIN;
+  RecordView record;
+  auto step = reader->next(record);
+  for (; step == RecordReader::Step::kRecord; step = reader->next(record))
+    if (record.offset >= log_start.value) largest = std::max(largest, record.timestamp_ms);
+  return step == RecordReader::Step::kEnd ? largest : header->max_timestamp_ms;
+}
+
 // A client may have written a batch whose records do not parse; a lookup by time passes it by.
 Result<std::optional<OffsetAndTime>> look_in_batch(const ReadBatch& batch, int64_t timestamp_ms, Offset log_start) {
   if (const auto header = parse_record_batch(batch.bytes.span()); header && header->max_timestamp_ms < timestamp_ms) return std::nullopt;
@@ -42,6 +58,15 @@ Result<std::shared_ptr<PartitionLog>> EmbeddedLog::partition(const TopicPartitio
 Result<PartitionState> EmbeddedLog::partition_state(TopicPartition p) const {
   TRY_ASSIGN(const auto log, partition(p));
   return log->state();
+}
+
+Result<Offset> EmbeddedLog::delete_records(TopicPartition p, Offset before) {
+  TRY_ASSIGN(const auto log, partition(p));
+  const Offset end = log->high_watermark();
+  if (before < Offset{0} || before > end)
+    return invalid(fmt::format("OFFSET_OUT_OF_RANGE: records before {} cannot be deleted, the log ends at {}", before.value, end.value));
+  if (before > log->log_start()) TRY(writer_->run(AdvanceLogStart{p, before}));
+  return log->log_start();
 }
 
 Result<ReadResult> EmbeddedLog::read(TopicPartition from_partition, Offset from, size_t max_bytes) {
@@ -105,11 +130,36 @@ Result<std::optional<OffsetAndTime>> EmbeddedLog::offset_for_time(TopicPartition
   }
 }
 
+// The largest timestamp of the run's records from `start` on, which lies within it.
+Result<int64_t> EmbeddedLog::max_timestamp_in_run(const RunRef& run, Offset start) {
+  int64_t largest = INT64_MIN;
+  const auto scanned = objects_->scan(run, INT64_MIN, [&](const ReadBatch& batch) -> Result<bool> {
+    if (batch.last >= start) largest = std::max(largest, max_timestamp_from(batch, start));
+    return false;
+  });
+  if (!scanned && scanned.error().kind != ErrorKind::kNotFound) return Unexpected(scanned.error());
+  return largest;  // an object that is gone held nothing from the log start on
+}
+
+// The tail before the runs: batches move from there to here.
 Result<std::optional<OffsetAndTime>> EmbeddedLog::offset_of_max_timestamp(TopicPartition p) {
   TRY_ASSIGN(const auto log, partition(p));
+  const Offset start = log->log_start();
   int64_t largest = INT64_MIN;
-  for (const RunRef& run : log->runs()) largest = std::max(largest, run.run.max_timestamp_ms);
-  if (const auto tail = log->tail_with_max_timestamp()) largest = std::max(largest, tail->entry.max_timestamp_ms);
+  const auto first = log->place_for_time(INT64_MIN, start);
+  if (const auto* tail = first ? std::get_if<TailBatch>(&*first) : nullptr) {
+    TRY_ASSIGN(const ReadBatch batch, read_tail(*tail));
+    largest = max_timestamp_from(batch, start);
+  }
+  if (const auto tail = log->tail_with_max_timestamp(start)) largest = std::max(largest, tail->entry.max_timestamp_ms);
+  for (const RunRef& run : log->runs()) {
+    if (run.run.next <= start) continue;
+    int64_t of_run = run.run.max_timestamp_ms;
+    if (run.run.base < start) {
+      TRY_ASSIGN(of_run, max_timestamp_in_run(run, start));
+    }
+    largest = std::max(largest, of_run);
+  }
   if (largest == INT64_MIN) return std::nullopt;
   return offset_for_time(p, largest);
 }

@@ -204,6 +204,10 @@ class Log {
   // [log_start, high_watermark], kCorruption, kInternal (storage) for that partition only.
   virtual Result<ReadResult> read(TopicPartition from_partition, Offset from, size_t max_bytes) = 0;
   virtual Result<PartitionState> partition_state(TopicPartition p) const = 0;
+  // Durably moves the log start up to `before`; what lies below is gone as after retention, and its bytes go with the next
+  // retention check. Gives the log start there is now, which may be higher. Errors: kNotFound, kInvalidArgument with message
+  // "OFFSET_OUT_OF_RANGE..." outside [0, high_watermark]. Not from a callback.
+  virtual Result<Offset> delete_records(TopicPartition p, Offset before) = 0;
   // The first record whose timestamp is >= timestamp_ms; nullopt if none.
   virtual Result<std::optional<OffsetAndTime>> offset_for_time(TopicPartition p, int64_t timestamp_ms) = 0;
   // The record with the largest timestamp (Kafka's ListOffsets -3); nullopt when empty.

@@ -304,6 +304,62 @@ TEST_F(LogTest, RetentionMovesTheLogStartAndRemovesObjects) {
   EXPECT_EQ(log().partition_state(p)->high_watermark.value, 7);
 }
 
+TEST_F(LogTest, DeletedRecordsAreGoneAsAfterRetention) {
+  open();
+  const TopicPartition p = topic("events", 1);
+  append_at(p, {100, 900, 200, 300});
+  append_at(p, {400, 500});
+  ASSERT_TRUE(commit("g", p, 1));
+  const auto start = [&](int64_t before) { return log().delete_records(p, {before}); };
+  EXPECT_TRUE(start(7).error().message.starts_with("OFFSET_OUT_OF_RANGE"));
+  EXPECT_TRUE(start(-1).error().message.starts_with("OFFSET_OUT_OF_RANGE"));
+  EXPECT_EQ(log().delete_records({p.topic, {1}}, {0}).error().kind, ErrorKind::kNotFound);
+  EXPECT_EQ(start(0)->value, 0);
+  EXPECT_EQ(start(2)->value, 2);  // within a batch that is not in an object yet
+  EXPECT_EQ(start(1)->value, 2);  // it never goes back
+  const auto check = [&](int64_t first) {
+    EXPECT_EQ(log().partition_state(p)->log_start.value, first);
+    EXPECT_EQ(log().partition_state(p)->high_watermark.value, 6);
+    EXPECT_TRUE(log().read(p, {first - 1}, 100).error().message.starts_with("OFFSET_OUT_OF_RANGE"));
+    EXPECT_EQ(log().read(p, {first}, 100)->batches.empty(), first == 6);
+    EXPECT_EQ(log().committed_offsets("g").begin()->second.offset.value, 1);  // the group finds out when it reads
+  };
+  for (int i = 0; i < 4; ++i) {
+    check(2);
+    EXPECT_EQ(log().offset_for_time(p, 100).value()->offset.value, 2);
+    EXPECT_EQ(log().offset_for_time(p, 501).value(), std::nullopt);
+    EXPECT_EQ(log().offset_of_max_timestamp(p).value()->offset.value, 5);
+    if (i % 2 == 0) ASSERT_TRUE(log().reconcile());
+    else reopen();
+  }
+  EXPECT_EQ(start(3)->value, 3);  // within a run of an object
+  EXPECT_EQ(log().offset_of_max_timestamp(p).value()->timestamp_ms, 500);
+  EXPECT_EQ(start(6)->value, 6);
+  check(6);
+  EXPECT_FALSE(log().offset_of_max_timestamp(p).value());
+  reopen();
+  check(6);
+  EXPECT_EQ(append(p, 1).base_offset.value, 6);
+}
+
+// What was deleted before it came into an object leaves no object behind, nor does it count for retention.bytes.
+TEST_F(LogTest, RecordsDeletedBeforeTheyWereReconciledTakeNoSpaceForLong) {
+  open();
+  const TopicPartition p = topic("events", 1);
+  append(p, 3);
+  ASSERT_TRUE(log().delete_records(p, {3}));
+  ASSERT_TRUE(log().reconcile());
+  EXPECT_EQ(objects(), 1u);
+  ASSERT_TRUE(log().enforce_retention());
+  EXPECT_EQ(log().partition_state(p)->bytes, 0);
+  clock().advance(options().object_grace_ms * 1000);
+  ASSERT_TRUE(log().enforce_retention());
+  EXPECT_EQ(objects(), 0u);
+  append(p, 1);
+  reopen();
+  EXPECT_EQ(contents(p).size(), 1u);
+}
+
 TEST_F(LogTest, ListenersSeeWhatIsReadable) {
   open();
   const TopicPartition p = topic("events", 1);

@@ -149,11 +149,11 @@ std::optional<std::variant<RunRef, TailBatch>> PartitionLog::place_for_time(int6
   return std::nullopt;
 }
 
-std::optional<TailBatch> PartitionLog::tail_with_max_timestamp() const {
+std::optional<TailBatch> PartitionLog::tail_with_max_timestamp(Offset from) const {
   const std::scoped_lock lock(mutex_);
   const BatchEntry* best = nullptr;
   for (size_t i = first_unreconciled_index(); i < tail_.size(); ++i)
-    if (best == nullptr || tail_[i].max_timestamp_ms > best->max_timestamp_ms) best = &tail_[i];
+    if (tail_[i].base >= from.value && (best == nullptr || tail_[i].max_timestamp_ms > best->max_timestamp_ms)) best = &tail_[i];
   return best == nullptr ? std::nullopt : std::optional(tail_batch(*best));
 }
 

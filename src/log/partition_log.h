@@ -73,7 +73,7 @@ class PartitionLog {
   // Where the first batch that ends behind `from` and can hold a record with a timestamp >= timestamp_ms lies: itself, or the
   // run to look for it in. One answer from one moment: ask anew for the next, batches move from the tail into runs.
   std::optional<std::variant<RunRef, TailBatch>> place_for_time(int64_t timestamp_ms, Offset from) const;
-  std::optional<TailBatch> tail_with_max_timestamp() const;
+  std::optional<TailBatch> tail_with_max_timestamp(Offset from) const;  // of batches that begin there or later
 
  private:
   TailBatch tail_batch(const BatchEntry& entry) const;

@@ -26,11 +26,14 @@ Result<> enforce_retention(const LogOptions& options, CommitWriter& writer, cons
     for (int32_t i = 0; i < topic->info.partitions; ++i) {
       const auto partition = topic->find(PartitionId{i});
       const Offset before = partition->log_start();
-      const Offset start = retention_start(partition->runs(), before, partition->bytes(), topic->settings, now);
-      if (start == before) continue;
+      const auto runs = partition->runs();
+      const Offset start = retention_start(runs, before, partition->bytes(), topic->settings, now);
+      // Deleted records that were still in the write-ahead log came into objects afterwards: they go as well.
+      const bool left_over = !runs.empty() && runs.front().run.next <= before;
+      if (start == before && !left_over) continue;
       const auto moved = writer.run(AdvanceLogStart{{topic->info.id, PartitionId{i}}, start});
       if (!moved && moved.error().kind != ErrorKind::kNotFound) return Unexpected(moved.error());
-      log_info("log_start_moved", {{"topic", topic->info.name}, {"partition", i}, {"from", before.value}, {"to", start.value}});
+      if (start > before) log_info("log_start_moved", {{"topic", topic->info.name}, {"partition", i}, {"from", before.value}, {"to", start.value}});
     }
   }
   ForgetObjects gone;
