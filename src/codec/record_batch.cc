@@ -244,6 +244,26 @@ bool RecordReader::parse(std::span<const uint8_t> record, RecordView& out) const
   return true;
 }
 
+Result<std::string> recompress_record_batch(std::span<const uint8_t> batch, Compression to, size_t decompressed_bytes_max) {
+  std::string scratch;
+  TRY_ASSIGN(RecordReader reader, RecordReader::open(batch, scratch, decompressed_bytes_max));
+  RecordView record;
+  auto step = reader.next(record);
+  while (step == RecordReader::Step::kRecord) step = reader.next(record);
+  if (step == RecordReader::Step::kMalformed) return corruption("the records do not parse");
+  const bool compressed = reader.header().compression() != Compression::kNone;
+  const auto plain = compressed ? std::span(reinterpret_cast<const uint8_t*>(scratch.data()), scratch.size()) : batch.subspan(kBatchHeaderBytes);
+  TRY_ASSIGN(const std::string body, compress(to, plain));
+  if (body.size() > INT32_MAX - kBatchHeaderBytes) return invalid("a record batch of more than 2 GiB");
+  std::string out(reinterpret_cast<const char*>(batch.data()), kBatchHeaderBytes);
+  out += body;
+  auto* at = reinterpret_cast<uint8_t*>(out.data());
+  store_be(at + kAtLength, static_cast<int32_t>(out.size() - kLengthExcludes));
+  store_be(at + kAtAttributes, static_cast<uint16_t>((reader.header().attributes & ~7) | static_cast<int>(to)));
+  store_be(at + kAtCrc, crc_of({at, out.size()}));
+  return out;
+}
+
 Result<std::string> build_record_batch(const BatchToWrite& batch, std::span<const RecordToWrite> records) {
   if (records.empty() || records.size() > INT32_MAX) return invalid("a record batch needs 1 to 2^31-1 records");
   std::string body, one;

@@ -62,6 +62,10 @@ void patch_record_batch(std::span<uint8_t> batch, Offset base, int32_t leader_ep
 // Timestamp type LogAppendTime: sets the attribute and the maximum timestamp, then the CRC anew, which it returns.
 uint32_t stamp_log_append_time(std::span<uint8_t> batch, int64_t timestamp_ms);
 
+// The same records under another compression; nothing else in the header changes but the length and the CRC.
+// Errors: kCorruption (the records do not parse), kExhausted (see decompress), kInvalidArgument (over 2 GiB).
+Result<std::string> recompress_record_batch(std::span<const uint8_t> batch, Compression to, size_t decompressed_bytes_max);
+
 struct HeaderView {
   std::string_view key;
   std::optional<std::string_view> value;

@@ -24,6 +24,13 @@ bool out_of_bounds(int64_t timestamp, int64_t now_ms, const TopicSettings& setti
   return (!open_below && timestamp < earliest) || (!open_above && timestamp > latest);
 }
 
+std::optional<std::string> too_large(size_t bytes, const TopicSettings& settings, uint64_t batch_bytes_max) {
+  if (bytes > static_cast<uint64_t>(settings.max_message_bytes))
+    return fmt::format("a batch of {} bytes; max.message.bytes is {}", bytes, settings.max_message_bytes);
+  if (bytes > batch_bytes_max) return fmt::format("a batch of {} bytes; this log takes up to {}", bytes, batch_bytes_max);
+  return std::nullopt;
+}
+
 bool records_parse(std::span<const uint8_t> batch) {
   std::string unused;
   auto reader = RecordReader::open(batch, unused);
@@ -38,10 +45,7 @@ bool records_parse(std::span<const uint8_t> batch) {
 
 AppendCheck check_append(std::span<const uint8_t> batch, const TopicSettings& settings, uint64_t batch_bytes_max, int64_t now_ms) {
   const auto refuse = [](AppendError error, std::string message) { return AppendCheck{error, std::move(message), {}}; };
-  if (batch.size() > static_cast<uint64_t>(settings.max_message_bytes))
-    return refuse(AppendError::kMessageTooLarge, fmt::format("a batch of {} bytes; max.message.bytes is {}", batch.size(), settings.max_message_bytes));
-  if (batch.size() > batch_bytes_max)
-    return refuse(AppendError::kMessageTooLarge, fmt::format("a batch of {} bytes; this log takes up to {}", batch.size(), batch_bytes_max));
+  if (auto why = too_large(batch.size(), settings, batch_bytes_max)) return refuse(AppendError::kMessageTooLarge, std::move(*why));
   const auto parsed = check_record_batch(batch);
   if (!parsed) return refuse(error_of(parsed.error().fault), parsed.error().message);
   const RecordBatchHeader& h = *parsed;
@@ -61,6 +65,18 @@ AppendCheck check_append(std::span<const uint8_t> batch, const TopicSettings& se
   if (h.compression() == Compression::kNone && !records_parse(batch))
     return refuse(AppendError::kInvalidRecord, "the records do not parse, or their offset deltas are not 0, 1, 2, ...");
   return {AppendError::kNone, {}, h};
+}
+
+AppendCheck recompress(Slice& batch, Compression to, const TopicSettings& settings, uint64_t batch_bytes_max) {
+  const auto refuse = [](AppendError error, std::string message) { return AppendCheck{error, std::move(message), {}}; };
+  const auto changed = recompress_record_batch(batch.span(), to, kRecompressedFromMax);
+  if (!changed)
+    return refuse(changed.error().kind == ErrorKind::kCorruption ? AppendError::kInvalidRecord : AppendError::kMessageTooLarge, changed.error().message);
+  if (auto why = too_large(changed->size(), settings, batch_bytes_max)) return refuse(AppendError::kMessageTooLarge, std::move(*why));
+  batch = Slice::copy(*changed);
+  const auto header = parse_record_batch(batch.span());
+  if (!header) return refuse(AppendError::kInvalidRecord, header.error().message);
+  return {AppendError::kNone, {}, *header};
 }
 
 }  // namespace ms::log

@@ -1,7 +1,8 @@
-// Whether a broker may take a record batch. Pure: no sequence numbers (they need state) and no decompression, so the
-// records of a compressed batch are first seen by whoever reads them.
+// Whether a broker may take a record batch. Pure: no sequence numbers (they need state) and no decompression unless the topic
+// wants another compression, so the records of a compressed batch are first seen by whoever reads them.
 #pragma once
 
+#include "base/buffer.h"
 #include "codec/record_batch.h"
 #include "log/topic_config.h"
 
@@ -13,5 +14,11 @@ struct AppendCheck {
   RecordBatchHeader header;
 };
 AppendCheck check_append(std::span<const uint8_t> batch, const TopicSettings& settings, uint64_t batch_bytes_max, int64_t now_ms);
+
+// What a batch may decompress to when the topic's compression.type is not the producer's.
+inline constexpr size_t kRecompressedFromMax = 64u << 20;
+// A checked batch becomes one of the topic's compression.type; the header is the new one's. Refused: records that do not parse,
+// more than kRecompressedFromMax, and what is larger than max.message.bytes afterwards.
+AppendCheck recompress(Slice& batch, Compression to, const TopicSettings& settings, uint64_t batch_bytes_max);
 
 }  // namespace ms::log

@@ -181,7 +181,11 @@ PendingBatch EmbeddedLog::check(AppendPart part, int64_t now_ms) const {
     out.outcome = {.error = AppendError::kUnknownTopicOrPartition, .message = "no such topic or partition"};
     return out;
   }
-  AppendCheck checked = check_append(out.bytes.span(), topic->settings, wal_->frame_bytes_max() - 2 * kWalHeaderBytes, now_ms);
+  const uint64_t bytes_max = wal_->frame_bytes_max() - 2 * kWalHeaderBytes;
+  AppendCheck checked = check_append(out.bytes.span(), topic->settings, bytes_max, now_ms);
+  const auto wanted = topic->settings.compression;
+  if (checked.error == AppendError::kNone && wanted && *wanted != checked.header.compression())
+    checked = recompress(out.bytes, *wanted, topic->settings, bytes_max);
   out.header = checked.header;
   if (checked.error != AppendError::kNone) {
     out.outcome = {.error = checked.error, .message = std::move(checked.message), .log_start_offset = partition->log_start()};

@@ -239,6 +239,51 @@ TEST_F(LogTest, LogAppendTime) {
   EXPECT_EQ(log().offset_of_max_timestamp(p).value()->timestamp_ms, now_ms);
 }
 
+TEST_F(LogTest, ATopicsCompressionReplacesTheProducers) {
+  open();
+  constexpr std::pair<const char*, Compression> kTypes[] = {{"uncompressed", Compression::kNone}, {"gzip", Compression::kGzip}, {"snappy", Compression::kSnappy},
+                                                            {"lz4", Compression::kLz4}, {"zstd", Compression::kZstd}};
+  for (const auto& [name, to] : kTypes) {
+    const TopicPartition p = topic(name, 1, {{"compression.type", name}});
+    std::vector<std::string> sent;
+    int32_t sequence = 0;
+    for (const auto& [unused, from] : kTypes) {
+      const std::string bytes = batch(3, {.compression = from, .producer_id = 7, .producer_epoch = 0, .base_sequence = sequence});
+      sequence += 3;
+      EXPECT_EQ(append_one(p, bytes).error, AppendError::kNone);
+      EXPECT_TRUE(append_one(p, bytes).duplicate);
+      std::string scratch;
+      auto reader = RecordReader::open({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, scratch).value();
+      RecordView record;
+      while (reader.next(record) == RecordReader::Step::kRecord) sent.emplace_back(*record.value);
+    }
+    EXPECT_EQ(contents(p), sent) << name;
+    visit(p, [&](const ReadBatch& each) {
+      const auto header = check_record_batch(each.bytes.span());  // its CRC as well
+      ASSERT_TRUE(header);
+      EXPECT_EQ(header->compression(), to) << name;
+      EXPECT_EQ(header->producer_id, 7);
+      EXPECT_EQ(header->max_timestamp_ms, clock().wall_us() / 1000);
+    });
+  }
+}
+
+TEST_F(LogTest, AnotherCompressionIsBoundedOnBothSides) {
+  open();
+  const TopicPartition p = topic("events", 1, {{"compression.type", "uncompressed"}, {"max.message.bytes", "500000"}});
+  const auto send = [&](size_t bytes) {
+    const std::string value(bytes, 'x');
+    const std::vector<RecordToWrite> records = {{.timestamp_ms = clock().wall_us() / 1000, .value = value}};
+    return append_one(p, build_record_batch({.compression = Compression::kZstd}, records).value()).error;
+  };
+  EXPECT_EQ(send(400'000), AppendError::kNone);
+  EXPECT_EQ(send(500'000), AppendError::kMessageTooLarge);      // max.message.bytes, when it is out again
+  EXPECT_EQ(send(100'000'000), AppendError::kMessageTooLarge);  // a bomb: a few kilobytes as they came
+  const std::vector<std::string> values = {"a", "b", "c"};
+  EXPECT_EQ(append_one(p, ms::testing::batch_with_deltas(Compression::kGzip, values, {2, 2, 2})).error, AppendError::kInvalidRecord);
+  EXPECT_EQ(log().partition_state(p)->high_watermark.value, 1);
+}
+
 // Group commit: what comes while a sync runs shares the next one.
 TEST_F(LogTest, AppendsDuringASyncShareOneFrameAndOneSync) {
   testing::FaultyDisk disk(fs());

@@ -24,7 +24,7 @@ constexpr Key choice(std::string_view name, std::string_view preset, std::string
 constexpr std::string_view kForEver = "9223372036854775807";
 constexpr Key kKeys[] = {
     choice("cleanup.policy", "delete", "delete"),
-    choice("compression.type", "producer", "producer"),
+    choice("compression.type", "producer", "producer|uncompressed|gzip|snappy|lz4|zstd"),
     number("delete.retention.ms", "86400000", 0, kMax64),
     number("file.delete.delay.ms", "60000", 0, kMax64),
     number("flush.messages", kForEver, 1, kMax64),
@@ -88,6 +88,14 @@ int64_t number_of(const TopicConfig& config, std::string_view name) {
   return out;
 }
 
+std::optional<Compression> compression_of(const TopicConfig& config) {
+  const auto set = config.find("compression.type");
+  if (set == config.end() || set->second == "producer") return std::nullopt;
+  for (const Compression codec : {Compression::kGzip, Compression::kSnappy, Compression::kLz4, Compression::kZstd})
+    if (set->second == to_string(codec)) return codec;
+  return Compression::kNone;
+}
+
 // The older single bound holds where the newer one-sided bound was not set.
 int64_t timestamp_bound(const TopicConfig& config, const std::string& side) {
   const bool use_old = !config.contains(side) && config.contains("message.timestamp.difference.max.ms");
@@ -120,6 +128,7 @@ TopicSettings topic_settings(const TopicConfig& checked) {
           .retention_bytes = number_of(checked, "retention.bytes"),
           .max_message_bytes = number_of(checked, "max.message.bytes"),
           .log_append_time = type != checked.end() && type->second == "LogAppendTime",
+          .compression = compression_of(checked),
           .timestamp_before_max_ms = timestamp_bound(checked, "message.timestamp.before.max.ms"),
           .timestamp_after_max_ms = timestamp_bound(checked, "message.timestamp.after.max.ms")};
 }

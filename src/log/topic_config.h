@@ -1,8 +1,10 @@
 // The topic configurations Kafka's tools know, with Kafka's defaults and bounds. Pure.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
+#include "codec/compression.h"
 #include "log/log.h"
 
 namespace ms::log {
@@ -13,6 +15,7 @@ struct TopicSettings {
   int64_t retention_bytes = 0;  // -1: no bound
   int64_t max_message_bytes = 0;
   bool log_append_time = false;
+  std::optional<Compression> compression;  // nullopt: what the producer chose
   int64_t timestamp_before_max_ms = 0;
   int64_t timestamp_after_max_ms = 0;
 };
