@@ -34,6 +34,7 @@ std::span<const ApiEntry> api_table() {
       entry<ApiVersionsRequest>(handle_api_versions),
       entry<CreateTopicsRequest>(handle_create_topics),
       entry<DeleteTopicsRequest>(handle_delete_topics),
+      entry<DeleteRecordsRequest>(handle_delete_records),
       entry<InitProducerIdRequest>(handle_init_producer_id),
       entry<OffsetForLeaderEpochRequest>(handle_offset_for_leader_epoch),
       entry<AddPartitionsToTxnRequest>(handle_add_partitions_to_txn),
@@ -42,13 +43,19 @@ std::span<const ApiEntry> api_table() {
       entry<TxnOffsetCommitRequest>(handle_txn_offset_commit),
       entry<DescribeConfigsRequest>(handle_describe_configs),
       entry<AlterConfigsRequest>(handle_alter_configs),
+      entry<DescribeLogDirsRequest>(handle_describe_log_dirs),
       entry<CreatePartitionsRequest>(handle_create_partitions),
       entry<DeleteGroupsRequest>(handle_delete_groups),
+      entry<ElectLeadersRequest>(handle_elect_leaders),
       entry<IncrementalAlterConfigsRequest>(handle_incremental_alter_configs),
+      entry<AlterPartitionReassignmentsRequest>(handle_alter_partition_reassignments),
+      entry<ListPartitionReassignmentsRequest>(handle_list_partition_reassignments),
       entry<DescribeClusterRequest>(handle_describe_cluster),
       entry<DescribeProducersRequest>(handle_describe_producers),
       entry<DescribeTransactionsRequest>(handle_describe_transactions),
       entry<ListTransactionsRequest>(handle_list_transactions),
+      entry<ListConfigResourcesRequest>(handle_list_config_resources),
+      entry<DescribeTopicPartitionsRequest>(handle_describe_topic_partitions),
   };
   return table;
 }

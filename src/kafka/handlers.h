@@ -36,6 +36,7 @@ void handle_list_groups(Broker& broker, Call call);
 void handle_api_versions(Broker& broker, Call call);
 void handle_create_topics(Broker& broker, Call call);
 void handle_delete_topics(Broker& broker, Call call);
+void handle_delete_records(Broker& broker, Call call);
 void handle_init_producer_id(Broker& broker, Call call);
 void handle_offset_for_leader_epoch(Broker& broker, Call call);
 void handle_add_partitions_to_txn(Broker& broker, Call call);
@@ -44,12 +45,18 @@ void handle_end_txn(Broker& broker, Call call);
 void handle_txn_offset_commit(Broker& broker, Call call);
 void handle_describe_configs(Broker& broker, Call call);
 void handle_alter_configs(Broker& broker, Call call);
+void handle_describe_log_dirs(Broker& broker, Call call);
 void handle_create_partitions(Broker& broker, Call call);
 void handle_delete_groups(Broker& broker, Call call);
+void handle_elect_leaders(Broker& broker, Call call);
 void handle_incremental_alter_configs(Broker& broker, Call call);
+void handle_alter_partition_reassignments(Broker& broker, Call call);
+void handle_list_partition_reassignments(Broker& broker, Call call);
 void handle_describe_cluster(Broker& broker, Call call);
 void handle_describe_producers(Broker& broker, Call call);
 void handle_describe_transactions(Broker& broker, Call call);
 void handle_list_transactions(Broker& broker, Call call);
+void handle_list_config_resources(Broker& broker, Call call);
+void handle_describe_topic_partitions(Broker& broker, Call call);
 
 }  // namespace ms::kafka

@@ -38,13 +38,18 @@ class Sampler {
   void value(std::vector<T>& v) {
     v.clear();
     v.resize(rng_.below(4));
-    for (T& element : v) {
-      if constexpr (requires { element.code(*this); }) {
-        element.code(*this);
-      } else {
-        value(element);
-      }
-    }
+    for (T& element : v) value(element);
+  }
+  template <class T>
+    requires requires(T& v, Sampler& sampler) { v.code(sampler); }
+  void value(T& v) {
+    v.code(*this);
+  }
+  template <class T>
+    requires requires(T& v, Sampler& sampler) { v.code(sampler); }
+  void nullable(std::optional<T>& v, bool may_be_null) {
+    v.reset();
+    if (!may_be_null || rng_.below(3) != 0) value(v.emplace());
   }
   template <class T>
   void nullable(std::optional<std::vector<T>>& v, bool may_be_null) {

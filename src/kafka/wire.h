@@ -100,6 +100,19 @@ class Decoder {
     elements(v, static_cast<size_t>(count));
   }
   template <class T>
+    requires requires(T& v, Decoder& in) { v.code(in); }
+  void value(T& v) {
+    v.code(*this);
+  }
+  template <class T>
+    requires requires(T& v, Decoder& in) { v.code(in); }
+  void nullable(std::optional<T>& v, bool may_be_null) {
+    const auto there = static_cast<int8_t>(number<uint8_t>());
+    v.reset();
+    if (there >= 0) return v.emplace().code(*this);
+    if (!may_be_null) fail();
+  }
+  template <class T>
   void nullable(std::optional<std::vector<T>>& v, bool may_be_null) {
     const int64_t count = array_count();
     if (count < 0) {
@@ -155,11 +168,7 @@ class Decoder {
     v.resize(count);
     for (T& element : v) {
       if (!ok_) return;
-      if constexpr (requires { element.code(*this); }) {
-        element.code(*this);
-      } else {
-        value(element);
-      }
+      value(element);
     }
   }
   uint32_t varint();
@@ -209,13 +218,19 @@ class Encoder {
   template <class T>
   void value(std::vector<T>& v) {
     bytes_length(static_cast<int64_t>(v.size()));
-    for (auto&& element : v) {
-      if constexpr (requires { element.code(*this); }) {
-        element.code(*this);
-      } else {
-        value(element);
-      }
-    }
+    for (auto&& element : v) value(element);
+  }
+  template <class T>
+    requires requires(T& v, Encoder& out) { v.code(out); }
+  void value(T& v) {
+    v.code(*this);
+  }
+  template <class T>
+    requires requires(T& v, Encoder& out) { v.code(out); }
+  void nullable(std::optional<T>& v, bool may_be_null) {
+    value(static_cast<int8_t>(v || !may_be_null ? 1 : -1));
+    if (v) v->code(*this);
+    else if (!may_be_null) T().code(*this);
   }
   template <class T>
   void nullable(std::optional<std::vector<T>>& v, bool may_be_null) {

@@ -7,7 +7,7 @@ A table:
     api KEY Name versions MIN..MAX [flexible FROM+]
     request | response
       field: type [versions] [= default]
-Types: bool int8 int16 int32 int64 uuid string bytes records, [type] and [Struct] for arrays; the fields of a Struct are
+Types: bool int8 int16 int32 int64 uuid string bytes records, Struct, [type] and [Struct] for arrays; the fields of a Struct are
 indented below it. "?" after a type: may be null; "?7+": may be null from version 7 on. Versions: "3+", "..12", "7..10"; none:
 wherever the enclosing thing exists. "tag N" at the end: a tagged field, sent in flexible versions when it is not its
 default; other tagged fields are skipped, and none of them are sent.
@@ -88,7 +88,10 @@ def struct(name, fields, indent, constants=()):
     pad = " " * indent
     out = [f"{pad}struct {name} {{"] + [f"{pad}  {c}" for c in constants]
     for field in fields:
-        if field.fields:
+        if field.fields and field.null and not field.array:
+            # Complete before its owner, because an optional asks at once whether it can be made from nothing.
+            out = struct(name + field.type, field.fields, indent) + out + [f"{pad}  using {field.type} = {name}{field.type};"]
+        elif field.fields:
             out += struct(field.type, field.fields, indent + 2)
     out += [f"{pad}  {f.declaration()}" for f in fields]
     out += [f"{pad}  template <class C>", f"{pad}  void code(C& c) {{"] + [f"{pad}    {f.code()}" for f in fields if not f.tag]

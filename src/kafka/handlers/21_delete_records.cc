@@ -1,0 +1,57 @@
+// DeleteRecords (21), versions 0-2.
+//
+// - Everything below the offset goes; -1 is the high watermark. The log start is durable before the answer, which tells it.
+//   An offset below the log start changes nothing and is no error. Readers, groups and features go on as after retention.
+// - timeout_ms is ignored: nothing is waited for but the log itself.
+#include "kafka/handlers.h"
+#include "kafka/messages/delete_records.h"
+#include "kafka/topics.h"
+
+namespace ms::kafka {
+
+namespace {
+
+constexpr int64_t kToTheEnd = -1;
+
+using Answer = DeleteRecordsResponse::Topic::Partition;
+
+ErrorCode to_code(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::kNotFound: return ErrorCode::kUnknownTopicOrPartition;
+    case ErrorKind::kInvalidArgument: return ErrorCode::kOffsetOutOfRange;
+    default: return ErrorCode::kKafkaStorageError;
+  }
+}
+
+Result<Offset> remove(log::Log& log, TopicPartition p, int64_t before) {
+  if (before != kToTheEnd) return log.delete_records(p, {before});
+  TRY_ASSIGN(const log::PartitionState state, log.partition_state(p));
+  return log.delete_records(p, state.high_watermark);
+}
+
+void remove(log::Log& log, const std::optional<log::TopicInfo>& info, int64_t before, Answer& answer) {
+  answer.low_watermark = -1;
+  if (!info) return void(answer.error_code = code(ErrorCode::kUnknownTopicOrPartition));
+  const auto start = remove(log, {info->id, {answer.partition_index}}, before);
+  if (start) answer.low_watermark = start->value;
+  else answer.error_code = code(to_code(start.error()));
+}
+
+}  // namespace
+
+void handle_delete_records(Broker& broker, Call call) {
+  DeleteRecordsRequest request;
+  if (!call.decode(request)) return;
+  broker.worker.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+    DeleteRecordsResponse response;
+    for (const auto& topic : request.topics) {
+      auto& out = response.topics.emplace_back();
+      out.name = topic.name;
+      const auto info = broker.log.find_topic(topic.name);
+      for (const auto& p : topic.partitions) remove(broker.log, info, p.offset, out.partitions.emplace_back(Answer{.partition_index = p.partition_index}));
+    }
+    call.reply(response);
+  });
+}
+
+}  // namespace ms::kafka

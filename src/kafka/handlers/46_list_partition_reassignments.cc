@@ -1,0 +1,15 @@
+// ListPartitionReassignments (46), version 0. Nothing ever moves: the list is empty, whatever is asked for, as in Kafka when
+// no reassignment is under way.
+#include "kafka/handlers.h"
+#include "kafka/messages/list_partition_reassignments.h"
+
+namespace ms::kafka {
+
+void handle_list_partition_reassignments(Broker&, Call call) {
+  ListPartitionReassignmentsRequest request;
+  if (!call.decode(request)) return;
+  ListPartitionReassignmentsResponse response;
+  call.reply(response);
+}
+
+}  // namespace ms::kafka
