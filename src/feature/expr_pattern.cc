@@ -24,6 +24,8 @@ std::expected<std::shared_ptr<const TextPattern>, std::string> TextPattern::comp
 
 bool TextPattern::matches(std::string_view text) const { return re2::RE2::PartialMatch({text.data(), text.size()}, impl_->re); }
 
+bool TextPattern::matches_whole(std::string_view text) const { return re2::RE2::FullMatch({text.data(), text.size()}, impl_->re); }
+
 OrNull<std::string_view> TextPattern::extract(std::string_view text) const {
   re2::StringPiece groups[2];
   const int wanted = impl_->re.NumberOfCapturingGroups() > 0 ? 1 : 0;

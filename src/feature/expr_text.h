@@ -30,6 +30,7 @@ class TextPattern {
   static std::expected<std::shared_ptr<const TextPattern>, std::string> compile(const std::string& pattern);
   ~TextPattern();
   bool matches(std::string_view text) const;  // somewhere in it
+  bool matches_whole(std::string_view text) const;
   // The first match, or its first group if the pattern has one; nullopt: no match, or the group took no part in it.
   OrNull<std::string_view> extract(std::string_view text) const;
 

@@ -1,5 +1,5 @@
-// The coordinator of consumer groups: every group of this node, on one event loop. Decisions are group_state.h's; this
-// gives it the time, keeps who waits for which answer, and forgets groups that have become empty. Membership is in memory
+// The coordinator of consumer groups: every group of this node, on one event loop. Decisions are those of group_state.h (the
+// classic protocol) and consumer_group.h (KIP-848); this gives them the time, keeps who waits for which answer, and forgets groups that have become empty. Membership is in memory
 // only (after a restart members are unknown and join again); committed offsets are the log's.
 #pragma once
 
@@ -8,9 +8,10 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <variant>
 
 #include "io/runtime.h"
-#include "kafka/group_state.h"
+#include "kafka/consumer_group.h"
 #include "kafka/kafka_server.h"
 
 namespace ms::kafka {
@@ -20,7 +21,7 @@ inline constexpr size_t kGroupsMax = 100'000;
 // run() is thread-safe; everything else belongs into a job of run().
 class Coordinator {
  public:
-  Coordinator(const KafkaServerOptions& options, io::IoThread& thread);
+  Coordinator(const KafkaServerOptions& options, const log::Log& log, io::IoThread& thread);
   void run(io::Job job) { thread_.post(std::move(job)); }
   void stop();  // drops everybody who waits, then returns. Not on an IoThread.
 
@@ -30,25 +31,45 @@ class Coordinator {
   void sync(const std::string& group, SyncInput input, SyncDone done);
   ErrorCode heartbeat(const std::string& group, std::string_view member, const std::optional<std::string>& instance, int32_t generation);
   ErrorCode leave(const std::string& group, std::string_view member, const std::optional<std::string>& instance);
-  ErrorCode may_commit(const std::string& group, std::string_view member, const std::optional<std::string>& instance, int32_t generation);
+  ConsumerAnswer consumer_heartbeat(const std::string& group, const ConsumerHeartbeat& input);
+  struct Commit {  // who wants to commit
+    std::string_view member;
+    const std::optional<std::string>& instance;
+    int32_t generation_or_epoch;
+    int16_t version;  // of OffsetCommit
+  };
+  ErrorCode may_commit(const std::string& group, const Commit& commit);
+  ErrorCode may_fetch(const std::string& group, const std::optional<std::string>& member, int32_t epoch) const;
+  bool has_members(const std::string& group) const;
+  void forget_empty(const std::string& group);  // its offsets are gone
 
-  const GroupState* find(const std::string& group) const;  // nullptr: no members
+  const GroupState* find(const std::string& group) const;             // nullptr: not a classic group with members
+  const ConsumerGroup* find_consumer(const std::string& group) const;  // nullptr: not a consumer group
+  // f(name, const GroupState& or const ConsumerGroup&)
   template <class F>
   void for_each(F&& f) const {
-    for (const auto& [name, group] : groups_) f(name, group->state);
+    for (const auto& [name, group] : groups_) std::visit([&](const auto& state) { f(name, state); }, group->state);
   }
 
  private:
+  using State = std::variant<GroupState, ConsumerGroup>;
   struct Group {
-    Group(int64_t delay_ms, io::IoThread& thread) : state(delay_ms), timer(thread) {}
-    GroupState state;
+    Group(State s, io::IoThread& thread) : state(std::move(s)), timer(thread) {}
+    State state;
     io::Timer timer;
-    size_t bytes = 0;  // counted in bytes_
+    int64_t due_ms = kNever;  // when the timer runs
+    size_t bytes = 0;         // counted in bytes_
   };
-  Group* at(const std::string& name);
+  Group* at(const std::string& name) const;
+  GroupState* classic(const std::string& name) const;
+  void drop_empty_consumer_group(const std::string& name);
+  ConsumerGroup::Topics topics();
+  Group& make(const std::string& name, State state) { return *(groups_[name] = std::make_unique<Group>(std::move(state), thread_)); }
   void count(Group& group, size_t bytes);
   // Sends what a step let go of, sets the group's timer anew, and forgets the group if nobody is left.
   void settle(const std::string& name, GroupAnswers answers);
+  void on_time(const std::string& name);
+  void settle_consumer(const std::string& name);
   static int64_t now_ms();
 
   // May `wanted` bytes stand in the place of `held` ones?
@@ -56,7 +77,11 @@ class Coordinator {
 
   const int64_t initial_delay_ms_;
   const size_t bytes_max_;
+  const ConsumerGroupSettings settings_;
+  const log::Log& log_;
   io::IoThread& thread_;
+  ConsumerGroup::Topics topics_;
+  std::optional<uint64_t> topics_revision_;  // of topics_
   std::map<std::string, std::unique_ptr<Group>, std::less<>> groups_;
   size_t bytes_ = 0;  // of all groups
   Ticket last_ticket_ = 0;

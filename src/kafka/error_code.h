@@ -52,14 +52,20 @@ enum class ErrorCode : int16_t {
   kFencedInstanceId = 82,
   kElectionNotNeeded = 84,
   kNoReassignmentInProgress = 85,
+  kGroupSubscribedToTopic = 86,
   kInvalidRecord = 87,
   kUnstableOffsetCommit = 88,
   kProducerFenced = 90,
   kUnknownTopicId = 100,
   kTransactionalIdNotFound = 105,
   kFetchSessionTopicIdError = 106,
+  kFencedMemberEpoch = 110,
+  kUnreleasedInstanceId = 111,
+  kUnsupportedAssignor = 112,
+  kStaleMemberEpoch = 113,
   kUnsupportedEndpointType = 115,
   kTransactionAbortable = 120,
+  kInvalidRegularExpression = 128,
 };
 
 constexpr int16_t code(ErrorCode e) { return static_cast<int16_t>(e); }

@@ -133,7 +133,7 @@ class GroupState {
   SyncAnswer assigned_answer(const Member& member, Ticket ticket) const;
   const std::string& metadata_of(const Member& member) const;
 
-  const int64_t initial_delay_ms_;
+  int64_t initial_delay_ms_;
   GroupPhase phase_ = GroupPhase::kEmpty;
   int32_t generation_ = 0;
   std::string protocol_type_, protocol_name_, leader_;

@@ -50,10 +50,13 @@ std::span<const ApiEntry> api_table() {
       entry<IncrementalAlterConfigsRequest>(handle_incremental_alter_configs),
       entry<AlterPartitionReassignmentsRequest>(handle_alter_partition_reassignments),
       entry<ListPartitionReassignmentsRequest>(handle_list_partition_reassignments),
+      entry<OffsetDeleteRequest>(handle_offset_delete),
       entry<DescribeClusterRequest>(handle_describe_cluster),
       entry<DescribeProducersRequest>(handle_describe_producers),
       entry<DescribeTransactionsRequest>(handle_describe_transactions),
       entry<ListTransactionsRequest>(handle_list_transactions),
+      entry<ConsumerGroupHeartbeatRequest>(handle_consumer_group_heartbeat),
+      entry<ConsumerGroupDescribeRequest>(handle_consumer_group_describe),
       entry<ListConfigResourcesRequest>(handle_list_config_resources),
       entry<DescribeTopicPartitionsRequest>(handle_describe_topic_partitions),
   };

@@ -52,10 +52,13 @@ void handle_elect_leaders(Broker& broker, Call call);
 void handle_incremental_alter_configs(Broker& broker, Call call);
 void handle_alter_partition_reassignments(Broker& broker, Call call);
 void handle_list_partition_reassignments(Broker& broker, Call call);
+void handle_offset_delete(Broker& broker, Call call);
 void handle_describe_cluster(Broker& broker, Call call);
 void handle_describe_producers(Broker& broker, Call call);
 void handle_describe_transactions(Broker& broker, Call call);
 void handle_list_transactions(Broker& broker, Call call);
+void handle_consumer_group_heartbeat(Broker& broker, Call call);
+void handle_consumer_group_describe(Broker& broker, Call call);
 void handle_list_config_resources(Broker& broker, Call call);
 void handle_describe_topic_partitions(Broker& broker, Call call);
 

@@ -12,6 +12,12 @@
 
 namespace ms::kafka {
 
+// Of groups with the protocol of KIP-848; members learn them from the coordinator.
+struct ConsumerGroupSettings {
+  int64_t session_timeout_ms = 45'000;
+  int64_t heartbeat_interval_ms = 5'000;
+};
+
 struct KafkaServerOptions {
   std::string host = "127.0.0.1";  // an IP address
   uint16_t port = 0;               // 0: a free one
@@ -31,6 +37,7 @@ struct KafkaServerOptions {
   int64_t group_initial_rebalance_delay_ms = 500;
   int64_t group_session_timeout_min_ms = 6'000;
   int64_t group_session_timeout_max_ms = 1'800'000;
+  ConsumerGroupSettings consumer_groups;
 };
 
 class KafkaServer {

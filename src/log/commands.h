@@ -43,6 +43,16 @@ struct CreatePartitions { TopicId id; int32_t total = 0; };
 struct AlterConfig { TopicId id; std::map<std::string, std::optional<std::string>> changes; };
 struct InitProducer {};
 struct CommitOffsets { std::string group; std::map<OffsetKey, CommittedOffset> offsets; };
+// What a commit does to the offsets of all groups. A topic deleted meanwhile takes none; kNoOffset forgets one.
+using GroupOffsets = std::map<std::string, std::map<OffsetKey, CommittedOffset>>;
+void commit_into(GroupOffsets& groups, const CommitOffsets& c, const auto& topics) {
+  auto& offsets = groups[c.group];
+  for (const auto& [key, value] : c.offsets) {
+    if (value.offset < Offset{0}) offsets.erase(key);
+    else if (topics.contains(key.first)) offsets[key] = value;
+  }
+  if (offsets.empty()) groups.erase(c.group);
+}
 struct DeleteGroupOffsets { std::string group; };
 struct ReserveObjects { uint32_t count = 0; };  // names to come; what is reserved and never added is removed at start
 struct AddObject { uint64_t object = 0; uint64_t bytes = 0; std::vector<ObjectRun> runs; };

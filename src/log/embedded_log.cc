@@ -227,6 +227,11 @@ void EmbeddedLog::commit_offsets(const std::string& group, std::map<OffsetKey, C
     else done(Unexpected(std::move(result).error()));
   });
 }
+void EmbeddedLog::delete_offsets(const std::string& group, std::span<const OffsetKey> keys, std::move_only_function<void(Result<>)> done) {
+  std::map<OffsetKey, CommittedOffset> none;
+  for (const OffsetKey& key : keys) none[key].offset = kNoOffset;
+  commit_offsets(group, std::move(none), std::move(done));
+}
 std::map<OffsetKey, CommittedOffset> EmbeddedLog::committed_offsets(const std::string& group) const { return view_.group(group); }
 Result<> EmbeddedLog::delete_group_offsets(const std::string& group) {
   TRY(writer_->run(DeleteGroupOffsets{group}));

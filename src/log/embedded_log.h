@@ -25,6 +25,7 @@ class EmbeddedLog final : public Log {
   std::vector<TopicInfo> topics() const override;
   std::optional<TopicInfo> find_topic(std::string_view name) const override;
   std::optional<TopicInfo> find_topic(TopicId id) const override;
+  uint64_t topics_revision() const override { return view_.revision(); }
   TopicConfig effective_config(const TopicInfo& topic) const override;
 
   void append(std::vector<AppendPart> parts, AppendDone done) override;
@@ -40,6 +41,7 @@ class EmbeddedLog final : public Log {
   void commit_offsets(const std::string& group, std::map<OffsetKey, CommittedOffset> offsets,
                       std::move_only_function<void(Result<>)> done) override;
   std::map<OffsetKey, CommittedOffset> committed_offsets(const std::string& group) const override;
+  void delete_offsets(const std::string& group, std::span<const OffsetKey> keys, std::move_only_function<void(Result<>)> done) override;
   Result<> delete_group_offsets(const std::string& group) override;
   std::vector<std::string> groups_with_offsets() const override;
   std::set<OffsetKey> unstable_offsets(const std::string& group) const override;

@@ -131,6 +131,7 @@ struct CommittedOffset {
   int64_t commit_time_ms = 0;
 };
 using OffsetKey = std::pair<TopicId, int32_t>;
+inline constexpr Offset kNoOffset{-1};  // committed: the one there was is forgotten
 
 // ---- transactions. Each step is durable before it is answered, and ends whole or not at all: the markers in every
 // partition, the group offsets and the state of the transactional id are one frame of the write-ahead log.
@@ -192,6 +193,7 @@ class Log {
   virtual std::vector<TopicInfo> topics() const = 0;  // sorted by name
   virtual std::optional<TopicInfo> find_topic(std::string_view name) const = 0;
   virtual std::optional<TopicInfo> find_topic(TopicId id) const = 0;
+  virtual uint64_t topics_revision() const = 0;  // another one whenever a topic comes, goes or grows; take it before topics()
   // The effective value of every known configuration key: what was set, else the default.
   virtual TopicConfig effective_config(const TopicInfo& topic) const = 0;
 
@@ -224,6 +226,8 @@ class Log {
   // ---- consumer groups' committed offsets. Durable when `done` runs / on return.
   virtual void commit_offsets(const std::string& group, std::map<OffsetKey, CommittedOffset> offsets,
                               std::move_only_function<void(Result<>)> done) = 0;
+  // Forgets these offsets, by committing -1: Kafka's word for no offset. A group without any is forgotten.
+  virtual void delete_offsets(const std::string& group, std::span<const OffsetKey> keys, std::move_only_function<void(Result<>)> done) = 0;
   virtual std::map<OffsetKey, CommittedOffset> committed_offsets(const std::string& group) const = 0;
   virtual Result<> delete_group_offsets(const std::string& group) = 0;  // kNotFound if it has none
   virtual std::vector<std::string> groups_with_offsets() const = 0;

@@ -127,8 +127,7 @@ Result<uint64_t> MetaState::on(const AlterConfig& c, AppendTime) {
 Result<uint64_t> MetaState::on(const InitProducer&, AppendTime) { return static_cast<uint64_t>(next_producer_id_++); }
 
 Result<uint64_t> MetaState::on(const CommitOffsets& c, AppendTime) {
-  for (const auto& [key, value] : c.offsets)
-    if (topics_.contains(key.first)) groups_[c.group][key] = value;  // a topic deleted meanwhile takes no offsets
+  commit_into(groups_, c, topics_);
   return 0;
 }
 

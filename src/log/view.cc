@@ -48,6 +48,7 @@ void View::on(const CreateTopic& c) {
   for (int32_t i = 0; i < c.partitions; ++i) view->partitions.push_back(empty_partition());
   topics_[c.id] = std::move(view);
   by_name_[c.name] = c.id;
+  ++revision_;
 }
 
 void View::on(const DeleteTopic& c) {
@@ -55,6 +56,7 @@ void View::on(const DeleteTopic& c) {
   if (found == topics_.end()) return;
   by_name_.erase(found->second->info.name);
   topics_.erase(found);
+  ++revision_;
   for (auto& [group, offsets] : groups_) std::erase_if(offsets, [&](const auto& item) { return item.first.first == c.id; });
   std::erase_if(groups_, [](const auto& item) { return item.second.empty(); });
 }
@@ -65,6 +67,7 @@ void View::on(const CreatePartitions& c) {
   view->info.partitions = c.total;
   while (view->partitions.size() < static_cast<size_t>(c.total)) view->partitions.push_back(empty_partition());
   current = std::move(view);
+  ++revision_;
 }
 
 void View::on(const AlterConfig& c) {
@@ -79,8 +82,7 @@ void View::on(const AlterConfig& c) {
 }
 
 void View::on(const CommitOffsets& c) {
-  for (const auto& [key, value] : c.offsets)
-    if (topics_.contains(key.first)) groups_[c.group][key] = value;
+  commit_into(groups_, c, topics_);
 }
 void View::on(const DeleteGroupOffsets& c) { groups_.erase(c.group); }
 void View::on(const AddObject& c) {

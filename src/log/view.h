@@ -1,6 +1,7 @@
 // What everybody but the writer sees: topics, partitions and committed offsets, all of it durable. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <shared_mutex>
@@ -36,6 +37,7 @@ class View {
   TopicViewPtr find(std::string_view name) const;
   std::shared_ptr<PartitionLog> find(const TopicPartition& p) const;
   std::vector<TopicViewPtr> topics() const;  // sorted by name
+  uint64_t revision() const { return revision_; }  // of the names, ids and sizes of topics
   std::map<OffsetKey, CommittedOffset> group(const std::string& name) const;
   std::set<OffsetKey> unstable_offsets(const std::string& group) const;
   std::vector<std::string> groups() const;
@@ -61,6 +63,7 @@ class View {
   std::map<std::string, TopicId, std::less<>> by_name_;
   std::map<std::string, std::map<OffsetKey, CommittedOffset>> groups_;
   std::map<std::string, std::map<std::string, std::set<OffsetKey>>> staged_;  // by group and transactional id
+  std::atomic<uint64_t> revision_ = 0;
 };
 
 }  // namespace ms::log

@@ -51,7 +51,7 @@ void plan(Broker& broker, Commit& commit, bool by_id) {
 void write(Broker& broker, Call call, std::unique_ptr<Commit> commit) {
   const auto& r = commit->request;
   const ErrorCode allowed = r.group_id.empty() ? ErrorCode::kInvalidGroupId
-                                               : broker.coordinator.may_commit(r.group_id, r.member_id, r.group_instance_id, r.generation_id_or_member_epoch);
+                                               : broker.coordinator.may_commit(r.group_id, {r.member_id, r.group_instance_id, r.generation_id_or_member_epoch, call.version()});
   if (allowed != ErrorCode::kNone) set_all(commit->response, allowed);
   if (allowed != ErrorCode::kNone || commit->offsets.empty()) return call.reply(commit->response);
   auto offsets = std::move(commit->offsets);

@@ -3,6 +3,7 @@
 // - Several groups from version 8 on; null topics mean everything the group has committed. No offset is -1 without an error.
 // - require_stable: an offset that an open transaction is about to change is UNSTABLE_OFFSET_COMMIT.
 // - Offsets of deleted topics are not listed.
+// - A member of a consumer group says its epoch (version 9+): STALE_MEMBER_EPOCH, UNKNOWN_MEMBER_ID.
 #include "kafka/handlers.h"
 #include "kafka/messages/offset_fetch.h"
 
@@ -80,11 +81,7 @@ void fill_some(log::Log& log, const Offsets& offsets, const std::vector<Asked>& 
   }
 }
 
-}  // namespace
-
-void handle_offset_fetch(Broker& broker, Call call) {
-  OffsetFetchRequest request;
-  if (!call.decode(request)) return;
+void answer(Broker& broker, Call call, const OffsetFetchRequest& request) {
   OffsetFetchResponse response;
   if (call.version() < 8) {
     const Offsets offsets(broker.log, request.group_id, request.require_stable);
@@ -98,6 +95,8 @@ void handle_offset_fetch(Broker& broker, Call call) {
   for (const auto& group : request.groups) {
     auto& out = response.groups.emplace_back();
     out.group_id = group.group_id;
+    out.error_code = code(broker.coordinator.may_fetch(group.group_id, group.member_id, group.member_epoch));
+    if (out.error_code != 0) continue;
     const Offsets offsets(broker.log, group.group_id, request.require_stable);
     if (!call.room().take(sizeof out + group.group_id.size() + offsets.committed.size())) break;  // looking at many offsets costs time, too
     if (group.topics) {
@@ -107,6 +106,14 @@ void handle_offset_fetch(Broker& broker, Call call) {
     }
   }
   call.reply(response);
+}
+
+}  // namespace
+
+void handle_offset_fetch(Broker& broker, Call call) {
+  OffsetFetchRequest request;
+  if (!call.decode(request)) return;
+  broker.coordinator.run([&broker, call = std::move(call), request = std::move(request)]() mutable { answer(broker, std::move(call), request); });
 }
 
 }  // namespace ms::kafka

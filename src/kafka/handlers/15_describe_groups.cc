@@ -1,6 +1,7 @@
 // DescribeGroups (15), versions 0-6.
 //
-// - A group that has only committed offsets is Empty; an unknown one is Dead (from version 6 on GROUP_ID_NOT_FOUND).
+// - A group that has only committed offsets is Empty; an unknown one is Dead (from version 6 on GROUP_ID_NOT_FOUND), and
+//   so is a consumer group: that is ConsumerGroupDescribe's.
 #include "kafka/handlers.h"
 #include "kafka/messages/describe_groups.h"
 #include "kafka/topics.h"
@@ -32,7 +33,8 @@ void describe(Broker& broker, int16_t version, AnswerRoom& room, DescribeGroupsR
     group.protocol_type = state->protocol_type();
     return add_members(*state, room, group);
   }
-  if (!broker.log.committed_offsets(group.group_id).empty()) {
+  const bool is_consumer_group = broker.coordinator.find_consumer(group.group_id) != nullptr;
+  if (!is_consumer_group && !broker.log.committed_offsets(group.group_id).empty()) {
     group.group_state = "Empty";
     group.protocol_type = "consumer";
     return;
@@ -40,7 +42,7 @@ void describe(Broker& broker, int16_t version, AnswerRoom& room, DescribeGroupsR
   group.group_state = "Dead";
   if (version < 6) return;
   group.error_code = code(ErrorCode::kGroupIdNotFound);
-  group.error_message = "there is no group '" + group.group_id + "'";
+  group.error_message = "there is no classic group '" + group.group_id + "'";
 }
 
 }  // namespace

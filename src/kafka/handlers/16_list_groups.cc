@@ -1,5 +1,7 @@
-// ListGroups (16), versions 0-5: groups with members, and those that only have committed offsets (Empty).
+// ListGroups (16), versions 0-5: groups with members, and those that only have committed offsets (Empty,
+// classic: after a restart nobody knows which protocol the last members spoke).
 #include <algorithm>
+#include <set>
 
 #include "kafka/handlers.h"
 #include "kafka/messages/list_groups.h"
@@ -22,13 +24,18 @@ void handle_list_groups(Broker& broker, Call call) {
   if (!call.decode(request)) return;
   broker.coordinator.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
     ListGroupsResponse response;
-    const auto add = [&](const std::string& id, const std::string& protocol_type, std::string_view state) {
-      if (passes(request.states_filter, state) && passes(request.types_filter, "classic") && call.room().take(sizeof(ListGroupsResponse::Group) + id.size() + protocol_type.size()))
-        response.groups.push_back({id, protocol_type, std::string(state), "classic"});
+    const auto add = [&](const std::string& id, const std::string& protocol_type, std::string_view state, std::string_view type) {
+      if (passes(request.states_filter, state) && passes(request.types_filter, type) && call.room().take(sizeof(ListGroupsResponse::Group) + id.size() + protocol_type.size()))
+        response.groups.push_back({id, protocol_type, std::string(state), std::string(type)});
     };
-    broker.coordinator.for_each([&](const std::string& id, const GroupState& state) { add(id, state.protocol_type(), to_string(state.phase())); });
+    std::set<std::string> listed;
+    broker.coordinator.for_each([&](const std::string& id, const auto& group) {
+      listed.insert(id);
+      if constexpr (std::is_same_v<decltype(group), const GroupState&>) add(id, group.protocol_type(), to_string(group.phase()), "classic");
+      else add(id, "consumer", to_string(group.phase()), "consumer");
+    });
     for (const std::string& id : broker.log.groups_with_offsets())
-      if (!broker.coordinator.find(id)) add(id, "consumer", "Empty");
+      if (!listed.contains(id)) add(id, "consumer", "Empty", "classic");
     call.reply(response);
   });
 }

@@ -53,7 +53,7 @@ ErrorCode error_of(const Error& error, int16_t version) {
 ErrorCode may_commit(Broker& broker, const TxnOffsetCommitRequest& r) {
   if (r.group_id.empty()) return ErrorCode::kInvalidGroupId;
   if (r.member_id.empty() && r.generation_id < 0 && !r.group_instance_id) return ErrorCode::kNone;
-  return broker.coordinator.may_commit(r.group_id, r.member_id, r.group_instance_id, r.generation_id);
+  return broker.coordinator.may_commit(r.group_id, {r.member_id, r.group_instance_id, r.generation_id, kCommitWithEpochs});
 }
 
 void stage(Broker& broker, Call call, std::unique_ptr<Commit> commit) {

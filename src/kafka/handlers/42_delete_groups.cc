@@ -24,11 +24,15 @@ void handle_delete_groups(Broker& broker, Call call) {
   if (!call.decode(deletion->request)) return;
   broker.coordinator.run([&broker, call = std::move(call), deletion = std::move(deletion)]() mutable {
     for (const std::string& group : deletion->request.groups_names)
-      deletion->response.results.push_back({group, code(broker.coordinator.find(group) ? ErrorCode::kNonEmptyGroup : ErrorCode::kNone)});
+      deletion->response.results.push_back({group, code(broker.coordinator.has_members(group) ? ErrorCode::kNonEmptyGroup : ErrorCode::kNone)});
     broker.worker.run([&broker, call = std::move(call), deletion = std::move(deletion)]() mutable {
       for (auto& result : deletion->response.results)
         if (result.error_code == 0) result.error_code = code(remove(broker.log, result.group_id));
-      call.reply(deletion->response);
+      broker.coordinator.run([&broker, call = std::move(call), deletion = std::move(deletion)]() mutable {
+        for (const auto& result : deletion->response.results)
+          if (result.error_code == 0) broker.coordinator.forget_empty(result.group_id);
+        call.reply(deletion->response);
+      });
     });
   });
 }

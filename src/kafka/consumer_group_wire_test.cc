@@ -1,0 +1,126 @@
+// Consumer groups over the wire.
+#include "kafka/server_fixture.h"
+
+namespace ms::kafka {
+namespace {
+
+class ConsumerGroups : public KafkaServerTest {
+ protected:
+  ConsumerGroupHeartbeatRequest joins(std::string member) {
+    ConsumerGroupHeartbeatRequest request;
+    request.group_id = "g";
+    request.member_id = std::move(member);
+    request.rebalance_timeout_ms = 60'000;
+    request.subscribed_topic_names.emplace().push_back("t");
+    request.topic_partitions.emplace();
+    return request;
+  }
+  int16_t commit(Client& client, std::string member, int32_t epoch, int16_t version = 9) {
+    OffsetCommitRequest request;
+    request.group_id = "g";
+    request.member_id = std::move(member);
+    request.generation_id_or_member_epoch = epoch;
+    auto& topic = request.topics.emplace_back();
+    topic.name = "t";
+    topic.partitions.push_back({.partition_index = 0, .committed_offset = 7, .committed_metadata = {}});
+    return client.call<OffsetCommitResponse>(request, version).topics.at(0).partitions.at(0).error_code;
+  }
+  static ConsumerGroupDescribeResponse::Group describe(Client& client) {
+    ConsumerGroupDescribeRequest request;
+    request.group_ids = {"g"};
+    return client.call<ConsumerGroupDescribeResponse>(request, 1).groups.at(0);
+  }
+};
+
+TEST_F(ConsumerGroups, JoinCommitDescribeLeave) {
+  Client client(server_->port());
+  EXPECT_EQ(describe(client).error_code, code(ErrorCode::kGroupIdNotFound));
+  auto join = joins("a");
+  const auto joined = client.call<ConsumerGroupHeartbeatResponse>(join, 1);
+  EXPECT_EQ(joined.error_code, 0);
+  EXPECT_EQ(joined.member_epoch, 1);
+  ASSERT_TRUE(joined.assignment);
+  EXPECT_EQ(joined.assignment->topic_partitions.at(0).topic_id, id_);
+  EXPECT_EQ(joined.assignment->topic_partitions.at(0).partitions, (std::vector<int32_t>{0, 1}));
+  EXPECT_EQ(commit(client, "a", 1), 0);
+  EXPECT_EQ(commit(client, "a", 0), code(ErrorCode::kStaleMemberEpoch));
+  EXPECT_EQ(commit(client, "b", 1), code(ErrorCode::kUnknownMemberId));
+  EXPECT_EQ(commit(client, "a", 1, 8), code(ErrorCode::kUnsupportedVersion));
+  const auto described = describe(client);
+  EXPECT_EQ(described.group_state, "Stable");
+  EXPECT_EQ(described.assignor_name, "uniform");
+  EXPECT_EQ(described.members.at(0).assignment.topic_partitions.at(0).topic_name, "t");
+
+  OffsetFetchRequest fetch;
+  auto& asked = fetch.groups.emplace_back();
+  asked.group_id = "g";
+  asked.member_id = "a";
+  asked.member_epoch = 5;
+  EXPECT_EQ(client.call<OffsetFetchResponse>(fetch, 9).groups.at(0).error_code, code(ErrorCode::kStaleMemberEpoch));
+  asked.member_epoch = 1;
+  EXPECT_EQ(client.call<OffsetFetchResponse>(fetch, 9).groups.at(0).topics.at(0).partitions.at(0).committed_offset, 7);
+
+  DescribeGroupsRequest classic;
+  classic.groups = {"g"};
+  EXPECT_EQ(client.call<DescribeGroupsResponse>(classic, 6).groups.at(0).error_code, code(ErrorCode::kGroupIdNotFound));
+  ListGroupsRequest list;
+  list.types_filter = {"consumer"};
+  EXPECT_EQ(client.call<ListGroupsResponse>(list, 5).groups.at(0).group_state, "Stable");
+  DeleteGroupsRequest remove;
+  remove.groups_names = {"g"};
+  EXPECT_EQ(client.call<DeleteGroupsResponse>(remove, 2).results.at(0).error_code, code(ErrorCode::kNonEmptyGroup));
+
+  OffsetDeleteRequest forget;
+  forget.group_id = "g";
+  forget.topics.push_back({"t", {{0}}});
+  EXPECT_EQ(client.call<OffsetDeleteResponse>(forget, 0).topics.at(0).partitions.at(0).error_code, code(ErrorCode::kGroupSubscribedToTopic));
+
+  ConsumerGroupHeartbeatRequest leave;
+  leave.group_id = "g";
+  leave.member_id = "a";
+  leave.member_epoch = -1;
+  EXPECT_EQ(client.call<ConsumerGroupHeartbeatResponse>(leave, 1).member_epoch, -1);
+  EXPECT_EQ(describe(client).group_state, "Empty");
+  EXPECT_EQ(client.call<OffsetDeleteResponse>(forget, 0).topics.at(0).partitions.at(0).error_code, 0);
+  EXPECT_TRUE(log_->committed_offsets("g").empty());
+  EXPECT_EQ(client.call<OffsetFetchResponse>(fetch, 9).groups.at(0).error_code, code(ErrorCode::kUnknownMemberId));
+}
+
+TEST_F(ConsumerGroups, RequestsThatMakeNoSense) {
+  Client client(server_->port());
+  const auto error_of = [&](auto spoil) {
+    auto request = joins("a");
+    spoil(request);
+    return client.call<ConsumerGroupHeartbeatResponse>(request, 1).error_code;
+  };
+  EXPECT_EQ(error_of([](auto& r) { r.group_id = ""; }), code(ErrorCode::kInvalidRequest));
+  EXPECT_EQ(error_of([](auto& r) { r.member_id = ""; }), code(ErrorCode::kInvalidRequest));
+  EXPECT_EQ(error_of([](auto& r) { r.member_epoch = -3; }), code(ErrorCode::kInvalidRequest));
+  EXPECT_EQ(error_of([](auto& r) { r.member_epoch = -2; }), code(ErrorCode::kInvalidRequest));
+  EXPECT_EQ(error_of([](auto& r) { r.rebalance_timeout_ms = -1; }), code(ErrorCode::kInvalidRequest));
+  EXPECT_EQ(error_of([](auto& r) { r.topic_partitions.reset(); }), code(ErrorCode::kInvalidRequest));
+  EXPECT_EQ(error_of([](auto& r) { r.subscribed_topic_names.reset(); }), code(ErrorCode::kInvalidRequest));
+  EXPECT_EQ(error_of([](auto& r) { r.server_assignor = "mine"; }), code(ErrorCode::kUnsupportedAssignor));
+  EXPECT_EQ(error_of([](auto& r) { r.subscribed_topic_regex = "("; }), code(ErrorCode::kInvalidRegularExpression));
+  EXPECT_EQ(error_of([](auto& r) { r.member_epoch = 4; }), code(ErrorCode::kUnknownMemberId));
+}
+
+TEST_F(ConsumerGroups, TheOtherProtocolIsRefused) {
+  Client client(server_->port());
+  auto join = joins("a");
+  EXPECT_EQ(client.call<ConsumerGroupHeartbeatResponse>(join, 1).error_code, 0);
+  JoinGroupRequest classic;
+  classic.group_id = "g";
+  classic.session_timeout_ms = 10'000;
+  classic.rebalance_timeout_ms = 10'000;
+  classic.protocol_type = "consumer";
+  classic.protocols.push_back({"range", Slice::copy(std::string("x"))});
+  EXPECT_EQ(client.call<JoinGroupResponse>(classic, 3).error_code, code(ErrorCode::kInconsistentGroupProtocol));
+  classic.group_id = "c";
+  EXPECT_EQ(client.call<JoinGroupResponse>(classic, 3).error_code, 0);
+  join.group_id = "c";
+  EXPECT_EQ(client.call<ConsumerGroupHeartbeatResponse>(join, 1).error_code, code(ErrorCode::kGroupIdNotFound));
+}
+
+}  // namespace
+}  // namespace ms::kafka

@@ -1,0 +1,60 @@
+// OffsetDelete (47), version 0: forgets committed offsets of single partitions.
+//
+// - Topics that a consumer group subscribes to are GROUP_SUBSCRIBED_TO_TOPIC.
+// - Deviation: a classic group with members is NON_EMPTY_GROUP as a whole; its subscriptions are the clients' business here.
+#include "kafka/handlers.h"
+#include "kafka/messages/offset_delete.h"
+
+namespace ms::kafka {
+
+namespace {
+
+struct Deletion {
+  OffsetDeleteRequest request;
+  OffsetDeleteResponse response;
+  std::vector<log::OffsetKey> keys;
+};
+
+void plan(const Broker& broker, const ConsumerGroup* group, Deletion& deletion) {
+  for (const auto& topic : deletion.request.topics) {
+    auto& out = deletion.response.topics.emplace_back();
+    out.name = topic.name;
+    const auto info = broker.log.find_topic(topic.name);
+    const bool subscribed = group && group->subscribes_to(topic.name);
+    for (const auto& p : topic.partitions) {
+      const bool exists = info && p.partition_index >= 0 && p.partition_index < info->partitions;
+      const ErrorCode error = !exists ? ErrorCode::kUnknownTopicOrPartition : subscribed ? ErrorCode::kGroupSubscribedToTopic : ErrorCode::kNone;
+      out.partitions.push_back({p.partition_index, code(error)});
+      if (error == ErrorCode::kNone) deletion.keys.emplace_back(info->id, p.partition_index);
+    }
+  }
+}
+
+ErrorCode check(const Broker& broker, const std::string& name) {
+  if (broker.coordinator.find_consumer(name)) return ErrorCode::kNone;
+  if (broker.coordinator.find(name)) return ErrorCode::kNonEmptyGroup;
+  return broker.log.committed_offsets(name).empty() ? ErrorCode::kGroupIdNotFound : ErrorCode::kNone;
+}
+
+}  // namespace
+
+void handle_offset_delete(Broker& broker, Call call) {
+  auto deletion = std::make_unique<Deletion>();
+  if (!call.decode(deletion->request)) return;
+  broker.coordinator.run([&broker, call = std::move(call), deletion = std::move(deletion)]() mutable {
+    const std::string group = deletion->request.group_id;
+    const ErrorCode error = check(broker, group);
+    deletion->response.error_code = code(error);
+    if (error == ErrorCode::kNone) plan(broker, broker.coordinator.find_consumer(group), *deletion);
+    if (deletion->keys.empty()) return call.reply(deletion->response);
+    const auto keys = std::move(deletion->keys);
+    broker.log.delete_offsets(group, keys, [call = std::move(call), deletion = std::move(deletion)](Result<> result) mutable {
+      for (auto& topic : deletion->response.topics)
+        for (auto& p : topic.partitions)
+          if (!result && p.error_code == 0) p.error_code = code(ErrorCode::kKafkaStorageError);
+      call.reply(deletion->response);
+    });
+  });
+}
+
+}  // namespace ms::kafka
