@@ -88,12 +88,15 @@ TEST_F(TransactionsTest, TheFeatureIsFinalized) {
   ApiVersionsRequest request;
   request.client_software_name = request.client_software_version = "test";
   const auto v4 = client_.call<ApiVersionsResponse>(request, 4);
-  ASSERT_EQ(v4.supported_features.size(), 1u);
-  EXPECT_EQ(v4.supported_features[0].name, "transaction.version");
-  EXPECT_EQ(v4.supported_features[0].max_version, 2);
+  ASSERT_EQ(v4.supported_features.size(), 2u);
+  EXPECT_EQ(v4.supported_features[0].name, "group.version");
+  EXPECT_EQ(v4.supported_features[0].max_version, 1);
+  EXPECT_EQ(v4.supported_features[1].name, "transaction.version");
+  EXPECT_EQ(v4.supported_features[1].max_version, 2);
   EXPECT_EQ(v4.finalized_features_epoch, 0);
-  ASSERT_EQ(v4.finalized_features.size(), 1u);
-  EXPECT_EQ(v4.finalized_features[0].max_version_level, 2);
+  ASSERT_EQ(v4.finalized_features.size(), 2u);
+  EXPECT_EQ(v4.finalized_features[0].max_version_level, 1);
+  EXPECT_EQ(v4.finalized_features[1].max_version_level, 2);
   EXPECT_TRUE(client_.call<ApiVersionsResponse>(request, 3).supported_features.empty());
   EXPECT_EQ(client_.call<ApiVersionsResponse>(request, 0).finalized_features_epoch, -1);
 }

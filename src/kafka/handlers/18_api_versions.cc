@@ -2,8 +2,8 @@
 //
 // - The response header is always version 0, so that a client can read the answer before it knows anything.
 // - A version we do not know is answered in version 0 with UNSUPPORTED_VERSION and our range of this one API.
-// - One feature: transaction.version, finalized at 2 (KIP-890). What may be version 0 is not among the supported features
-//   before version 4 of the answer.
+// - Two features: group.version, finalized at 1 (KIP-848), and transaction.version, at 2 (KIP-890). What may be version 0 is
+//   not among the supported features before version 4 of the answer.
 #include <algorithm>
 
 #include "kafka/handlers.h"
@@ -19,6 +19,12 @@ bool legal_software(std::string_view text) {
   return !text.empty() && alnum(text.front()) && alnum(text.back()) &&
          std::ranges::all_of(text, [&](char c) { return alnum(c) || c == '-' || c == '.'; });
 }
+
+struct Feature {
+  const char* name;
+  int16_t level;  // the finalized one, and the highest
+};
+constexpr Feature kFeatures[] = {{"group.version", 1}, {"transaction.version", 2}};
 
 void add(ApiVersionsResponse& response, const ApiSpec& api) { response.api_keys.push_back({api.key, api.min_version, api.max_version}); }
 
@@ -39,9 +45,10 @@ void handle_api_versions(Broker&, Call call) {
     return call.reply(response);
   }
   for (const ApiEntry& api : api_table()) add(response, api.spec);
-  constexpr const char* kFeature = "transaction.version";
-  if (call.version() >= 4) response.supported_features.push_back({.name = kFeature, .min_version = 0, .max_version = 2});
-  response.finalized_features.push_back({.name = kFeature, .max_version_level = 2, .min_version_level = 2});
+  for (const Feature& feature : kFeatures) {
+    if (call.version() >= 4) response.supported_features.push_back({.name = feature.name, .min_version = 0, .max_version = feature.level});
+    response.finalized_features.push_back({.name = feature.name, .max_version_level = feature.level, .min_version_level = feature.level});
+  }
   response.finalized_features_epoch = 0;
   call.reply(response);
 }
