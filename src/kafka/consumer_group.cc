@@ -149,7 +149,7 @@ ConsumerGroup::Member& ConsumerGroup::create(const std::string& id, const std::o
 }
 
 // A static member is back under its name, with what it had.
-ConsumerGroup::Member& ConsumerGroup::replace_static(const std::string& old_id, const std::string& new_id) {
+ConsumerGroup::Member& ConsumerGroup::replace_static(std::string old_id, const std::string& new_id) {
   const auto old = members_.find(old_id);
   uncount(old->second);
   release(old->second);

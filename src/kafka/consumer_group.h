@@ -99,7 +99,7 @@ class ConsumerGroup {
   Member* admit(const ConsumerHeartbeat& input, ConsumerAnswer& refused);
   Member* admit_static(const ConsumerHeartbeat& input, ConsumerAnswer& refused);
   Member& create(const std::string& id, const std::optional<std::string>& instance_id);
-  Member& replace_static(const std::string& old_id, const std::string& new_id);
+  Member& replace_static(std::string old_id, const std::string& new_id);
   // Takes over what the member says of itself; true: the group must be assigned anew.
   bool update(Member& member, const ConsumerHeartbeat& input);
   bool subscribe(Member& member, std::set<std::string> topics, std::string regex, std::optional<Assignor> assignor);

@@ -71,7 +71,8 @@ void handle_consumer_group_heartbeat(Broker& broker, Call call) {
   if (request.server_assignor && !assignor_named(*request.server_assignor))
     return refuse(ErrorCode::kUnsupportedAssignor, "there are the assignors uniform and range, not '" + *request.server_assignor + "'");
   const std::string group = request.group_id;
-  broker.coordinator.run([&broker, interval_ms, call = std::move(call), group, input = input_of(call, request)]() mutable {
+  ConsumerHeartbeat input = input_of(call, request);
+  broker.coordinator.run([&broker, interval_ms, call = std::move(call), group, input = std::move(input)]() mutable {
     auto response = response_of(broker.coordinator.consumer_heartbeat(group, input), interval_ms);
     call.reply(response);
   });
