@@ -31,7 +31,8 @@ def test_librdkafka_shares_partitions_and_goes_on_at_commits(kafka, topic):
     second.subscribe([topic])
     until(lambda: len(first.assignment()) == len(second.assignment()) == 2, first, second)
     assert not set((p.topic, p.partition) for p in first.assignment()) & set((p.topic, p.partition) for p in second.assignment())
-    described = AdminClient({"bootstrap.servers": kafka}).describe_consumer_groups([topic])[topic].result(PATIENCE)
+    admin = AdminClient({"bootstrap.servers": kafka})  # its answers end with it
+    described = admin.describe_consumer_groups([topic])[topic].result(PATIENCE)
     assert described.state == ConsumerGroupState.STABLE and len(described.members) == 2
     first.close()
     until(lambda: len(second.assignment()) == 4, second)
@@ -53,4 +54,4 @@ def test_java_tools(kafka, topic):
     assert topic in tool("consumer-groups", *at, "--list", "--type", "consumer").split()
     tool("consumer-groups", *at, "--delete-offsets", "--group", topic, "--topic", f"{topic}:0")
     left = tool("consumer-groups", *at, "--describe", "--group", topic)
-    assert sorted(line.split()[3] for line in left.splitlines() if line.startswith(topic)) == ["-", "10", "10"], left
+    assert sorted(line.split()[2] for line in left.splitlines() if line.startswith(topic)) == ["1", "2"], left
