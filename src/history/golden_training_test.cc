@@ -56,14 +56,7 @@ using Position = std::pair<int32_t, int64_t>;
 class Topic {
  public:
   Topic(const GoldenCase& golden, const std::set<Position>& without, bool batches) {
-    log_ = log::Log::open({.dir = "/log",
-                           .fs = &fs_,
-                           .clock = &clock_,
-                           .wal_segment_bytes = 1u << 20,
-                           .reconcile_interval_ms = 0,
-                           .retention_check_interval_ms = 0,
-                           .transaction_check_interval_ms = 0})
-               .value();
+    log_ = log::Log::open(log::by_hand({.dir = "/log", .fs = &fs_, .clock = &clock_, .wal_segment_bytes = 1u << 20})).value();
     std::vector<const GoldenEvent*> known;
     for (const GoldenEvent& e : golden.events) {
       partitions_ = std::max(partitions_, e.partition + 1);

@@ -120,8 +120,7 @@ class Node {
     return o;
   }
   static log::LogOptions log_options(FileSystem& fs) {
-    return {.dir = "/log", .fs = &fs, .clock = &system_clock(), .wal_segment_bytes = 1u << 20, .reconcile_interval_ms = 0, .retention_check_interval_ms = 0,
-            .partitions_max = 1'000, .transaction_check_interval_ms = 0};
+    return log::by_hand({.dir = "/log", .fs = &fs, .clock = &system_clock(), .wal_segment_bytes = 1u << 20, .partitions_max = 1'000});
   }
   ms::testing::CrashFileSystem fs_;
   std::unique_ptr<log::Log> log_;

@@ -117,8 +117,7 @@ class KafkaServerTest : public ::testing::Test {
  protected:
   KafkaServerTest() : dir_(std::filesystem::temp_directory_path() / ("ms-kafka-" + random_uuid().to_string())) {
     runtime_ = *io::IoRuntime::start({.threads = 2});
-    log_ = *log::Log::open({.dir = dir_.string(), .fs = &posix_file_system(), .clock = &system_clock(), .reconcile_interval_ms = 0, .retention_check_interval_ms = 0,
-                            .transaction_check_interval_ms = 0});
+    log_ = *log::Log::open(log::by_hand({.dir = dir_.string(), .fs = &posix_file_system(), .clock = &system_clock()}));
     serve({});
     id_ = log_->create_topic("t", 2, {})->id;
   }

@@ -43,15 +43,16 @@ struct CreatePartitions { TopicId id; int32_t total = 0; };
 struct AlterConfig { TopicId id; std::map<std::string, std::optional<std::string>> changes; };
 struct InitProducer {};
 struct CommitOffsets { std::string group; std::map<OffsetKey, CommittedOffset> offsets; };
-// What a commit does to the offsets of all groups. A topic deleted meanwhile takes none; kNoOffset forgets one.
-using GroupOffsets = std::map<std::string, std::map<OffsetKey, CommittedOffset>>;
-void commit_into(GroupOffsets& groups, const CommitOffsets& c, const auto& topics) {
-  auto& offsets = groups[c.group];
-  for (const auto& [key, value] : c.offsets) {
+using GroupOffsets = std::map<std::string, std::map<OffsetKey, CommittedOffset>>;  // by group
+// What a commit, by itself or as a transaction's end, does to the offsets of all groups. A topic deleted meanwhile takes none;
+// kNoOffset forgets one.
+void commit_into(GroupOffsets& groups, const std::string& group, const std::map<OffsetKey, CommittedOffset>& committed, const auto& topics) {
+  auto& offsets = groups[group];
+  for (const auto& [key, value] : committed) {
     if (value.offset < Offset{0}) offsets.erase(key);
     else if (topics.contains(key.first)) offsets[key] = value;
   }
-  if (offsets.empty()) groups.erase(c.group);
+  if (offsets.empty()) groups.erase(group);
 }
 struct DeleteGroupOffsets { std::string group; };
 struct ReserveObjects { uint32_t count = 0; };  // names to come; what is reserved and never added is removed at start

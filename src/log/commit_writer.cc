@@ -18,6 +18,12 @@ constexpr size_t kMarkerNeedBytes = kBatchEntryBytes + kMarkerBatchBytes;
 constexpr size_t kStepBytes = 2 + 10 + 8 + 2 + 10 + 20;  // what adding one partition takes beside the transactional id
 constexpr size_t kBatchOverheadBytes = 128;  // what a cached batch costs beside its bytes
 
+AppendBatch command_of(const PendingBatch& batch) {
+  const RecordBatchHeader& h = batch.header;
+  return {.to = batch.to, .size = h.size, .crc = h.crc, .records = h.records, .producer_id = h.producer_id, .producer_epoch = h.producer_epoch,
+          .base_sequence = h.base_sequence, .max_timestamp_ms = h.max_timestamp_ms, .role = batch.role};
+}
+
 AppendError append_error_of(const Error& error) {
   if (error.kind == ErrorKind::kExhausted) return AppendError::kNoSpace;
   return error.kind == ErrorKind::kInvalidArgument ? AppendError::kMessageTooLarge : AppendError::kStorage;
@@ -155,21 +161,22 @@ CommitWriter::Need CommitWriter::need_of(const Request& request) const {
   return {.bytes = transact.encoded.size() + markers * kMarkerNeedBytes, .batches = markers > 0};
 }
 
-// How many requests go into the next group. A look is a group of its own.
-size_t CommitWriter::choose_group() {
-  size_t bytes = 0, count = 0;
+// Which requests go into the next group. A look is a group of its own.
+CommitWriter::Group CommitWriter::choose_group() const {
+  Group group;
   for (const Request& request : arrived_) {
-    if (std::holds_alternative<Look>(request)) return std::max<size_t>(count, 1);
-    const size_t more = need_of(request).bytes;
-    if (count > 0 && bytes + more > std::min<uint64_t>(options_.group_bytes_max, wal_.frame_bytes_max() - kWalHeaderBytes)) break;
-    bytes += more;
-    ++count;
+    if (std::holds_alternative<Look>(request)) return {std::max<size_t>(group.count, 1), group.need};
+    const Need more = need_of(request);
+    if (group.count > 0 && group.need.bytes + more.bytes > std::min<uint64_t>(options_.group_bytes_max, wal_.frame_bytes_max() - kWalHeaderBytes)) break;
+    group.need.bytes += more.bytes;
+    group.need.batches = group.need.batches || more.batches;
+    ++group.count;
   }
-  return count;
+  return group;
 }
 
 void CommitWriter::commit_group() {
-  const size_t count = choose_group();
+  const auto [count, need] = choose_group();
   if (failed_) return refuse_group(count, Error{ErrorKind::kUnavailable, "the log has failed"});
   if (auto* look = std::get_if<Look>(&arrived_.front())) {
     look->look(state_);
@@ -178,14 +185,7 @@ void CommitWriter::commit_group() {
     return;
   }
   // The most this group can need, reserved before anything is decided: a full disk then refuses it whole.
-  uint64_t frame_bytes = kWalHeaderBytes;
-  bool only_commands = true;
-  for (size_t i = 0; i < count; ++i) {
-    const Need need = need_of(arrived_[i]);
-    frame_bytes += need.bytes;
-    only_commands = only_commands && !need.batches;
-  }
-  if (const auto reserved = wal_.reserve(frame_bytes, only_commands); !reserved) {
+  if (const auto reserved = wal_.reserve(kWalHeaderBytes + need.bytes, !need.batches); !reserved) {
     const bool full = reserved.error().kind == ErrorKind::kExhausted;
     if (full && !disk_is_full_) log_error("log_disk_full", {{"error", reserved.error().message}});
     disk_is_full_ = full;
@@ -207,10 +207,7 @@ void CommitWriter::decide(Append& append) {
   const size_t first = accepted_.size();
   for (PendingBatch& batch : append.batches) {
     if (batch.outcome.error != AppendError::kNone) continue;
-    const RecordBatchHeader& h = batch.header;
-    AppendBatch command{.to = batch.to, .size = h.size, .crc = h.crc, .records = h.records, .producer_id = h.producer_id,
-                        .producer_epoch = h.producer_epoch, .base_sequence = h.base_sequence, .max_timestamp_ms = h.max_timestamp_ms,
-                        .role = batch.role};
+    AppendBatch command = command_of(batch);
     AppendDecision decision = state_.append(command, time_, batch.transaction);
     batch.outcome.error = decision.error;
     batch.outcome.message = std::move(decision.message);
@@ -222,13 +219,8 @@ void CommitWriter::decide(Append& append) {
       batch.header.max_timestamp_ms = time_.us / kMicrosPerMilli;
       command.crc = stamp_log_append_time(writable(batch.bytes), batch.header.max_timestamp_ms);
     }
-    patch_record_batch(writable(batch.bytes), decision.base, 0);
-    command.base = decision.base;
     if (decision.joined) encode(entries_, TransactionStep(std::move(*decision.joined)));
-    encode(entries_, command);
-    data_.push_back(batch.bytes.span());
-    data_bytes_ += batch.bytes.size();
-    accepted_.push_back(&batch);
+    put(batch, command, decision.base);
   }
   leave_block(append.block_bytes, first);
 }
@@ -278,18 +270,21 @@ void CommitWriter::decide(Transact& transact) {
 
 void CommitWriter::write_marker(PendingBatch& marker) {
   marker.header = parse_record_batch(marker.bytes.span()).value();
-  const RecordBatchHeader& h = marker.header;
-  AppendBatch command{.to = marker.to, .size = h.size, .crc = h.crc, .records = h.records, .producer_id = h.producer_id,
-                      .producer_epoch = h.producer_epoch, .base_sequence = h.base_sequence, .max_timestamp_ms = h.max_timestamp_ms,
-                      .role = marker.role};
+  AppendBatch command = command_of(marker);
   const AppendDecision decision = state_.append(command, time_);
   CHECK(decision.error == AppendError::kNone);
-  marker.outcome.base_offset = command.base = decision.base;
-  patch_record_batch(writable(marker.bytes), decision.base, 0);
+  marker.outcome.base_offset = decision.base;
+  put(marker, command, decision.base);
+}
+
+// What was decided goes into the frame.
+void CommitWriter::put(PendingBatch& batch, AppendBatch& command, Offset base) {
+  command.base = base;
+  patch_record_batch(writable(batch.bytes), base, 0);
   encode(entries_, command);
-  data_.push_back(marker.bytes.span());
-  data_bytes_ += marker.bytes.size();
-  accepted_.push_back(&marker);
+  data_.push_back(batch.bytes.span());
+  data_bytes_ += batch.bytes.size();
+  accepted_.push_back(&batch);
 }
 
 // Decides every request and writes what was accepted as one frame. Without anything accepted nothing is written.

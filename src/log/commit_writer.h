@@ -91,7 +91,11 @@ class CommitWriter {
     bool batches = false;
   };
   Need need_of(const Request& request) const;
-  size_t choose_group();
+  struct Group {
+    size_t count = 0;
+    Need need;  // of all its requests together
+  };
+  Group choose_group() const;
   void refuse_group(size_t count, const Error& why);
   Result<WalPosition> write_group(size_t count);
   void decide(Append& append);
@@ -99,6 +103,7 @@ class CommitWriter {
   void decide(Run& run);
   void decide(Transact& transact);
   void write_marker(PendingBatch& marker);
+  void put(PendingBatch& batch, AppendBatch& command, Offset base);
   void make_visible(size_t count, WalPosition frame);
   void answer(size_t count);
   void fail_with(const Error& error);

@@ -72,7 +72,7 @@ Result<Offset> EmbeddedLog::delete_records(TopicPartition p, Offset before) {
 Result<ReadResult> EmbeddedLog::read(TopicPartition from_partition, Offset from, size_t max_bytes) {
   TRY_ASSIGN(const auto log, partition(from_partition));
   for (int attempt = 0;; ++attempt) {
-    const ReadPlan plan = log->plan_read(from, max_bytes);
+    ReadPlan plan = log->plan_read(from, max_bytes);
     if (from < plan.log_start || from > plan.high_watermark)
       return invalid(fmt::format("OFFSET_OUT_OF_RANGE: offset {} is outside {} to {}", from.value, plan.log_start.value, plan.high_watermark.value));
     auto batches = read_planned(plan, from, max_bytes);
@@ -81,7 +81,7 @@ Result<ReadResult> EmbeddedLog::read(TopicPartition from_partition, Offset from,
     if (!batches && batches.error().kind == ErrorKind::kNotFound) return internal(batches.error().message);
     if (!batches) return Unexpected(batches.error());
     for (ReadBatch& batch : *batches) batch.committed = is_committed(batch.bytes.span(), batch.base, plan.aborted);
-    std::vector<AbortedTransaction> aborted = plan.aborted;
+    std::vector<AbortedTransaction> aborted = std::move(plan.aborted);
     if (batches->empty()) aborted.clear();
     else std::erase_if(aborted, [&](const auto& a) { return a.marker < from || a.first > batches->back().last; });
     return ReadResult{std::move(*batches), plan.log_start, plan.high_watermark, plan.last_stable, std::move(aborted)};

@@ -43,6 +43,11 @@ struct LogOptions {
   // because only a restart can tell what the disk has kept.
   std::function<void(const Error&)> on_failure;
 };
+// Nothing runs by itself: reconcile(), enforce_retention() and expire_transactions() wait to be called.
+inline LogOptions by_hand(LogOptions options) {
+  options.reconcile_interval_ms = options.retention_check_interval_ms = options.transaction_check_interval_ms = 0;
+  return options;
+}
 
 // Topic configurations use Kafka's names (retention.ms, max.message.bytes, ...); unset ones have Kafka's defaults.
 using TopicConfig = std::map<std::string, std::string>;

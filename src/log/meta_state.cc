@@ -66,9 +66,7 @@ Result<TransactionOutcome> MetaState::apply(const TransactionStep& step, AppendT
   last_append_us_ = std::max(last_append_us_, now.us);
   TRY_ASSIGN(TransactionOutcome outcome, transactions_.apply(step, now, next_producer_id_));
   if (outcome.end && outcome.end->commit)
-    for (const auto& [group, offsets] : outcome.end->offsets)
-      for (const auto& [key, value] : offsets)
-        if (topics_.contains(key.first)) groups_[group][key] = value;
+    for (const auto& [group, offsets] : outcome.end->offsets) commit_into(groups_, group, offsets, topics_);
   return outcome;
 }
 
@@ -127,7 +125,7 @@ Result<uint64_t> MetaState::on(const AlterConfig& c, AppendTime) {
 Result<uint64_t> MetaState::on(const InitProducer&, AppendTime) { return static_cast<uint64_t>(next_producer_id_++); }
 
 Result<uint64_t> MetaState::on(const CommitOffsets& c, AppendTime) {
-  commit_into(groups_, c, topics_);
+  commit_into(groups_, c.group, c.offsets, topics_);
   return 0;
 }
 

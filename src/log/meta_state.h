@@ -50,7 +50,7 @@ class MetaState {
   AppendDecision append(const AppendBatch& batch, AppendTime now, const TransactionTerms& terms = {});
 
   const std::map<TopicId, TopicState>& topics() const { return topics_; }
-  const std::map<std::string, std::map<OffsetKey, CommittedOffset>>& groups() const { return groups_; }
+  const GroupOffsets& groups() const { return groups_; }
   const std::set<uint64_t>& reserved_objects() const { return reserved_; }
   const std::map<uint64_t, int64_t>& doomed_objects() const { return doomed_; }  // object -> since when, us
   const TransactionTable& transactions() const { return transactions_; }
@@ -79,7 +79,7 @@ class MetaState {
 
   std::map<TopicId, TopicState> topics_;
   std::map<std::string, TopicId> by_name_;
-  std::map<std::string, std::map<OffsetKey, CommittedOffset>> groups_;
+  GroupOffsets groups_;
   TransactionTable transactions_;
   int64_t last_append_us_ = 0;
   int64_t next_producer_id_ = 0;

@@ -18,13 +18,12 @@ constexpr int32_t kPartitions = 3;
 class TransactionCrashRun {
  public:
   TransactionCrashRun(uint64_t seed, bool swallow_syncs) : rng_(seed * 104729 + 7), fs_(seed), clock_(1'000'000'000'000), swallow_(swallow_syncs) {
-    options_.dir = "/log";
+    options_ = by_hand({.dir = "/log"});
     options_.fs = &fs_;
     options_.clock = &clock_;
     options_.wal_segment_bytes = 640u << 10;
     options_.tail_cache_bytes_max = size_t{1} << (10 + rng_.below(14));
     options_.object_bytes_target = size_t{1} << (12 + rng_.below(8));
-    options_.reconcile_interval_ms = options_.retention_check_interval_ms = options_.transaction_check_interval_ms = 0;
     options_.on_failure = [](const Error&) {};
   }
 

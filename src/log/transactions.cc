@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "log/commands.h"
 
 namespace ms::log {
 namespace {

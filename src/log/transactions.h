@@ -11,11 +11,9 @@
 #include <unordered_map>
 
 #include "base/bytes.h"
-#include "log/log.h"
+#include "log/commands.h"
 
 namespace ms::log {
-
-using StagedOffsets = std::map<std::string, std::map<OffsetKey, CommittedOffset>>;  // by group
 
 struct Transaction {
   ProducerIdentity producer;
@@ -26,7 +24,7 @@ struct Transaction {
   // While ongoing.
   std::set<TopicPartition> partitions;
   std::set<std::string> groups;
-  StagedOffsets offsets;
+  GroupOffsets offsets;
 };
 
 // What an end (or a new producer, which ends what it finds open) does to the log besides the table.
@@ -34,7 +32,7 @@ struct TransactionEnd {
   ProducerIdentity marker;  // whose control batches go to `partitions`
   bool commit = false;
   std::set<TopicPartition> partitions;
-  StagedOffsets offsets;
+  GroupOffsets offsets;
 };
 struct TransactionOutcome {
   ProducerIdentity producer;

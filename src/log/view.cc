@@ -35,9 +35,7 @@ void View::publish(const TransactionStep& step, const TransactionOutcome& outcom
   for (const auto& [group, offsets] : outcome.end->offsets) {
     const auto staged = staged_.find(group);
     if (staged != staged_.end() && staged->second.erase(id) > 0 && staged->second.empty()) staged_.erase(staged);
-    if (!outcome.end->commit) continue;
-    for (const auto& [key, value] : offsets)
-      if (topics_.contains(key.first)) groups_[group][key] = value;
+    if (outcome.end->commit) commit_into(groups_, group, offsets, topics_);
   }
 }
 
@@ -81,9 +79,7 @@ void View::on(const AlterConfig& c) {
   current = std::move(view);
 }
 
-void View::on(const CommitOffsets& c) {
-  commit_into(groups_, c, topics_);
-}
+void View::on(const CommitOffsets& c) { commit_into(groups_, c.group, c.offsets, topics_); }
 void View::on(const DeleteGroupOffsets& c) { groups_.erase(c.group); }
 void View::on(const AddObject& c) {
   for (const ObjectRun& run : c.runs)

@@ -61,7 +61,7 @@ class View {
   mutable std::shared_mutex mutex_;
   std::unordered_map<TopicId, TopicViewPtr> topics_;
   std::map<std::string, TopicId, std::less<>> by_name_;
-  std::map<std::string, std::map<OffsetKey, CommittedOffset>> groups_;
+  GroupOffsets groups_;
   std::map<std::string, std::map<std::string, std::set<OffsetKey>>> staged_;  // by group and transactional id
   std::atomic<uint64_t> revision_ = 0;
 };

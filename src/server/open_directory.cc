@@ -20,11 +20,7 @@ Result<OpenDirectory> open_directory(const std::string& dir) {
   TRY_ASSIGN(out.dir, std::move(taken));
   const std::string& path = out.dir->path();
   TRY_ASSIGN(out.catalog, catalog::Catalog::open(fs, path + "/catalog"));
-  log::LogOptions options{.dir = path, .fs = &fs, .clock = &system_clock()};
-  options.reconcile_interval_ms = 0;
-  options.retention_check_interval_ms = 0;
-  options.transaction_check_interval_ms = 0;
-  TRY_ASSIGN(out.log, log::Log::open(options));
+  TRY_ASSIGN(out.log, log::Log::open(log::by_hand({.dir = path, .fs = &fs, .clock = &system_clock()})));
   TRY_ASSIGN(out.timeline, engine::TimelineReader::open(fs, path + "/timeline"));
   return out;
 }

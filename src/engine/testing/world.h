@@ -175,10 +175,7 @@ struct World {
 
   explicit World(std::string directory, uint32_t shard_count = 2, size_t wal_segment_bytes = 1u << 20)
       : dir(std::move(directory)), shards(shard_count) {
-    log::LogOptions options{.dir = dir, .fs = &posix_file_system(), .clock = &system_clock()};
-    options.wal_segment_bytes = wal_segment_bytes;
-    options.reconcile_interval_ms = options.retention_check_interval_ms = options.transaction_check_interval_ms = 0;
-    log = log::Log::open(options).value();
+    log = log::Log::open(log::by_hand({.dir = dir, .fs = &posix_file_system(), .clock = &system_clock(), .wal_segment_bytes = wal_segment_bytes})).value();
     catalog = catalog::Catalog::open(posix_file_system(), dir + "/catalog").value();
   }
   ~World() {

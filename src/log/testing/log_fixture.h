@@ -15,12 +15,9 @@ namespace ms::log::testing {
 class LogFixture : public ::testing::Test {
  protected:
   LogFixture() : fs_(std::make_unique<ms::testing::CrashFileSystem>(1)), clock_(1'000'000'000'000) {
-    options_.dir = "/log";
+    options_ = by_hand({.dir = "/log"});
     options_.clock = &clock_;
     options_.wal_segment_bytes = 1u << 20;
-    options_.reconcile_interval_ms = 0;
-    options_.retention_check_interval_ms = 0;
-    options_.transaction_check_interval_ms = 0;
     options_.on_failure = [this](const Error& error) { failures_.push_back(error.message); };
   }
 
