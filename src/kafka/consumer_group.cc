@@ -190,9 +190,7 @@ bool ConsumerGroup::subscribe(Member& member, std::set<std::string> topics, std:
   const std::string old = std::exchange(member.regex, std::move(regex));
   if (!member.regex.empty() && !regexes_.contains(member.regex)) resolve(member.regex);
   if (old != member.regex) forget_regex(old);
-  const int32_t before = epoch_;
   count_topics();
-  epoch_ = before;  // one change, one epoch
   return true;
 }
 
@@ -212,7 +210,7 @@ void ConsumerGroup::see_topics(const Topics& topics) {
   if (topics_ == topics) return;
   topics_ = topics;
   for (const auto& [regex, resolved] : regexes_) resolve(regex);
-  count_topics();
+  if (count_topics()) ++epoch_;
 }
 
 std::set<TopicId> ConsumerGroup::topics_of(const Member& member) const {
@@ -223,14 +221,14 @@ std::set<TopicId> ConsumerGroup::topics_of(const Member& member) const {
   return out;
 }
 
-void ConsumerGroup::count_topics() {
+bool ConsumerGroup::count_topics() {
   PartitionCounts counts;
   for (const auto& [id, member] : members_)
     for (const TopicId& topic : topics_of(member))
       if (const auto [at, fresh] = counts.try_emplace(topic); fresh) at->second = topics_->by_name.at(topics_->names.at(topic)).partitions;
-  if (counts == counts_) return;
+  if (counts == counts_) return false;
   counts_ = std::move(counts);
-  ++epoch_;
+  return true;
 }
 
 Assignor ConsumerGroup::assignor() const {
@@ -334,9 +332,8 @@ void ConsumerGroup::remove(const std::string& id) {
   target_.erase(id);
   members_.erase(at);
   forget_regex(regex);
-  const int32_t before = epoch_;
   count_topics();
-  epoch_ = before + 1;
+  ++epoch_;
 }
 
 void ConsumerGroup::uncount(const Member& member) {

@@ -107,7 +107,7 @@ class ConsumerGroup {
   void resolve(const std::string& regex);
   void forget_regex(const std::string& regex);  // unless somebody still has it
   std::set<TopicId> topics_of(const Member& member) const;
-  void count_topics();  // a change is a new epoch
+  bool count_topics();  // true: other partitions than before
   void make_target();
   void reconcile(Member& member, const std::optional<PartitionsByTopic>& owned, int64_t now_ms);
   void move_on(Member& member, int32_t epoch_meanwhile, const std::optional<PartitionsByTopic>& owned);

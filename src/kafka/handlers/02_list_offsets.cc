@@ -47,9 +47,11 @@ ErrorCode look_up(log::Log& log, TopicPartition p, const Asked& asked, bool read
     auto found = asked.timestamp >= 0 ? log.offset_for_time(p, asked.timestamp) : log.offset_of_max_timestamp(p);
     if (!found) return to_code(found.error());
     if (!*found) return answer.leader_epoch = -1, ErrorCode::kNone;
-    const auto now = log.partition_state(p);
-    if (!now) return to_code(now.error());
-    if (read_committed && (*found)->offset >= now->last_stable) return answer.leader_epoch = -1, ErrorCode::kNone;
+    if (read_committed) {
+      const auto now = log.partition_state(p);
+      if (!now) return to_code(now.error());
+      if ((*found)->offset >= now->last_stable) return answer.leader_epoch = -1, ErrorCode::kNone;
+    }
     answer.offset = (*found)->offset.value;
     answer.timestamp = (*found)->timestamp_ms;
     return ErrorCode::kNone;

@@ -5,24 +5,18 @@
 // - Deviation: retention_time_ms is ignored; committed offsets do not expire.
 #include "kafka/handlers.h"
 #include "kafka/messages/offset_commit.h"
+#include "kafka/offset_commits.h"
+#include "kafka/topics.h"
 
 namespace ms::kafka {
 
 namespace {
-
-constexpr size_t kMetadataBytesMax = 4096;
 
 struct Commit {
   OffsetCommitRequest request;
   OffsetCommitResponse response;
   std::map<log::OffsetKey, log::CommittedOffset> offsets;
 };
-
-void set_all(OffsetCommitResponse& response, ErrorCode error) {
-  for (auto& topic : response.topics)
-    for (auto& p : topic.partitions)
-      if (p.error_code == 0) p.error_code = code(error);
-}
 
 void plan(Broker& broker, Commit& commit, bool by_id) {
   const int64_t now_ms = system_clock().wall_us() / kMicrosPerMilli;
@@ -37,9 +31,9 @@ void plan(Broker& broker, Commit& commit, bool by_id) {
       const std::string metadata = p.committed_metadata.value_or("");
       if (!info) {
         answer.error_code = code(by_id ? ErrorCode::kUnknownTopicId : ErrorCode::kUnknownTopicOrPartition);
-      } else if (p.partition_index < 0 || p.partition_index >= info->partitions) {
+      } else if (!has_partition(info, p.partition_index)) {
         answer.error_code = code(ErrorCode::kUnknownTopicOrPartition);
-      } else if (metadata.size() > kMetadataBytesMax) {
+      } else if (metadata.size() > kOffsetMetadataBytesMax) {
         answer.error_code = code(ErrorCode::kOffsetMetadataTooLarge);
       } else {
         commit.offsets[{info->id, p.partition_index}] = {{p.committed_offset}, p.committed_leader_epoch, metadata, now_ms};
@@ -52,12 +46,12 @@ void write(Broker& broker, Call call, std::unique_ptr<Commit> commit) {
   const auto& r = commit->request;
   const ErrorCode allowed = r.group_id.empty() ? ErrorCode::kInvalidGroupId
                                                : broker.coordinator.may_commit(r.group_id, {r.member_id, r.group_instance_id, r.generation_id_or_member_epoch, call.version()});
-  if (allowed != ErrorCode::kNone) set_all(commit->response, allowed);
+  if (allowed != ErrorCode::kNone) refuse_rest(commit->response.topics, allowed);
   if (allowed != ErrorCode::kNone || commit->offsets.empty()) return call.reply(commit->response);
   auto offsets = std::move(commit->offsets);
   const std::string group = r.group_id;
   broker.log.commit_offsets(group, std::move(offsets), [call = std::move(call), commit = std::move(commit)](Result<> result) mutable {
-    if (!result) set_all(commit->response, ErrorCode::kKafkaStorageError);
+    if (!result) refuse_rest(commit->response.topics, ErrorCode::kKafkaStorageError);
     call.reply(commit->response);
   });
 }

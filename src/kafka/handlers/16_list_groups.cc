@@ -1,7 +1,6 @@
 // ListGroups (16), versions 0-5: groups with members, and those that only have committed offsets (Empty,
 // classic: after a restart nobody knows which protocol the last members spoke).
 #include <algorithm>
-#include <set>
 
 #include "kafka/handlers.h"
 #include "kafka/messages/list_groups.h"
@@ -28,14 +27,12 @@ void handle_list_groups(Broker& broker, Call call) {
       if (passes(request.states_filter, state) && passes(request.types_filter, type) && call.room().take(sizeof(ListGroupsResponse::Group) + id.size() + protocol_type.size()))
         response.groups.push_back({id, protocol_type, std::string(state), std::string(type)});
     };
-    std::set<std::string> listed;
     broker.coordinator.for_each([&](const std::string& id, const auto& group) {
-      listed.insert(id);
       if constexpr (std::is_same_v<decltype(group), const GroupState&>) add(id, group.protocol_type(), to_string(group.phase()), "classic");
       else add(id, "consumer", to_string(group.phase()), "consumer");
     });
     for (const std::string& id : broker.log.groups_with_offsets())
-      if (!listed.contains(id)) add(id, "consumer", "Empty", "classic");
+      if (!broker.coordinator.find(id) && !broker.coordinator.find_consumer(id)) add(id, "consumer", "Empty", "classic");
     call.reply(response);
   });
 }

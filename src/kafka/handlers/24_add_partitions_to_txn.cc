@@ -5,6 +5,7 @@
 // - Versions 4 and 5 are for brokers that ask for their clients; there is no other broker.
 #include "kafka/handlers.h"
 #include "kafka/messages/add_partitions_to_txn.h"
+#include "kafka/topics.h"
 #include "kafka/transactions.h"
 
 namespace ms::kafka {
@@ -27,7 +28,7 @@ bool plan(Broker& broker, const AddPartitionsToTxnRequest& request, Response& re
     out.name = topic.name;
     const auto info = broker.log.find_topic(topic.name);
     for (const int32_t p : topic.partitions) {
-      const bool known = info && p >= 0 && p < info->partitions;
+      const bool known = has_partition(info, p);
       out.results_by_partition.push_back({p, code(known ? ErrorCode::kNone : ErrorCode::kUnknownTopicOrPartition)});
       if (known) partitions.push_back({info->id, {p}});
       all = all && known;

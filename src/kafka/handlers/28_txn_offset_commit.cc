@@ -6,25 +6,19 @@
 // - Who names a member or a generation must be one of the group; metadata up to 4096 bytes.
 #include "kafka/handlers.h"
 #include "kafka/messages/txn_offset_commit.h"
+#include "kafka/offset_commits.h"
+#include "kafka/topics.h"
 #include "kafka/transactions.h"
 
 namespace ms::kafka {
 
 namespace {
 
-constexpr size_t kMetadataBytesMax = 4096;
-
 struct Commit {
   TxnOffsetCommitRequest request;
   TxnOffsetCommitResponse response;
   log::StageTransactionOffsets step;
 };
-
-void set_all(TxnOffsetCommitResponse& response, ErrorCode error) {
-  for (auto& topic : response.topics)
-    for (auto& p : topic.partitions)
-      if (p.error_code == 0) p.error_code = code(error);
-}
 
 void plan(Broker& broker, Commit& commit, int16_t version) {
   const TxnOffsetCommitRequest& r = commit.request;
@@ -37,8 +31,8 @@ void plan(Broker& broker, Commit& commit, int16_t version) {
     for (const auto& p : topic.partitions) {
       ErrorCode error = ErrorCode::kNone;
       const std::string metadata = p.committed_metadata.value_or("");
-      if (!info || p.partition_index < 0 || p.partition_index >= info->partitions) error = ErrorCode::kUnknownTopicOrPartition;
-      else if (metadata.size() > kMetadataBytesMax) error = ErrorCode::kOffsetMetadataTooLarge;
+      if (!has_partition(info, p.partition_index)) error = ErrorCode::kUnknownTopicOrPartition;
+      else if (metadata.size() > kOffsetMetadataBytesMax) error = ErrorCode::kOffsetMetadataTooLarge;
       else commit.step.offsets[{info->id, p.partition_index}] = {{p.committed_offset}, p.committed_leader_epoch, metadata, now_ms};
       out.partitions.push_back({p.partition_index, code(error)});
     }
@@ -58,11 +52,11 @@ ErrorCode may_commit(Broker& broker, const TxnOffsetCommitRequest& r) {
 
 void stage(Broker& broker, Call call, std::unique_ptr<Commit> commit) {
   const ErrorCode allowed = may_commit(broker, commit->request);
-  if (allowed != ErrorCode::kNone) set_all(commit->response, allowed);
+  if (allowed != ErrorCode::kNone) refuse_rest(commit->response.topics, allowed);
   if (allowed != ErrorCode::kNone || commit->step.offsets.empty()) return call.reply(commit->response);
   log::StageTransactionOffsets step = std::move(commit->step);
   broker.log.transact(std::move(step), [call = std::move(call), commit = std::move(commit)](Result<log::ProducerIdentity> done) mutable {
-    if (!done) set_all(commit->response, error_of(done.error(), call.version()));
+    if (!done) refuse_rest(commit->response.topics, error_of(done.error(), call.version()));
     call.reply(commit->response);
   });
 }

@@ -2,6 +2,7 @@
 // ELECTION_NOT_NEEDED, and of all partitions (null) none is told, as in Kafka. Preferred and unclean elections are the same.
 #include "kafka/handlers.h"
 #include "kafka/messages/elect_leaders.h"
+#include "kafka/topics.h"
 
 namespace ms::kafka {
 
@@ -22,7 +23,7 @@ void handle_elect_leaders(Broker& broker, Call call) {
     for (const int32_t p : topic.partitions) {
       auto& result = out.partition_result.emplace_back();
       result.partition_id = p;
-      const bool exists = info && p >= 0 && p < info->partitions;
+      const bool exists = has_partition(info, p);
       result.error_code = code(exists ? ErrorCode::kElectionNotNeeded : ErrorCode::kUnknownTopicOrPartition);
       result.error_message = exists ? "the only broker leads this partition already" : "there is no such topic or partition";
     }

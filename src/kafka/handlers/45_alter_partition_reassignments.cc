@@ -2,6 +2,7 @@
 // moves, so there is nothing to cancel (NO_REASSIGNMENT_IN_PROGRESS).
 #include "kafka/handlers.h"
 #include "kafka/messages/alter_partition_reassignments.h"
+#include "kafka/topics.h"
 
 namespace ms::kafka {
 
@@ -32,8 +33,7 @@ void handle_alter_partition_reassignments(Broker& broker, Call call) {
     out.name = topic.name;
     const auto info = broker.log.find_topic(topic.name);
     for (const auto& p : topic.partitions) {
-      const bool exists = info && p.partition_index >= 0 && p.partition_index < info->partitions;
-      reassign(broker, exists, p.replicas, out.partitions.emplace_back(Answer{.partition_index = p.partition_index, .error_message = {}}));
+      reassign(broker, has_partition(info, p.partition_index), p.replicas, out.partitions.emplace_back(Answer{.partition_index = p.partition_index, .error_message = {}}));
     }
   }
   call.reply(response);

@@ -4,6 +4,8 @@
 // - Deviation: a classic group with members is NON_EMPTY_GROUP as a whole; its subscriptions are the clients' business here.
 #include "kafka/handlers.h"
 #include "kafka/messages/offset_delete.h"
+#include "kafka/offset_commits.h"
+#include "kafka/topics.h"
 
 namespace ms::kafka {
 
@@ -22,7 +24,7 @@ void plan(const Broker& broker, const ConsumerGroup* group, Deletion& deletion) 
     const auto info = broker.log.find_topic(topic.name);
     const bool subscribed = group && group->subscribes_to(topic.name);
     for (const auto& p : topic.partitions) {
-      const bool exists = info && p.partition_index >= 0 && p.partition_index < info->partitions;
+      const bool exists = has_partition(info, p.partition_index);
       const ErrorCode error = !exists ? ErrorCode::kUnknownTopicOrPartition : subscribed ? ErrorCode::kGroupSubscribedToTopic : ErrorCode::kNone;
       out.partitions.push_back({p.partition_index, code(error)});
       if (error == ErrorCode::kNone) deletion.keys.emplace_back(info->id, p.partition_index);
@@ -49,9 +51,7 @@ void handle_offset_delete(Broker& broker, Call call) {
     if (deletion->keys.empty()) return call.reply(deletion->response);
     const auto keys = std::move(deletion->keys);
     broker.log.delete_offsets(group, keys, [call = std::move(call), deletion = std::move(deletion)](Result<> result) mutable {
-      for (auto& topic : deletion->response.topics)
-        for (auto& p : topic.partitions)
-          if (!result && p.error_code == 0) p.error_code = code(ErrorCode::kKafkaStorageError);
+      if (!result) refuse_rest(deletion->response.topics, ErrorCode::kKafkaStorageError);
       call.reply(deletion->response);
     });
   });

@@ -2,8 +2,6 @@
 //
 // - Members are answered at once; what changes for them they learn with their next heartbeat.
 // - Deviation: after a restart of the server members are told UNKNOWN_MEMBER_ID and join again by themselves.
-#include <limits>
-
 #include "base/rng.h"
 #include "kafka/handlers.h"
 #include "kafka/messages/consumer_group_heartbeat.h"
