@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections import Counter, defaultdict
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 
@@ -13,23 +14,32 @@ class History:
     """What all clients saw, in one order."""
 
     def __init__(self):
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._counts, self._places = Counter(), defaultdict(set)
         self.events = []
 
     def add(self, what, by, **more):
-        with self._lock:
+        with self._changed:
             self.events.append({"what": what, "by": by, **more})
+            self._counts[what] += 1
+            if "offset" in more:
+                self._places[what].add((more["partition"], more["offset"]))
+            self._changed.notify_all()
+
+    def wait(self, seconds):
+        """Until something is added, at most so long."""
+        with self._changed:
+            self._changed.wait(seconds)
 
     def count(self, what):
-        with self._lock:
-            return sum(e["what"] == what for e in self.events)
+        return self._counts[what]
 
-    def places(self, what):
-        with self._lock:
-            return {(e["partition"], e["offset"]) for e in self.events if e["what"] == what}
+    def has_polled_the_log(self):
+        with self._changed:
+            return self._places["log"] <= self._places["poll"]
 
     def save(self, path):
-        with self._lock, open(path, "w") as out:
+        with self._changed, open(path, "w") as out:
             out.writelines(json.dumps(e) + "\n" for e in self.events)
 
 

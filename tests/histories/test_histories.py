@@ -66,12 +66,12 @@ class Faults:
 KINDS = ("kill", "restart", "pause", "delay", "drop", "cut")
 
 
-def wait_until(condition, what, clients):
+def wait_until(history, condition, what, clients):
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert all(client.raised is None for client in clients), [client.raised for client in clients]
         assert time.monotonic() < deadline, f"waited in vain until {what}"
-        time.sleep(0.05)
+        history.wait(0.5)
 
 
 @pytest.mark.parametrize("kinds", [("kill",), ("pause", "delay", "drop", "cut"), KINDS], ids=["crashes", "network", "everything"])
@@ -93,7 +93,7 @@ def test_what_clients_saw_is_a_log(tmp_path, kinds):
         until = time.monotonic() + SECONDS
         while names or time.monotonic() < until:
             before = history.count("ack")
-            wait_until(lambda: history.count("ack") > before + 100, "records are acknowledged between two faults", [*writers, *readers])
+            wait_until(history, lambda: history.count("ack") > before + 100, "records are acknowledged between two faults", [*writers, *readers])
             faults.one(names.pop() if names else rng.choice(kinds))
             if LONG and rng.random() < 0.2:  # a member leaves, another one comes
                 readers.pop(0).finish()
@@ -101,8 +101,7 @@ def test_what_clients_saw_is_a_log(tmp_path, kinds):
         for writer in writers:
             writer.finish()
         read_log(history, *at[1:], PARTITIONS)
-        log = history.places("log")
-        wait_until(lambda: log <= history.places("poll"), "the group has read everything", readers)
+        wait_until(history, history.has_polled_the_log, "the group has read everything", readers)
         for reader in readers:
             reader.finish()
         history.save(tmp_path / "history.jsonl")
