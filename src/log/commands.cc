@@ -16,13 +16,14 @@ void put(ByteWriter& out, const CreateTopic& c) {
 }
 void put(ByteWriter& out, const DeleteTopic& c) { encode(out, c.id); }
 void put(ByteWriter& out, const CreatePartitions& c) { encode(out, c.id), out.i32(c.total); }
-void put(ByteWriter& out, const AlterConfig& c) {
-  encode(out, c.id), out.varint(c.changes.size());
-  for (const auto& [key, value] : c.changes) {
+void put(ByteWriter& out, const EntryChanges& changes) {
+  out.varint(changes.size());
+  for (const auto& [key, value] : changes) {
     out.sized(key), out.u8(value.has_value());
     if (value) out.sized(*value);
   }
 }
+void put(ByteWriter& out, const AlterConfig& c) { encode(out, c.id), put(out, c.changes); }
 void put(ByteWriter&, const InitProducer&) {}
 void put(ByteWriter& out, const CommitOffsets& c) { out.sized(c.group), encode(out, c.offsets); }
 void put(ByteWriter& out, const DeleteGroupOffsets& c) { out.sized(c.group); }
@@ -36,6 +37,7 @@ void put(ByteWriter& out, const ForgetObjects& c) {
   out.varint(c.objects.size());
   for (const uint64_t object : c.objects) out.u64(object);
 }
+void put(ByteWriter& out, const ChangeEntries& c) { out.sized(c.space), put(out, c.changes); }
 
 void put(ByteWriter& out, const ProducerIdentity& p) { out.i64(p.id), out.u16(static_cast<uint16_t>(p.epoch)); }
 void put(ByteWriter& out, const InitTransaction& s) { put(out, s.expected), out.i32(s.timeout_ms); }
@@ -52,18 +54,22 @@ void put(ByteWriter& out, const ForgetTransactionalId& s) { put(out, s.by); }
 // Counts need no bound of their own: every loop stops when the bytes do.
 Command get_create_topic(ByteReader& in) {
   CreateTopic c;
-  c.id = decode_topic_id(in), c.name = in.sized(), c.partitions = in.i32(), c.config = decode_config(in), c.internal = in.u8() != 0;
+  c.id = decode_topic_id(in), c.name = in.sized(), c.partitions = in.i32(), c.config = decode_texts(in), c.internal = in.u8() != 0;
   return c;
 }
-Command get_alter_config(ByteReader& in) {
-  AlterConfig c{.id = decode_topic_id(in)};
+EntryChanges get_changes(ByteReader& in) {
+  EntryChanges changes;
   for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
     std::string key(in.sized());
     std::optional<std::string> value;
     if (in.u8() != 0) value = in.sized();
-    c.changes[std::move(key)] = std::move(value);
+    changes[std::move(key)] = std::move(value);
   }
-  return c;
+  return changes;
+}
+Command get_alter_config(ByteReader& in) {
+  const TopicId id = decode_topic_id(in);
+  return AlterConfig{id, get_changes(in)};
 }
 Command get_commit(ByteReader& in) {
   CommitOffsets c{.group = std::string(in.sized())};
@@ -84,6 +90,10 @@ Command get_forget(ByteReader& in) {
   ForgetObjects c;
   for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) c.objects.push_back(in.u64());
   return c;
+}
+Command get_change_entries(ByteReader& in) {
+  std::string space(in.sized());
+  return ChangeEntries{std::move(space), get_changes(in)};
 }
 
 Result<TransactionStep> get_transaction_step(ByteReader& in) {
@@ -131,17 +141,27 @@ Result<Command> get_command(size_t index, ByteReader& in) {
     case 8: return get_add_object(in);
     case 9: return get_advance(in);
     case 10: return get_forget(in);
+    case 11: return get_change_entries(in);
     default: return fail(ErrorKind::kUnsupported, fmt::format("unknown command {}; was this written by a newer version?", index));
   }
 }
 
 }  // namespace
 
+void change_into(EntrySpaces& spaces, const ChangeEntries& change) {
+  Entries& entries = spaces[change.space];
+  for (const auto& [name, value] : change.changes) {
+    if (value) entries[name] = *value;
+    else entries.erase(name);
+  }
+  if (entries.empty()) spaces.erase(change.space);
+}
+
 void encode(ByteWriter& out, TopicId id) { out.bytes(std::span<const uint8_t>(id.uuid.bytes)); }
 void encode(ByteWriter& out, const TopicPartition& p) { encode(out, p.topic), out.i32(p.partition.value); }
-void encode(ByteWriter& out, const TopicConfig& config) {
-  out.varint(config.size());
-  for (const auto& [key, value] : config) out.sized(key), out.sized(value);
+void encode(ByteWriter& out, const std::map<std::string, std::string>& texts) {
+  out.varint(texts.size());
+  for (const auto& [key, value] : texts) out.sized(key), out.sized(value);
 }
 void encode(ByteWriter& out, const std::map<OffsetKey, CommittedOffset>& offsets) {
   out.varint(offsets.size());
@@ -165,7 +185,7 @@ TopicPartition decode_partition(ByteReader& in) {
   const TopicId topic = decode_topic_id(in);
   return {topic, PartitionId{in.i32()}};
 }
-TopicConfig decode_config(ByteReader& in) {
+std::map<std::string, std::string> decode_texts(ByteReader& in) {
   TopicConfig config;
   for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
     std::string key(in.sized());

@@ -59,9 +59,12 @@ struct ReserveObjects { uint32_t count = 0; };  // names to come; what is reserv
 struct AddObject { uint64_t object = 0; uint64_t bytes = 0; std::vector<ObjectRun> runs; };
 struct AdvanceLogStart { TopicPartition of; Offset to; };
 struct ForgetObjects { std::vector<uint64_t> objects; };  // their bytes are gone
+struct ChangeEntries { std::string space; EntryChanges changes; };
+using EntrySpaces = std::map<std::string, Entries>;
+void change_into(EntrySpaces& spaces, const ChangeEntries& change);  // a space without entries is forgotten
 
 using Command = std::variant<CreateTopic, DeleteTopic, CreatePartitions, AlterConfig, InitProducer, CommitOffsets,
-                             DeleteGroupOffsets, ReserveObjects, AddObject, AdvanceLogStart, ForgetObjects>;
+                             DeleteGroupOffsets, ReserveObjects, AddObject, AdvanceLogStart, ForgetObjects, ChangeEntries>;
 using FrameEntry = std::variant<AppendBatch, Command, TransactionStep>;
 
 void encode(ByteWriter& out, const AppendBatch& batch);
@@ -72,12 +75,12 @@ Result<FrameEntry> decode_entry(ByteReader& in);
 
 void encode(ByteWriter& out, TopicId id);
 void encode(ByteWriter& out, const TopicPartition& p);
-void encode(ByteWriter& out, const TopicConfig& config);
+void encode(ByteWriter& out, const std::map<std::string, std::string>& texts);  // a topic's configuration, entries of a space
 void encode(ByteWriter& out, const std::map<OffsetKey, CommittedOffset>& offsets);
 void encode(ByteWriter& out, const ObjectRun& run);
 TopicId decode_topic_id(ByteReader& in);
 TopicPartition decode_partition(ByteReader& in);
-TopicConfig decode_config(ByteReader& in);
+std::map<std::string, std::string> decode_texts(ByteReader& in);
 std::map<OffsetKey, CommittedOffset> decode_offsets(ByteReader& in);
 ObjectRun decode_run(ByteReader& in);
 

@@ -241,6 +241,16 @@ std::vector<std::string> EmbeddedLog::groups_with_offsets() const { return view_
 
 std::set<OffsetKey> EmbeddedLog::unstable_offsets(const std::string& group) const { return view_.unstable_offsets(group); }
 
+// ---- entries
+
+Result<> EmbeddedLog::change_entries(const std::string& space, const EntryChanges& changes) {
+  size_t bytes = space.size();
+  for (const auto& [name, value] : changes) bytes += name.size() + (value ? value->size() : 0);
+  if (bytes > kEntryChangesBytesMax) return invalid(fmt::format("a change of {} bytes; make several of at most {}", bytes, kEntryChangesBytesMax));
+  TRY(writer_->run(ChangeEntries{space, changes}));
+  return {};
+}
+
 // ---- transactions
 
 void EmbeddedLog::transact(TransactionStep step, TransactionDone done) { writer_->transact(std::move(step), std::move(done)); }

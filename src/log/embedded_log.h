@@ -45,6 +45,8 @@ class EmbeddedLog final : public Log {
   Result<> delete_group_offsets(const std::string& group) override;
   std::vector<std::string> groups_with_offsets() const override;
   std::set<OffsetKey> unstable_offsets(const std::string& group) const override;
+  Result<> change_entries(const std::string& space, const EntryChanges& changes) override;
+  Entries entries(const std::string& space) const override { return view_.entries(space); }
   void transact(TransactionStep step, TransactionDone done) override;
   Result<std::vector<TransactionInfo>> transactions() override;
   Result<std::vector<ProducerInfo>> producers(TopicPartition p) override;

@@ -91,22 +91,25 @@ TEST(Formats, TheExampleOfTheSnapshotPage) {
   EXPECT_EQ(read->state.encode(), state.encode());
 }
 
-// Version 1 did not know when the removed records were appended, version 2 no transactions.
+// Version 1 did not know when the removed records were appended, version 2 no transactions, version 3 no entries.
 TEST(Formats, AnOlderMetadataStateIsRead) {
   MetaState state;
   ASSERT_TRUE(state.apply(CreateTopic{kTopic, "t", 1, {}, false}, {7}));
   const std::string now = state.encode();
   std::string older = now;
-  older.pop_back();                     // no transactional ids
-  older.erase(older.size() - 5, 2);     // behind the partition's producers
-  for (const char version : {char{2}, char{1}}) {
+  older.pop_back();  // no entries
+  for (const char version : {char{3}, char{2}, char{1}}) {
     older[0] = version;
+    if (version == 2) {
+      older.pop_back();                  // no transactional ids
+      older.erase(older.size() - 5, 2);  // behind the partition's producers
+    }
     if (version == 1) older.erase(74, 8);  // behind the partition's three offsets
     const auto read = MetaState::decode(older);
     ASSERT_TRUE(read) << read.error().message;
     EXPECT_EQ(read->encode(), now);
   }
-  older[0] = 4;
+  older[0] = 5;
   EXPECT_EQ(MetaState::decode(older).error().kind, ErrorKind::kUnsupported);
 }
 

@@ -138,6 +138,10 @@ struct CommittedOffset {
 using OffsetKey = std::pair<TopicId, int32_t>;
 inline constexpr Offset kNoOffset{-1};  // committed: the one there was is forgotten
 
+using Entries = std::map<std::string, std::string>;                       // by name
+using EntryChanges = std::map<std::string, std::optional<std::string>>;  // nullopt: forgotten
+inline constexpr size_t kEntryChangesBytesMax = 1u << 20;                 // names and values of one change
+
 // ---- transactions. Each step is durable before it is answered, and ends whole or not at all: the markers in every
 // partition, the group offsets and the state of the transactional id are one frame of the write-ahead log.
 struct ProducerIdentity {
@@ -238,6 +242,11 @@ class Log {
   virtual std::vector<std::string> groups_with_offsets() const = 0;
   // What open transactions have staged for the group.
   virtual std::set<OffsetKey> unstable_offsets(const std::string& group) const = 0;
+
+  // ---- named entries: small facts that others keep beside the metadata, each kind in a space of its own. All changes of a
+  // call are durable on return, or none is made. Errors: kInvalidArgument beyond kEntryChangesBytesMax. Not from a callback.
+  virtual Result<> change_entries(const std::string& space, const EntryChanges& changes) = 0;
+  virtual Entries entries(const std::string& space) const = 0;
 
   // ---- transactions
   virtual void transact(TransactionStep step, TransactionDone done) = 0;

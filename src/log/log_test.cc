@@ -50,6 +50,26 @@ TEST_F(LogTest, EverythingSurvivesARestart) {
   EXPECT_EQ(append(p, 1).base_offset.value, 3);
 }
 
+TEST_F(LogTest, EntriesOfASpaceSurviveRestartAndSnapshot) {
+  open();
+  ASSERT_TRUE(log().change_entries("users", {{"ann", "1"}, {"bob", ""}}));
+  ASSERT_TRUE(log().change_entries("quotas", {{"ann", "q"}}));
+  ASSERT_TRUE(log().change_entries("users", {{"ann", "2"}, {"bob", std::nullopt}, {"nobody", std::nullopt}}));
+  const Entries users = {{"ann", "2"}};
+  EXPECT_EQ(log().entries("users"), users);
+  reopen();
+  EXPECT_EQ(log().entries("users"), users);
+  append(topic("t", 1), 1);
+  ASSERT_TRUE(log().reconcile());  // writes a snapshot
+  ASSERT_TRUE(log().change_entries("quotas", {{"ann", std::nullopt}}));
+  reopen();
+  EXPECT_EQ(log().entries("users"), users);
+  EXPECT_EQ(log().entries("quotas"), Entries{});
+  const std::string large(kEntryChangesBytesMax, 'x');
+  EXPECT_EQ(log().change_entries("users", {{"bob", large}}).error().kind, ErrorKind::kInvalidArgument);
+  EXPECT_EQ(log().entries("users"), users);
+}
+
 TEST_F(LogTest, ReadsTheSameFromMemoryLogAndObjects) {
   for (const size_t cache : {size_t{0}, size_t{64} << 20}) {
     options().tail_cache_bytes_max = cache;

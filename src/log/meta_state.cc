@@ -8,7 +8,7 @@
 
 namespace ms::log {
 namespace {
-constexpr uint32_t kSnapshotVersion = 3;  // 1 had no last_removed_us, 2 no transactions
+constexpr uint32_t kSnapshotVersion = 4;  // 1 had no last_removed_us, 2 no transactions, 3 no entries
 constexpr int32_t kPartitionsPerTopicMax = 200'000;  // a damaged count must not reserve memory
 constexpr uint32_t kReservePerCommandMax = 1'000;
 Unexpected no_topic(TopicId id) { return not_found(fmt::format("no topic with id {}", id.uuid.to_string())); }
@@ -184,6 +184,11 @@ Result<uint64_t> MetaState::on(const ForgetObjects& c, AppendTime) {
   return 0;
 }
 
+Result<uint64_t> MetaState::on(const ChangeEntries& c, AppendTime) {
+  change_into(entries_, c);
+  return 0;
+}
+
 void MetaState::drop_run(uint64_t object, AppendTime now) {
   const auto found = live_runs_.find(object);
   CHECK(found != live_runs_.end());
@@ -214,6 +219,8 @@ std::string MetaState::encode() const {
   out.varint(doomed_.size());
   for (const auto& [object, since] : doomed_) out.u64(object), out.i64(since);
   transactions_.encode(out);
+  out.varint(entries_.size());
+  for (const auto& [space, entries] : entries_) out.sized(space), log::encode(out, entries);
   return out.take();
 }
 
@@ -227,7 +234,7 @@ Result<MetaState> MetaState::decode(std::string_view bytes) {
   for (uint64_t topics = in.varint(); topics > 0 && in.ok(); --topics) {
     const TopicId id = decode_topic_id(in);
     TopicState& topic = state.topics_[id];
-    topic.info.id = id, topic.info.name = in.sized(), topic.info.config = decode_config(in), topic.info.internal = in.u8() != 0;
+    topic.info.id = id, topic.info.name = in.sized(), topic.info.config = decode_texts(in), topic.info.internal = in.u8() != 0;
     for (uint64_t partitions = in.varint(); partitions > 0 && in.ok(); --partitions) {
       PartitionHead& p = topic.partitions.emplace_back();
       p.log_start = in.i64(), p.next_offset = in.i64(), p.reconciled_floor = in.i64();
@@ -258,6 +265,10 @@ Result<MetaState> MetaState::decode(std::string_view bytes) {
   }
   if (version >= 3) {
     TRY_ASSIGN(state.transactions_, TransactionTable::decode(in));
+  }
+  for (uint64_t spaces = version >= 4 ? in.varint() : 0; spaces > 0 && in.ok(); --spaces) {
+    std::string space(in.sized());
+    state.entries_[std::move(space)] = decode_texts(in);
   }
   if (!in.ok() || !in.at_end()) return corruption("metadata snapshot does not parse");
   return state;

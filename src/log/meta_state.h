@@ -53,6 +53,7 @@ class MetaState {
   const GroupOffsets& groups() const { return groups_; }
   const std::set<uint64_t>& reserved_objects() const { return reserved_; }
   const std::map<uint64_t, int64_t>& doomed_objects() const { return doomed_; }  // object -> since when, us
+  const EntrySpaces& entries() const { return entries_; }
   const TransactionTable& transactions() const { return transactions_; }
   AppendTime last_append_time() const { return {last_append_us_}; }
   int64_t partition_count() const { return partition_count_; }
@@ -73,6 +74,7 @@ class MetaState {
   Result<uint64_t> on(const AddObject& c, AppendTime now);
   Result<uint64_t> on(const AdvanceLogStart& c, AppendTime now);
   Result<uint64_t> on(const ForgetObjects& c, AppendTime now);
+  Result<uint64_t> on(const ChangeEntries& c, AppendTime now);
   PartitionHead* head(const TopicPartition& p);
   AppendDecision append_marker(PartitionHead& partition, const AppendBatch& batch, AppendTime now);
   void drop_run(uint64_t object, AppendTime now);
@@ -88,6 +90,7 @@ class MetaState {
   std::set<uint64_t> reserved_;
   std::map<uint64_t, int64_t> live_runs_;  // object -> runs still wanted
   std::map<uint64_t, int64_t> doomed_;
+  EntrySpaces entries_;
 };
 
 }  // namespace ms::log

@@ -16,6 +16,7 @@ void View::load(const MetaState& state) {
     topics_[id] = std::move(view);
   }
   groups_ = state.groups();
+  entries_ = state.entries();
   for (const auto& [id, transaction] : state.transactions().all())
     for (const auto& [group, offsets] : transaction.offsets)
       for (const auto& [key, value] : offsets) staged_[group][id].insert(key);
@@ -134,6 +135,11 @@ std::vector<std::string> View::groups() const {
   std::vector<std::string> out;
   for (const auto& [name, offsets] : groups_) out.push_back(name);
   return out;
+}
+Entries View::entries(const std::string& space) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = entries_.find(space);
+  return found == entries_.end() ? Entries{} : found->second;
 }
 
 }  // namespace ms::log

@@ -41,6 +41,7 @@ class View {
   std::map<OffsetKey, CommittedOffset> group(const std::string& name) const;
   std::set<OffsetKey> unstable_offsets(const std::string& group) const;
   std::vector<std::string> groups() const;
+  Entries entries(const std::string& space) const;
 
  private:
   void on(const CreateTopic& c);
@@ -51,6 +52,7 @@ class View {
   void on(const DeleteGroupOffsets& c);
   void on(const AddObject& c);
   void on(const AdvanceLogStart& c);
+  void on(const ChangeEntries& c) { change_into(entries_, c); }
   void on(const InitProducer&) {}
   void on(const ReserveObjects&) {}
   void on(const ForgetObjects&) {}
@@ -62,6 +64,7 @@ class View {
   std::unordered_map<TopicId, TopicViewPtr> topics_;
   std::map<std::string, TopicId, std::less<>> by_name_;
   GroupOffsets groups_;
+  EntrySpaces entries_;
   std::map<std::string, std::map<std::string, std::set<OffsetKey>>> staged_;  // by group and transactional id
   std::atomic<uint64_t> revision_ = 0;
 };
