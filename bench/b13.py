@@ -1,89 +1,127 @@
-"""B13: the log. A librdkafka producer with acks=all and idempotence sends 155-byte JSON events to 4 partitions, once to Millstream,
-which syncs every group to the disk before it acknowledges, once to Apache Kafka, which leaves that to the page cache (and, in
-`also`, to one that syncs). Runs alternate, each with a new topic; every record is read back once and compared by checksum."""
+"""B13: the log. Producers with acks=all and idempotence send JSON events to 4 partitions, 155 bytes or 1 KiB each, plain or lz4: with librdkafka (our
+client, every record read back once and compared by checksum) and with Apache Kafka's own producer-perf and consumer-perf. Millstream
+syncs every group to the disk before it acknowledges, Apache Kafka leaves that to the page cache (gated) or syncs too (in `also`).
+Runs alternate, each with a new topic. The first rows have the settings that people tune; `defaults` the tools' own."""
 
+import collections
 import contextlib
 import itertools
 import os
 import pathlib
+import re
 import statistics
 import tempfile
+import time
 
 import harness
 import servers
 
-EVENTS, QUICK_EVENTS = 5_000_000, 1_000_000
 PARTITIONS = 4
-BYTES = 155
-PRODUCER = {"acks": "all", "enable.idempotence": "true", "linger.ms": "5", "batch.size": "262144", "queue.buffering.max.messages": "500000"}
+TUNED = {"acks": "all", "enable.idempotence": "true", "linger.ms": "5"}
+LIBRDKAFKA = {**TUNED, "batch.size": "262144", "queue.buffering.max.messages": "500000"}
+JAVA = {**TUNED, "batch.size": "262144"}
 SYNCS = "millstream_fdatasync_total"
+TIMEOUT_SECONDS = 300
+
+# bytes of a record: how many records for librdkafka and for Java's tools; a quick run sends a fifth
+RECORDS = {155: (5_000_000, 3_000_000), 1024: (1_000_000, 1_000_000)}
+QUICK_SHARE = 5
+
+Load = collections.namedtuple("Load", "client size codec")
+SETTINGS = {"librdkafka": LIBRDKAFKA, "java": JAVA, "java defaults": {"acks": "all"}}
 
 
-class Runs:
-    def __init__(self):
-        self.rate, self.cpu_per_gb, self.read_rate, self.busy, self.equal, self.syncs = [], [], [], [], True, []
+def loads(quick):
+    if quick:
+        return [Load("librdkafka", 155, "none"), Load("java", 155, "none")]
+    out = [Load("librdkafka", size, codec) for size in RECORDS for codec in ("none", "lz4")]
+    out += [Load("java", size, codec) for size in RECORDS for codec in ("none", "lz4")]
+    return out + [Load("java defaults", 155, "none")]
 
 
-def one(server, events, codec, topic, runs):
+def librdkafka(server, load, topic, records):
+    properties = [f"X.{name}={value}" for name, value in SETTINGS[load.client].items()]
+    with servers.spent(server) as produce:
+        sent = servers.tool("kafka_load", "produce", server.kafka, topic, f"events={records}", f"size={load.size}", *properties, f"X.compression.type={load.codec}")
+    with servers.spent(server) as consume:
+        got = servers.tool("kafka_load", "consume", server.kafka, topic, f"events={records}")
+    return {"produce": records / sent["seconds"], "consume": records / got["seconds"], "produce_cpu": produce.cpu, "consume_cpu": consume.cpu,
+            "client_cpu": sent["cpu_s"], "equal": got["records"] == records and got["checksum"] == sent["checksum"]}
+
+
+def payloads(size):
+    """10,000 events, one a line, for the tools."""
+    path = harness.CACHE / f"b13-{size}.jsonl"
+    if not path.exists():
+        lines = (f'{{"user_id":"u{i * 7919 % 1_000_000:06}","item":{i * 104_729 % 100_000:05},"amount":{i * 31 % 10_000 / 100:.2f},"country":"{"DE FR US JP".split()[i % 4]}","ref":"'
+                 for i in range(10_000))
+        path.write_text("".join((line + " ".join(f"{n * 2_654_435_761 % 2**32:08x}" if n % 3 else "click" for n in range(i, i + size // 6)))[:size - 2] + '"}\n'
+                                for i, line in enumerate(lines)))
+    return path
+
+
+def java(server, load, topic, records):
+    import kafka_tools
+
+    settings = [f"{name}={value}" for name, value in SETTINGS[load.client].items()] + [f"compression.type={load.codec}"]
+    jvm = ("-Xmx512M", "-XX:+UseG1GC")
+    with servers.spent(server) as produce:
+        text = kafka_tools.tool("producer-perf", "--bootstrap-server", server.kafka, "--topic", topic, "--num-records", records, "--payload-file", payloads(load.size),
+                                "--throughput", -1, "--warmup-records", records // 4, "--command-property", *settings, timeout=TIMEOUT_SECONDS, java=jvm)
+    with servers.spent(server) as consume:
+        read = kafka_tools.tool("consumer-perf", "--bootstrap-server", server.kafka, "--topic", topic, "--num-records", records, "--hide-header",
+                                "--timeout", TIMEOUT_SECONDS * 1000, timeout=TIMEOUT_SECONDS, java=jvm)
+    fields = [field.strip() for field in read.strip().splitlines()[-1].split(",")]
+    return {"produce": float(re.search(r"steady state records sent, ([\d.]+) records/sec", text)[1]), "consume": float(fields[9]), "produce_cpu": produce.cpu,
+            "consume_cpu": consume.cpu, "client_cpu": 0, "equal": int(fields[4]) >= records and servers.records_in(server.kafka, topic, PARTITIONS) == records}
+
+
+def one(server, load, topic, records):
     servers.create_topic(server.kafka, topic, PARTITIONS)
     os.sync()
-    properties = [f"X.{name}={value}" for name, value in PRODUCER.items()]
     syncs = server.metric(SYNCS) if isinstance(server, servers.Millstream) else None
-    cpu = server.cpu()
-    sent = servers.tool("kafka_load", "produce", server.kafka, topic, f"events={events}", *properties, f"X.compression.type={codec}")
-    cpu = server.cpu() - cpu
-    if syncs is not None:
-        runs.syncs.append(server.metric(SYNCS) - syncs)
-    got = servers.tool("kafka_load", "consume", server.kafka, topic, f"events={events}")
+    run = (librdkafka if load.client == "librdkafka" else java)(server, load, topic, records)
+    run["syncs"] = server.metric(SYNCS) - syncs if syncs is not None else 0
     servers.delete_topic(server.kafka, topic)
-    runs.rate.append(events / sent["seconds"])
-    runs.cpu_per_gb.append(cpu / (events * BYTES / 1e9))
-    runs.read_rate.append(events / got["seconds"])
-    runs.busy.append(cpu / sent["seconds"])
-    runs.equal &= got["records"] == events and got["checksum"] == sent["checksum"]
-    harness.note(f"  {server.name:<16}{codec:<6}{runs.rate[-1]:>12,.0f} records/s {runs.cpu_per_gb[-1]:6.2f} broker CPU s/GB, client {sent['cpu_s']:.1f} CPU s, "
-                 f"read {runs.read_rate[-1]:,.0f}/s" + (f", {runs.syncs[-1]:.0f} syncs" if runs.syncs else ""))
+    gigabytes = records * load.size / 1e9
+    for what in ("produce", "consume"):
+        run[f"{what}_cpu"] /= gigabytes
+    harness.note(f"  {server.name:<16}{load.client:<14}{load.size:>5} B {load.codec:<5}{run['produce']:>11,.0f} records/s {run['produce_cpu']:6.2f} broker CPU s/GB, read "
+                 f"{run['consume']:>11,.0f}/s {run['consume_cpu']:6.2f}, {run['syncs']:.0f} syncs")
+    return run
 
 
 def run(quick):
-    events, rounds = (QUICK_EVENTS, 1) if quick else (EVENTS, 3)
-    codecs = ["none"] if quick else ["none", "lz4"]
-    with tempfile.TemporaryDirectory(prefix="millstream-b13-") as directory:
+    rounds, share = (1, QUICK_SHARE) if quick else (3, 1)
+    results, numbers, started = {}, itertools.count(), time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="millstream-b13-", dir=harness.CACHE) as directory, contextlib.ExitStack() as stack:
         root = pathlib.Path(directory)
-        peers = [servers.Kafka(root / "kafka")] + ([] if quick else [servers.Kafka(root / "kafka-fsync", fsync=True)])
-        results, numbers = {}, itertools.count()
-        with servers.Millstream(root / "ours") as ours:
-            # One server at a time is under load; an idle one costs next to nothing.
-            with contextlib.ExitStack() as stack:
+        peers = [servers.Millstream(root / "ours"), servers.Kafka(root / "kafka")] + ([] if quick else [servers.Kafka(root / "kafka-fsync", fsync=True)])
+        for peer in peers:  # one server at a time is under load; an idle one costs next to nothing
+            stack.enter_context(peer)
+            one(peer, loads(quick)[0], f"warm{next(numbers)}", RECORDS[155][0] // QUICK_SHARE)
+        for load in loads(quick):
+            records = RECORDS[load.size][load.client != "librdkafka"] // share
+            for _ in range(rounds):
                 for peer in peers:
-                    stack.enter_context(peer)
-                for server in [ours, *peers]:
-                    one(server, min(events, 1_000_000), "none", f"warm{next(numbers)}", Runs())
-                for codec in codecs:
-                    for _ in range(rounds):
-                        for server in [ours, *peers]:
-                            one(server, events, codec, f"load{next(numbers)}", results.setdefault((server.name, codec), Runs()))
-    return result(results, codecs)
+                    results.setdefault((peer.name, load), []).append(one(peer, load, f"load{next(numbers)}", records))
+            harness.note(f"  {load.client} {load.size} B {load.codec}: done, {time.monotonic() - started:.0f} s so far")
+    return {"id": "B13", "rows": table(results, "Kafka no fsync"), "also": table(results, "Kafka fsync") + syncs_of(results)}
 
 
-def result(results, codecs):
-    ours = results["Millstream", "none"]
+def table(results, peer):
+    rows = []
+    for load in [load for name, load in results if name == peer]:
+        ours, theirs = results["Millstream", load], results[peer, load]
+        equal = all(r["equal"] for r in ours + theirs)
+        where = f"{load.client} {load.size} B {load.codec}"
+        for what, key, unit, larger in (("produce", "produce", "records/s", True), ("produce CPU", "produce_cpu", "CPU s/GB", False),
+                                        ("consume", "consume", "records/s", True), ("consume CPU", "consume_cpu", "CPU s/GB", False)):
+            mine, other = (statistics.median(r[key] for r in runs) for runs in (ours, theirs))
+            rows.append(harness.row(f"{what}, {where}", mine, other, peer, unit, equal, larger))
+    return rows
 
-    def compare(codec, peer):
-        mine, theirs = results["Millstream", codec], results[peer, codec]
-        equal = mine.equal and theirs.equal
-        m = statistics.median
-        return [harness.row(f"produce {BYTES} B {codec}", m(mine.rate), m(theirs.rate), peer, "records/s", equal, True),
-                harness.row("broker CPU per GB" if codec == "none" else f"broker CPU per GB {codec}", m(mine.cpu_per_gb), m(theirs.cpu_per_gb), peer, "CPU s", equal, False),
-                harness.row(f"consume {BYTES} B {codec}", m(mine.read_rate), m(theirs.read_rate), peer, "records/s", equal, True)]
 
-    first = compare("none", "Kafka no fsync")
-    also = first[2:]
-    for codec in codecs:
-        for peer in ("Kafka no fsync", "Kafka fsync"):
-            if (peer, codec) in results and (codec, peer) != ("none", "Kafka no fsync"):
-                also += compare(codec, peer)
-    if ours.syncs:
-        syncs = statistics.median(ours.syncs)
-        also.append({"what": "fdatasync calls per run", "ours": syncs, "peer": 0, "peer_name": "Kafka no fsync", "ratio": 0, "unit": "calls", "equal": True})
-    return {"id": "B13", "rows": first[:2], "also": also}
+def syncs_of(results):
+    return [{"what": f"fdatasyncs, {load.client} {load.size} B {load.codec}", "ours": statistics.median(r["syncs"] for r in runs), "peer": 0, "peer_name": "none", "ratio": 0, "unit": "a run",
+             "equal": True} for (name, load), runs in results.items() if name == "Millstream"]

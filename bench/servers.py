@@ -22,6 +22,7 @@ BUILD = harness.ROOT / "build" / "release"
 TICK = os.sysconf("SC_CLK_TCK")
 SERVER_CORE, CLIENT_CORE = 0, 1  # client and server never share a core
 START_SECONDS = 90
+READY_SECONDS = 60
 STOP_SECONDS = 60
 
 
@@ -73,6 +74,20 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
+class spent:
+    """`with spent(server) as s:` - s.cpu is the CPU seconds the server used meanwhile."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def __enter__(self):
+        self.before = self.server.cpu()
+        return self
+
+    def __exit__(self, *_):
+        self.cpu = self.server.cpu() - self.before
+
+
 def free_ports(count):
     sockets = [socket.socket() for _ in range(count)]
     try:
@@ -87,10 +102,10 @@ def free_ports(count):
 class Millstream:
     name = "Millstream"
 
-    def __init__(self, directory, *options, core=None):
+    def __init__(self, directory, *options, core=None, port=0):
         from millstream import Server
 
-        self.server = Server(directory, *options)
+        self.server = Server(directory, *options, kafka=f"127.0.0.1:{port}")
         self.core = core
 
     def __enter__(self):
@@ -107,6 +122,9 @@ class Millstream:
 
     def cpu(self):
         return cpu_seconds(self.pid)
+
+    def kill(self):
+        self.server.kill()
 
     def metric(self, name):
         """The sum of a counter over its labels; None when the server has no such counter."""
@@ -150,6 +168,10 @@ class Process:
     def cpu(self):
         return cpu_seconds(self.pid)
 
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
 
 class Redis(Process):
     """Debian's redis-server without persistence."""
@@ -162,44 +184,60 @@ class Redis(Process):
 
 
 class Kafka(Process):
-    """One Apache Kafka broker (KRaft, 1 GiB heap, G1), of the version in tests/peers/kafka/pom.xml."""
+    """One Apache Kafka broker (KRaft, 1 GiB heap, G1), of the version in tests/peers/kafka/pom.xml. Entered again after kill(), it goes on
+    with what it has on disk."""
 
-    def __init__(self, directory, fsync=False, core=None):
+    def __init__(self, directory, fsync=False, core=None, port=0, settings=()):
         super().__init__(directory, core)
-        self.fsync = fsync
+        self.fsync, self.port, self.settings = fsync, port, list(settings)
         self.name = "Kafka fsync" if fsync else "Kafka no fsync"
 
     def __enter__(self):
         import kafka_tools
 
         port, controller = free_ports(2)
-        self.kafka = f"127.0.0.1:{port}"
+        self.kafka = f"127.0.0.1:{self.port or port}"
         self.directory.mkdir(parents=True, exist_ok=True)
-        lines = [(HERE / "peers" / "kafka" / "broker.properties").read_text(), f"log.dirs={self.directory / 'log'}",
+        (self.directory / "server.log").unlink(missing_ok=True)
+        lines = [*self.settings, (HERE / "peers" / "kafka" / "broker.properties").read_text(), f"log.dirs={self.directory / 'log'}",
                  f"listeners=PLAINTEXT://{self.kafka},CONTROLLER://127.0.0.1:{controller}", f"controller.quorum.bootstrap.servers=127.0.0.1:{controller}"]
         if self.fsync:
             lines.append("log.flush.interval.messages=1")
         properties = self.directory / "broker.properties"
         properties.write_text("\n".join(lines) + "\n")
         java = ["java", f"-Dlog4j2.configurationFile={HERE / 'peers' / 'kafka' / 'log4j2.properties'}", "-cp", f"{kafka_tools.libraries()}/*"]
-        subprocess.run([*java, "kafka.tools.StorageTool", "format", "--standalone", "-t", "bWlsbHN0cmVhbS1iZW5jaA", "-c", properties],
-                       check=True, capture_output=True)
+        if not (self.directory / "log").exists():
+            subprocess.run([*java, "kafka.tools.StorageTool", "format", "--standalone", "-t", "bWlsbHN0cmVhbS1iZW5jaA", "-c", properties],
+                           check=True, capture_output=True)
         self.start([java[0], "-Xms1G", "-Xmx1G", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", *java[1:], "kafka.Kafka", properties],
                    lambda log: "Kafka Server started" in log)
         return self
 
 
 def create_topic(server, name, partitions):
-    """Through the Kafka protocol, so the same for every server; returns when the topic has its leaders."""
+    """Through the Kafka protocol, so the same for every server; returns when every partition has a leader that answers."""
     from confluent_kafka.admin import AdminClient, NewTopic
 
-    admin = AdminClient({"bootstrap.servers": server})
-    admin.create_topics([NewTopic(name, num_partitions=partitions, replication_factor=1)])[name].result(30)
-    deadline = time.monotonic() + 30
-    while len(admin.list_topics(name, timeout=10).topics[name].partitions) != partitions:
+    admin = AdminClient({"bootstrap.servers": server, "log_level": 0})
+    admin.create_topics([NewTopic(name, num_partitions=partitions, replication_factor=1)])[name].result(60)
+    deadline = time.monotonic() + READY_SECONDS
+    while records_in(server, name, partitions) is None:
         if time.monotonic() > deadline:
-            raise RuntimeError(f"topic {name} has no partitions after 30 s")
-        time.sleep(0.02)
+            raise RuntimeError(f"topic {name} is not ready after {READY_SECONDS} s")
+        time.sleep(0.05)
+
+
+def records_in(server, topic, partitions):
+    """The records of all partitions together; None while one has no leader."""
+    from confluent_kafka import KafkaException, TopicPartition
+    from confluent_kafka.admin import AdminClient, OffsetSpec
+
+    admin = AdminClient({"bootstrap.servers": server, "log_level": 0})
+    offsets = admin.list_offsets({TopicPartition(topic, p): OffsetSpec.latest() for p in range(partitions)})
+    try:
+        return sum(future.result(60).offset for future in offsets.values())
+    except KafkaException:
+        return None
 
 
 def delete_topic(server, name):

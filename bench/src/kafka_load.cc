@@ -1,44 +1,26 @@
 // A Kafka producer and consumer on librdkafka. Prints one JSON line.
 //
 //   bench_kafka_load produce SERVER TOPIC [events=N] [users=N] [start_ms=T] [span_ms=T] [late=PERCENT] [uniform=1] [keyed=1]
-//                    [first=I] [until=I] [shuffled=BLOCK] [rate=PER_SECOND] [X.<librdkafka property>=VALUE ...]
+//                    [first=I] [until=I] [shuffled=BLOCK] [rate=PER_SECOND] [size=BYTES] [X.<librdkafka property>=VALUE ...]
 //   bench_kafka_load consume SERVER TOPIC events=N [X.<librdkafka property>=VALUE ...]
 //
 // The events are those of events.h. The checksum is a sum over records, so it does not depend on their order but on every
-// record being there once. `shuffled`: events come in another order within each block of so many. An event counts as produced when the server has acknowledged it.
+// record being there once. `shuffled`: events come in another order within each block of so many. `size`: a value is so many bytes of the
+// events' text, instead of one event; not with keys. An event counts as produced when the server has acknowledged it.
 #include <fmt/format.h>
-#include <librdkafka/rdkafka.h>
 
-#include <cstdio>
-#include <cstdlib>
-#include <map>
 #include <numeric>
 #include <string>
 
-#include "base/clock.h"
 #include "base/hash.h"
 #include "bench/src/events.h"
+#include "bench/src/kafka_client.h"
 
 namespace ms::bench {
 namespace {
 
 constexpr int64_t kIdleUs = 60 * kMicrosPerSecond;  // without progress for so long: give up
 constexpr size_t kRateStep = 10;
-
-struct Arguments {
-  std::string server, topic;
-  std::map<std::string, std::string> options, properties;
-
-  uint64_t number(const std::string& name, uint64_t otherwise) const {
-    const auto at = options.find(name);
-    return at == options.end() ? otherwise : std::strtoull(at->second.c_str(), nullptr, 10);
-  }
-};
-
-[[noreturn]] void die(const std::string& why) {
-  fmt::print(stderr, "bench_kafka_load: {}\n", why);
-  std::exit(1);
-}
 
 struct Delivered {
   uint64_t done = 0, failed = 0;
@@ -53,23 +35,6 @@ void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
     delivered.error = rd_kafka_err2str(message->err);
   }
 }
-
-rd_kafka_t* client(rd_kafka_type_t type, const Arguments& a, Delivered* delivered) {
-  rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  char error[512];
-  const auto set = [&](const std::string& name, const std::string& value) {
-    if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error, sizeof error) != RD_KAFKA_CONF_OK) die(error);
-  };
-  set("bootstrap.servers", a.server);
-  for (const auto& [name, value] : a.properties) set(name, value);
-  rd_kafka_conf_set_opaque(conf, delivered);
-  if (type == RD_KAFKA_PRODUCER) rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-  rd_kafka_t* out = rd_kafka_new(type, conf, error, sizeof error);
-  if (out == nullptr) die(error);
-  return out;
-}
-
-double seconds_since(int64_t from_us) { return static_cast<double>(system_clock().steady_us() - from_us) / 1e6; }
 
 // A bijection of [first, until) that keeps every block of `block` numbers to itself.
 uint64_t place_in_block(uint64_t i, uint64_t first, uint64_t until, uint64_t block) {
@@ -91,32 +56,34 @@ int produce(const Arguments& a) {
 
   const uint64_t block = std::max<uint64_t>(1, a.number("shuffled", 1));
 
+  const uint64_t count = until - first;
+  const size_t size = a.number("size", kEventBytes);
+  if (size != kEventBytes && keyed) die("size and keyed do not go together");
+
   const EventSource source(options);
   std::string values;
   std::vector<std::string> keys;
-  values.reserve((until - first) * kEventBytes);
-  uint64_t checksum = 0;
-  for (uint64_t i = first; i < until; ++i) {
-    const Event event = source.event(place_in_block(i, first, until, block));
+  values.reserve(count * size + kEventBytes);
+  for (uint64_t i = first; values.size() < count * size; ++i) {
+    const Event event = source.event(size == kEventBytes ? place_in_block(i, first, until, block) : i);
     EventSource::write(event, values);
     if (keyed) keys.push_back(std::to_string(event.user));
-    checksum += xxh3(std::string_view(values).substr(values.size() - kEventBytes), 1);
   }
+  uint64_t checksum = 0;
+  for (uint64_t i = 0; i < count; ++i) checksum += xxh3(std::string_view(values).substr(i * size, size), 1);
 
   Delivered delivered;
-  rd_kafka_t* rk = client(RD_KAFKA_PRODUCER, a, &delivered);
+  rd_kafka_t* rk = kafka_client(RD_KAFKA_PRODUCER, a, on_delivery, &delivered);
   rd_kafka_topic_t* topic = rd_kafka_topic_new(rk, a.topic.c_str(), nullptr);
-  const rd_kafka_metadata_t* metadata = nullptr;  // connects before the clock starts
-  if (rd_kafka_metadata(rk, 0, topic, &metadata, 20'000) != RD_KAFKA_RESP_ERR_NO_ERROR) die("no metadata from " + a.server);
-  rd_kafka_metadata_destroy(metadata);
+  partition_count(rk, topic, a.server);  // connects before the clock starts
 
   const double cpu = process_cpu_seconds();
   const int64_t start = system_clock().steady_us();
-  for (uint64_t i = 0; i < until - first; ++i) {
-    void* value = values.data() + i * kEventBytes;
+  for (uint64_t i = 0; i < count; ++i) {
+    void* value = values.data() + i * size;
     const void* key = keyed ? keys[i].data() : nullptr;
     const size_t key_size = keyed ? keys[i].size() : 0;
-    while (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, 0, value, kEventBytes, key, key_size, nullptr) != 0) {
+    while (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, 0, value, size, key, key_size, nullptr) != 0) {
       if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL) die(rd_kafka_err2str(rd_kafka_last_error()));
       rd_kafka_poll(rk, 10);
     }
@@ -125,7 +92,7 @@ int produce(const Arguments& a) {
     while (static_cast<double>(i) > seconds_since(start) * static_cast<double>(rate)) rd_kafka_poll(rk, 1);
   }
   int64_t moved = system_clock().steady_us();
-  for (uint64_t before = 0; delivered.done + delivered.failed < until - first;) {
+  for (uint64_t before = 0; delivered.done + delivered.failed < count;) {
     rd_kafka_poll(rk, 100);
     if (delivered.done != before) before = delivered.done, moved = system_clock().steady_us();
     if (system_clock().steady_us() - moved > kIdleUs) die("no acknowledgement for a minute");
@@ -143,15 +110,12 @@ int consume(const Arguments& a) {
   with.properties.try_emplace("group.id", "bench");
   with.properties.try_emplace("enable.auto.commit", "false");
   with.properties.try_emplace("queued.min.messages", "1000000");
-  rd_kafka_t* rk = client(RD_KAFKA_CONSUMER, with, nullptr);
+  rd_kafka_t* rk = kafka_client(RD_KAFKA_CONSUMER, with);
   rd_kafka_poll_set_consumer(rk);
   rd_kafka_topic_t* topic = rd_kafka_topic_new(rk, a.topic.c_str(), nullptr);
-  const rd_kafka_metadata_t* metadata = nullptr;
-  if (rd_kafka_metadata(rk, 0, topic, &metadata, 20'000) != RD_KAFKA_RESP_ERR_NO_ERROR || metadata->topic_cnt != 1) die("no metadata from " + a.server);
-  rd_kafka_topic_partition_list_t* all = rd_kafka_topic_partition_list_new(metadata->topics[0].partition_cnt);
-  for (int p = 0; p < metadata->topics[0].partition_cnt; ++p)
-    rd_kafka_topic_partition_list_add(all, a.topic.c_str(), metadata->topics[0].partitions[p].id)->offset = RD_KAFKA_OFFSET_BEGINNING;
-  rd_kafka_metadata_destroy(metadata);
+  const int partitions = partition_count(rk, topic, a.server);
+  rd_kafka_topic_partition_list_t* all = rd_kafka_topic_partition_list_new(partitions);
+  for (int p = 0; p < partitions; ++p) rd_kafka_topic_partition_list_add(all, a.topic.c_str(), p)->offset = RD_KAFKA_OFFSET_BEGINNING;
 
   const uint64_t wanted = a.number("events", 0);
   uint64_t records = 0, checksum = 0;
@@ -184,18 +148,8 @@ int consume(const Arguments& a) {
 }  // namespace ms::bench
 
 int main(int argc, char** argv) {
-  ms::bench::Arguments a;
-  if (argc < 4) return std::fprintf(stderr, "see the head of bench/src/kafka_load.cc\n"), 2;
-  a.server = argv[2], a.topic = argv[3];
-  for (int i = 4; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    const size_t equals = argument.find('=');
-    if (equals == std::string_view::npos) return std::fprintf(stderr, "not NAME=VALUE: %s\n", argv[i]), 2;
-    const std::string name(argument.substr(0, equals)), value(argument.substr(equals + 1));
-    if (name.starts_with("X.")) a.properties[name.substr(2)] = value;
-    else a.options[name] = value;
-  }
-  if (std::string_view(argv[1]) == "produce") return ms::bench::produce(a);
-  if (std::string_view(argv[1]) == "consume") return ms::bench::consume(a);
-  return std::fprintf(stderr, "produce or consume?\n"), 2;
+  const ms::bench::Arguments a = ms::bench::parse_arguments(argc, argv);
+  if (a.mode == "produce") return ms::bench::produce(a);
+  if (a.mode == "consume") return ms::bench::consume(a);
+  ms::bench::die("produce or consume, not " + a.mode);
 }

@@ -11,7 +11,7 @@ ROW = {"what": str, "ours": (int, float), "peer": (int, float), "peer_name": str
 
 
 @pytest.mark.skipif(os.environ.get("MS_LONG") != "1", reason="compiles the load tools; ./dev test --long runs it")
-@pytest.mark.parametrize("benchmark", ["B1", "B2b", "B3", "B12"])
+@pytest.mark.parametrize("benchmark", ["B1", "B2b", "B3", "B12", "B18"])
 def test_a_benchmark_gives_its_json(benchmark, tmp_path):
     out = tmp_path / "out.json"
     done = subprocess.run([ROOT / "dev", "bench", benchmark, "--quick", "--json", out], capture_output=True, text=True)

@@ -40,9 +40,12 @@ def libraries():
     return home
 
 
-def tool(name, *arguments, stdin=None, timeout=120):
+SMALL = ("-Xmx256M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # starts sooner
+
+
+def tool(name, *arguments, stdin=None, timeout=120, java=SMALL):
     """Runs one tool to its end; returns what it printed."""
-    command = ["java", "-Xmx256M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}",
+    command = ["java", *java, f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}",
                "-cp", f"{libraries()}/*", CLASSES[name], *map(str, arguments)]
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, f"{name} {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
