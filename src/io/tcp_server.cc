@@ -1,6 +1,5 @@
 #include "io/tcp_server.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -8,8 +7,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -18,16 +15,18 @@
 #include <unordered_set>
 
 #include "base/clock.h"
+#include "base/log_limit.h"
 #include "base/logging.h"
 #include "base/metrics.h"
 #include "io/buffer_pool.h"
+#include "io/stream.h"
 
 namespace ms::io {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
 using Ec = boost::system::error_code;
-constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+constexpr auto kAwait = Stream::kAwait;
 
 namespace {
 
@@ -39,6 +38,13 @@ constexpr int64_t kStallBytesPerSecond = 64 << 10;
 
 Metric& rejected(std::string_view reason) {
   return counter("millstream_tcp_rejected_total", "reason=\"" + std::string(reason) + "\"");
+}
+
+// Counts it, and says what whoever operates the client can do.
+void refuse(std::string_view reason, const std::string& peer, std::string_view why) {
+  rejected(reason).add();
+  static LogLimit limit;
+  if (limit.admit(system_clock().steady_us())) log_warn("connection_refused", {{"reason", reason}, {"peer", peer}, {"why", why}});
 }
 
 std::string describe(const tcp::socket& socket) {
@@ -57,6 +63,7 @@ struct TcpServer::Core : std::enable_shared_from_this<TcpServer::Core> {
         budget(std::make_shared<MemoryBudget>(options.memory_bytes_max)), acceptor(r.thread(0).context()),
         accept_retry(r.thread(0).context()) {}
 
+  std::shared_ptr<const TlsContext> tls_context() const { return options.tls ? options.tls->current() : nullptr; }
   void add(tcp::socket socket, IoThread& thread);
   void remove(const std::shared_ptr<Link>& link);
   asio::awaitable<void> accept_loop(std::shared_ptr<Core> self);
@@ -82,20 +89,22 @@ struct TcpServer::Core : std::enable_shared_from_this<TcpServer::Core> {
 class TcpServer::Core::Link final : public Connection {
  public:
   Link(std::shared_ptr<Core> core, tcp::socket socket, IoThread& thread)
-      : core_(std::move(core)), thread_(thread), socket_(std::make_unique<tcp::socket>(std::move(socket))),
+      : core_(std::move(core)), thread_(thread), stream_(std::make_shared<Stream>(std::move(socket), core_->tls_context())),
         wake_(std::make_unique<asio::steady_timer>(thread.context())), watch_(std::make_unique<Timer>(thread)),
-        peer_(describe(*socket_)) {}
+        peer_(describe(stream_->socket())) {}
 
   void run() {
     auto self = std::static_pointer_cast<Link>(shared_from_this());
-    handler_ = core_->factory(self);
     last_activity_us_ = now_us();
+    if (stream_->encrypted()) handshake_started_us_ = last_activity_us_;
+    else handler_ = core_->factory(self);
     watch();
-    asio::co_spawn(thread_.context(), read_loop(self), asio::detached);
+    asio::co_spawn(thread_.context(), serve(self), asio::detached);
   }
 
   IoThread& thread() override { return thread_; }
   const std::string& peer() const override { return peer_; }
+  const PeerSecurity& security() const override { return security_; }
   size_t unsent_bytes() const override { return unsent_bytes_; }
   void pause_reading() override { paused_ = true; }
   void resume_reading() override {
@@ -104,11 +113,7 @@ class TcpServer::Core::Link final : public Connection {
   }
   void close() override {
     if (std::exchange(closed_, true)) return;
-    Ec ignored;
-    if (socket_) {
-      socket_->shutdown(tcp::socket::shutdown_both, ignored);
-      socket_->close(ignored);
-    }
+    if (stream_) stream_->close();
     if (wake_) wake_->cancel();
   }
   void send(std::vector<Slice> parts) override {
@@ -123,10 +128,14 @@ class TcpServer::Core::Link final : public Connection {
  private:
   static int64_t now_us() { return system_clock().steady_us(); }
 
-  // Ends a connection on which nothing moves, or whose frame takes too long to arrive.
+  // Ends a connection on which nothing moves, or whose frame takes too long to arrive, or whose client may no longer be here.
   void watch() {
     if (closed_ || !watch_) return;
     const int64_t now = now_us();
+    if (handshake_started_us_ && now - handshake_started_us_ > core_->options.handshake_timeout_us)
+      return refuse("slow_handshake", peer_, "the client has not finished its TLS handshake in time"), close();
+    if (expires_us_ <= system_clock().wall_us())
+      return refuse("certificate_expired", peer_, "the certificate of " + security_.certificate_subject + " has expired: give the client a new one"), close();
     if (now - last_activity_us_ > core_->options.idle_timeout_us) return rejected("idle").add(), close();
     if (frame_started_us_ && now - frame_started_us_ > core_->options.frame_timeout_us) return rejected("slow").add(), close();
     if (stalls(now)) return rejected("stalled").add(), close();
@@ -146,7 +155,7 @@ class TcpServer::Core::Link final : public Connection {
       gather_[count++] = asio::const_buffer(part->data() + skip, part->size() - skip);
     if (count == 0) return;
     writing_ = true;
-    socket_->async_write_some(std::span(gather_.data(), count), [self = std::static_pointer_cast<Link>(shared_from_this())](Ec error, size_t n) {
+    stream_->write_some(std::span<const asio::const_buffer>(gather_.data(), count), [self = std::static_pointer_cast<Link>(shared_from_this())](Ec error, size_t n) {
       self->written(error, n);
     });
   }
@@ -163,6 +172,27 @@ class TcpServer::Core::Link final : public Connection {
     handler_->on_sent();
   }
 
+  asio::awaitable<void> serve(std::shared_ptr<Link> self) {
+    bool good = !closed_;
+    if (good && stream_->encrypted()) good = co_await begin_session(self);
+    if (good) co_await read_loop(self);
+    finish(self);
+  }
+
+  // The handshake, and then the handler. False: the connection is over.
+  asio::awaitable<bool> begin_session(std::shared_ptr<Link> self) {
+    const bool open = co_await stream_->open(stream_, core_->options.handshake_bytes_max);
+    const Stream::Refusal& refusal = stream_->refusal();
+    if (!open && !closed_ && !refusal.reason.empty()) refuse(refusal.reason, peer_, refusal.text);
+    if (!open || closed_) co_return false;
+    handshake_started_us_ = 0;
+    last_activity_us_ = now_us();
+    security_ = {.encrypted = true, .certificate_subject = stream_->session()->subject()};
+    expires_us_ = stream_->session()->expires_us();
+    handler_ = core_->factory(self);
+    co_return !closed_;
+  }
+
   asio::awaitable<void> read_loop(std::shared_ptr<Link> self) {
     while (!closed_) {
       if (paused_) {
@@ -173,7 +203,6 @@ class TcpServer::Core::Link final : public Connection {
       const bool more = co_await read_frame(self);
       if (!more) break;
     }
-    finish(self);
   }
 
   // Reads one frame and hands it over. False: the connection is over.
@@ -181,7 +210,7 @@ class TcpServer::Core::Link final : public Connection {
     while (staged() < 4) {
       if (begin_ != 0) compact();
       const auto [error, n] =
-          co_await socket_->async_read_some(asio::buffer(staging_.data() + end_, staging_.size() - end_), kAwait);
+          co_await stream_->read_some(asio::buffer(staging_.data() + end_, staging_.size() - end_));
       if (error || closed_) co_return false;
       arrived(n);
       end_ += n;
@@ -190,7 +219,7 @@ class TcpServer::Core::Link final : public Connection {
     std::memcpy(&length, staging_.data() + begin_, 4);
     length = __builtin_bswap32(length);
     if (length > core_->options.frame_bytes_max) {
-      rejected("oversized").add();
+      refuse_length(length);
       co_return false;
     }
     begin_ += 4;
@@ -217,7 +246,7 @@ class TcpServer::Core::Link final : public Connection {
     while (filled < length) {  // what follows the frame lands in the staging area by the same call
       begin_ = end_ = 0;
       const std::array<asio::mutable_buffer, 2> into{asio::buffer(block.data + filled, length - filled), asio::buffer(staging_)};
-      const auto [error, n] = co_await socket_->async_read_some(into, kAwait);
+      const auto [error, n] = co_await stream_->read_some(into);
       if (error || closed_) co_return false;
       arrived(n);
       const size_t here = std::min(n, length - filled);
@@ -230,6 +259,13 @@ class TcpServer::Core::Link final : public Connection {
     co_return !closed_;
   }
 
+  // A client that speaks TLS to a listener in the clear announces some 350 MiB.
+  void refuse_length(uint32_t length) {
+    const bool tls = !stream_->encrypted() && begins_tls(std::span(staging_).subspan(begin_, 4));
+    if (!tls) return refuse("oversized", peer_, "it announces a frame of " + std::to_string(length) + " bytes");
+    refuse("tls_on_plain", peer_, "the client speaks TLS and this listener does not; connect to the one with TLS, or switch TLS off in the client");
+  }
+
   size_t staged() const { return end_ - begin_; }
   void compact() {
     std::memmove(staging_.data(), staging_.data() + begin_, staged());
@@ -240,10 +276,10 @@ class TcpServer::Core::Link final : public Connection {
 
   void finish(const std::shared_ptr<Link>& self) {
     close();
-    handler_->on_closed();
+    if (handler_) handler_->on_closed();
     handler_.reset();
     unsent_.clear();
-    socket_.reset();
+    stream_.reset();
     wake_.reset();
     watch_.reset();
     core_->remove(self);
@@ -251,11 +287,14 @@ class TcpServer::Core::Link final : public Connection {
 
   const std::shared_ptr<Core> core_;
   IoThread& thread_;
-  std::unique_ptr<tcp::socket> socket_;
+  std::shared_ptr<Stream> stream_;
   std::unique_ptr<asio::steady_timer> wake_;  // ends a pause
   std::unique_ptr<Timer> watch_;
   const std::string peer_;
-  std::shared_ptr<FrameHandler> handler_;
+  PeerSecurity security_;
+  int64_t handshake_started_us_ = 0;  // 0: over, or none
+  int64_t expires_us_ = kNeverUs;     // the client's certificate, by the wall clock
+  std::shared_ptr<FrameHandler> handler_;  // from the end of the handshake on
   bool paused_ = false, closed_ = false, writing_ = false;
   int64_t last_activity_us_ = 0, frame_started_us_ = 0;
   size_t frame_arrived_ = 0;  // bytes of the frame since frame_started_us_

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "io/memory_budget.h"
 #include "io/runtime.h"
+#include "io/tls_credentials.h"
 
 namespace ms::io {
 
@@ -21,12 +22,19 @@ struct Frame {
   MemoryHold hold;
 };
 
+// How a connection is protected, and what the other side has proved about itself.
+struct PeerSecurity {
+  bool encrypted = false;
+  std::string certificate_subject;  // of the client's certificate, in the form of RFC 2253 as Java prints it; empty: it showed none
+};
+
 // One side of a connection. Every method must be called on thread() (post() there from elsewhere).
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   virtual ~Connection() = default;
   virtual IoThread& thread() = 0;
   virtual const std::string& peer() const = 0;  // address:port
+  virtual const PeerSecurity& security() const = 0;  // the same from the first call of the handler's factory to the end
   // Queues the parts for a gathering write, after everything sent before. Nothing happens on a closed connection.
   virtual void send(std::vector<Slice> parts) = 0;
   virtual size_t unsent_bytes() const = 0;
@@ -57,6 +65,11 @@ struct TcpServerOptions {
   // While others wait for memory, a frame that is older than this must have come at 64 KiB/s at least: who only announces
   // frames could otherwise keep everybody out for frame_timeout_us.
   int64_t stall_timeout_us = 5 * 1'000'000LL;
+  // Empty: in the clear. Else a connection gets its handler when the handshake is over, and ends when its client's certificate
+  // expires (looked at once a second).
+  std::shared_ptr<TlsCredentials> tls;
+  int64_t handshake_timeout_us = 10 * 1'000'000LL;
+  size_t handshake_bytes_max = 64u << 10;  // what a client may send before the handshake is over
 };
 
 class TcpServer {

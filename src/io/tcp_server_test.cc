@@ -9,7 +9,9 @@
 #include <atomic>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "io/buffer_pool.h"
+#include "io/testing/certificates.h"
 
 namespace ms::io {
 namespace {
@@ -156,6 +158,156 @@ TEST_F(TcpServerTest, PortInUseIsAConflict) {
   auto again = TcpServer::start({.port = server_->port()}, *runtime_, [](std::shared_ptr<Connection>) { return nullptr; });
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().kind, ErrorKind::kConflict);
+}
+
+// OpenSSL's own client on a blocking socket.
+class TlsClient {
+ public:
+  explicit TlsClient(uint16_t port, const testing::Identity* identity = nullptr) : fd_(connect_to(port)), context_(SSL_CTX_new(TLS_client_method())) {
+    if (identity) SSL_CTX_use_certificate(context_.get(), identity->certificate.get()), SSL_CTX_use_PrivateKey(context_.get(), identity->key.get());
+    ssl_.reset(SSL_new(context_.get()));
+    SSL_set_fd(ssl_.get(), fd_);
+  }
+  ~TlsClient() { close(fd_); }
+  TlsClient(const TlsClient&) = delete;
+  TlsClient& operator=(const TlsClient&) = delete;
+
+  bool shake_hands() { return SSL_connect(ssl_.get()) == 1; }
+  void write(std::string_view bytes) { ASSERT_EQ(SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())), static_cast<int>(bytes.size())); }
+  std::string read(size_t count) {
+    std::string out(count, '\0');
+    for (size_t got = 0; got < count;) {
+      const int n = SSL_read(ssl_.get(), out.data() + got, static_cast<int>(count - got));
+      if (n <= 0) return out.substr(0, got);
+      got += static_cast<size_t>(n);
+    }
+    return out;
+  }
+  SSL* ssl() { return ssl_.get(); }
+  int fd() const { return fd_; }
+
+ private:
+  const int fd_;
+  testing::Owned<SSL_CTX> context_;
+  testing::Owned<SSL> ssl_;
+};
+
+class TlsServerTest : public TcpServerTest {
+ protected:
+  void start_tls(TcpServerOptions options, ClientAuth auth = ClientAuth::kNone) {
+    options.tls = *TlsCredentials::open(folder_.files(auth));
+    start(std::move(options));
+  }
+  static int64_t rejections(std::string_view reason) {
+    return counter("millstream_tcp_rejected_total", "reason=\"" + std::string(reason) + "\"").get();
+  }
+  // Until the other side ends the connection.
+  static void read_to_the_end(int fd) {
+    char bytes[4096];
+    while (::read(fd, bytes, sizeof bytes) > 0) {}
+  }
+  testing::CertificateFolder folder_;
+};
+
+TEST_F(TlsServerTest, EchoesFramesOfEverySize) {
+  start_tls({});
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    TlsClient client(server_->port());
+    SSL_set_max_proto_version(client.ssl(), version);
+    ASSERT_TRUE(client.shake_hands());
+    for (const size_t size : {0u, 1u, 4u, 8187u, 8188u, 16'383u, 16'384u, 20'000u, 300'000u, 1'500'000u, 7u}) {
+      const std::string frame = framed(std::string(size, static_cast<char>('a' + size % 26)));
+      client.write(frame);
+      EXPECT_TRUE(client.read(frame.size()) == frame) << size;
+    }
+  }
+}
+
+TEST_F(TlsServerTest, AClientThatReadsLateGetsEveryByte) {
+  start_tls({});
+  TlsClient client(server_->port());
+  ASSERT_TRUE(client.shake_hands());
+  std::string all;
+  for (size_t i = 0; i < 2'000; ++i) all += framed(std::string(10'000 + i, static_cast<char>('a' + i % 26)));
+  client.write(all);
+  EXPECT_TRUE(client.read(all.size()) == all);
+}
+
+// Requests to change keys come between the frames; their answers mix with a write under way.
+TEST_F(TlsServerTest, KeysChangeInMidStream) {
+  start_tls({});
+  TlsClient client(server_->port());
+  ASSERT_TRUE(client.shake_hands());
+  std::string all;
+  for (size_t i = 0; i < 50; ++i) {
+    const std::string frame = framed(std::string(100'000, static_cast<char>('a' + i % 26)));
+    client.write(frame);
+    all += frame;
+    ASSERT_EQ(SSL_key_update(client.ssl(), SSL_KEY_UPDATE_REQUESTED), 1);
+  }
+  EXPECT_TRUE(client.read(all.size()) == all);
+}
+
+TEST_F(TlsServerTest, AHandshakeThatDoesNotEndIsCutOff) {
+  start_tls({.handshake_timeout_us = kMicrosPerSecond / 100});
+  const int64_t before = rejections("slow_handshake");
+  const int silent = connect_to(server_->port()), half = connect_to(server_->port());
+  write_all(half, std::string_view("\x16\x03\x01\x02\x00\x01", 6));
+  read_to_the_end(silent), read_to_the_end(half);
+  EXPECT_EQ(rejections("slow_handshake"), before + 2);
+  close(silent), close(half);
+}
+
+TEST_F(TlsServerTest, AHandshakeThatIsTooLongIsCutOff) {
+  start_tls({.handshake_bytes_max = 100});
+  const int64_t before = rejections("tls_handshake");
+  TlsClient client(server_->port());
+  client.shake_hands();  // with TLS 1.3 a client is done before the server is
+  read_to_the_end(client.fd());
+  EXPECT_EQ(rejections("tls_handshake"), before + 1);
+}
+
+TEST_F(TlsServerTest, PlainTextIsToldFromTlsBothWays) {
+  start_tls({});
+  const int64_t before = rejections("plain_on_tls");
+  const int plain = connect_to(server_->port());
+  write_all(plain, framed("hello"));
+  read_to_the_end(plain);
+  close(plain);
+  EXPECT_EQ(rejections("plain_on_tls"), before + 1);
+
+  server_.reset();
+  start({});
+  const int64_t others = rejections("tls_on_plain");
+  TlsClient client(server_->port());
+  EXPECT_FALSE(client.shake_hands());
+  EXPECT_EQ(rejections("tls_on_plain"), others + 1);
+}
+
+TEST_F(TlsServerTest, AConnectionEndsWithItsClientsCertificate) {
+  const auto brief = testing::make_identity({.common_name = "brief", .to_s = 3}, &folder_.authority);
+  start_tls({}, ClientAuth::kRequired);
+  TlsClient client(server_->port(), &brief);
+  ASSERT_TRUE(client.shake_hands());
+  client.write(framed("hello"));
+  ASSERT_EQ(client.read(9), framed("hello"));
+  EXPECT_EQ(client.read(1), "");
+  EXPECT_EQ(SSL_get_shutdown(client.ssl()), SSL_RECEIVED_SHUTDOWN) << "an orderly end";
+  EXPECT_GE(rejections("certificate_expired"), 1);
+}
+
+TEST_F(TlsServerTest, StopsWithConnectionsInEveryState) {
+  start_tls({});
+  const int silent = connect_to(server_->port()), half = connect_to(server_->port());
+  write_all(half, std::string_view("\x16\x03\x01\x02\x00\x01", 6));
+  TlsClient open(server_->port());
+  ASSERT_TRUE(open.shake_hands());
+  open.write(framed("hello"));
+  ASSERT_EQ(open.read(9), framed("hello"));
+  server_->stop();
+  EXPECT_EQ(closed_, 1);
+  EXPECT_EQ(open.read(1), "");
+  close(silent), close(half);
 }
 
 TEST(BufferPool, ClassesWasteAtMostAnEighthAndBlocksComeBack) {
