@@ -43,10 +43,9 @@ class AliveCount {
 
 struct Broker {
   Broker(KafkaServerOptions o, log::Log& l, io::IoRuntime& runtime)
-      : options(std::move(o)), advertised_port(options.advertised_port ? options.advertised_port : options.port), log(l), sessions(kFetchSessionsMax), worker(kWorkerQueueMax), coordinator(options, log, runtime.thread(0)) {}
+      : options(std::move(o)), log(l), sessions(kFetchSessionsMax), worker(kWorkerQueueMax), coordinator(options, log, runtime.thread(0)) {}
 
-  const KafkaServerOptions options;  // advertised_host is filled in
-  std::atomic<int32_t> advertised_port;
+  const KafkaServerOptions options;
   log::Log& log;
   FetchSessions sessions;
   FetchWaiters waiters;

@@ -2,6 +2,7 @@
 // Call and answers later, from any thread; answers leave the connection in the order of the requests whatever happens.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -13,12 +14,19 @@
 
 namespace ms::kafka {
 
+// Where the clients of a listener are told that this broker is.
+struct AdvertisedAddress {
+  std::string host;
+  std::atomic<int32_t> port = 0;  // known once the listener is there
+};
+
 // Where the answers of one connection go. Thread-safe.
 class CallSink {
  public:
   virtual ~CallSink() = default;
   virtual io::IoThread& thread() = 0;
   virtual const std::string& client_host() const = 0;
+  virtual const AdvertisedAddress& advertised() const = 0;  // of the listener that the client came by
   virtual void complete(uint64_t slot, std::vector<Slice> frame) = 0;  // an empty frame: no response
   virtual void abandon(std::string_view reason) = 0;                   // counts the reason and closes the connection
   virtual void on_closed(uint64_t slot, io::Job job) = 0;              // runs when it closes with this slot unanswered
@@ -37,6 +45,7 @@ class Call {
   const RequestHeader& header() const { return request_.header; }
   int16_t version() const { return request_.header.version; }
   const std::string& client_host() const { return sink_->client_host(); }
+  const AdvertisedAddress& advertised() const { return sink_->advertised(); }
   io::IoThread& thread() { return sink_->thread(); }  // the connection's own
   void post(io::Job job) { sink_->thread().post(std::move(job)); }
 

@@ -13,8 +13,9 @@ constexpr size_t kUnsentBytesMax = 16u << 20;
 std::string host_of(const std::string& peer) { return "/" + peer.substr(0, peer.rfind(':')); }
 }  // namespace
 
-KafkaConnection::KafkaConnection(Broker& broker, std::shared_ptr<io::Connection> connection)
-    : broker_(broker), alive_(broker.alive), connection_(std::move(connection)), client_host_(host_of(connection_->peer())) {
+KafkaConnection::KafkaConnection(Broker& broker, std::shared_ptr<io::Connection> connection, std::shared_ptr<const AdvertisedAddress> advertised)
+    : broker_(broker), alive_(broker.alive), connection_(std::move(connection)), advertised_(std::move(advertised)),
+      client_host_(host_of(connection_->peer())) {
   alive_->add(1);
 }
 

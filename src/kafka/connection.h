@@ -13,7 +13,7 @@ namespace ms::kafka {
 
 class KafkaConnection final : public io::FrameHandler, public CallSink, public std::enable_shared_from_this<KafkaConnection> {
  public:
-  KafkaConnection(Broker& broker, std::shared_ptr<io::Connection> connection);
+  KafkaConnection(Broker& broker, std::shared_ptr<io::Connection> connection, std::shared_ptr<const AdvertisedAddress> advertised);
   ~KafkaConnection() override;
 
   void on_frame(io::Frame frame) override;
@@ -22,6 +22,7 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
 
   io::IoThread& thread() override { return connection_->thread(); }
   const std::string& client_host() const override { return client_host_; }
+  const AdvertisedAddress& advertised() const override { return *advertised_; }
   void complete(uint64_t slot, std::vector<Slice> frame) override;
   void abandon(std::string_view reason) override;
   void on_closed(uint64_t slot, io::Job job) override;
@@ -39,6 +40,7 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
   Broker& broker_;
   const std::shared_ptr<AliveCount> alive_;
   const std::shared_ptr<io::Connection> connection_;
+  const std::shared_ptr<const AdvertisedAddress> advertised_;
   const std::string client_host_;
   std::deque<Answer> answers_;  // of the requests in flight, the oldest first
   uint64_t first_slot_ = 0;     // of answers_.front()

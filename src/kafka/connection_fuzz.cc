@@ -36,6 +36,7 @@ class Peer final : public io::Connection {
 
   io::IoThread& thread() override { return thread_; }
   const std::string& peer() const override { return name_; }
+  const io::PeerSecurity& security() const override { return security_; }
   size_t unsent_bytes() const override { return 0; }
   void pause_reading() override {}
   void resume_reading() override {}
@@ -88,6 +89,7 @@ class Peer final : public io::Connection {
 
   io::IoThread& thread_;
   const std::string name_ = "127.0.0.1:1";
+  const io::PeerSecurity security_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool closed_ = false;
@@ -115,7 +117,6 @@ class Node {
  private:
   static KafkaServerOptions options() {
     KafkaServerOptions o;
-    o.advertised_host = o.host;
     o.group_initial_rebalance_delay_ms = 0;
     return o;
   }
@@ -179,7 +180,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Node node(*runtime);
   auto& thread = runtime->thread(0);
   auto peer = std::make_shared<Peer>(thread);
-  auto connection = std::make_shared<KafkaConnection>(node.broker(), peer);
+  auto connection = std::make_shared<KafkaConnection>(node.broker(), peer, std::make_shared<AdvertisedAddress>("127.0.0.1", 9092));
   std::binary_semaphore fed(0), over(0);
   thread.post([&] { feed(*connection, {data, size}, *peer), fed.release(); });
   fed.acquire();

@@ -13,40 +13,49 @@ constexpr std::chrono::seconds kStopDeadline{5};
 struct KafkaServer::Impl {
   Impl(KafkaServerOptions options, log::Log& log, io::IoRuntime& runtime) : broker(std::move(options), log, runtime) {}
   Broker broker;
-  std::unique_ptr<io::TcpServer> tcp;
-  uint64_t listener = 0;
+  Result<> listen(const Listener& listener, io::IoRuntime& runtime);
+  std::vector<std::unique_ptr<io::TcpServer>> tcp;  // one for each of options.listeners
+  uint64_t log_listener = 0;
   bool stopped = false;
 };
 
 KafkaServer::KafkaServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Result<std::unique_ptr<KafkaServer>> KafkaServer::start(KafkaServerOptions options, log::Log& log, io::IoRuntime& runtime) {
-  if (options.advertised_host.empty()) options.advertised_host = options.host;
-  auto impl = std::make_unique<Impl>(std::move(options), log, runtime);
-  Broker& broker = impl->broker;
+Result<> KafkaServer::Impl::listen(const Listener& listener, io::IoRuntime& runtime) {
+  const auto here = std::make_shared<AdvertisedAddress>(listener.advertised_host.empty() ? listener.host : listener.advertised_host, listener.advertised_port);
   const auto& o = broker.options;
-  TRY_ASSIGN(impl->tcp, io::TcpServer::start({.host = o.host,
-                                              .port = o.port,
-                                              .connections_max = o.connections_max,
-                                              .frame_bytes_max = o.request_bytes_max,
-                                              .memory_bytes_max = o.request_memory_bytes_max},
-                                             runtime, [&broker](std::shared_ptr<io::Connection> connection) {
-                                               return std::make_shared<KafkaConnection>(broker, std::move(connection));
-                                             }));
-  if (o.advertised_port == 0) broker.advertised_port = impl->tcp->port();
-  impl->listener = log.add_listener([&broker](std::span<const TopicPartition> touched) { broker.waiters.notify(touched); });
-  return std::unique_ptr<KafkaServer>(new KafkaServer(std::move(impl)));
+  TRY_ASSIGN(auto started, io::TcpServer::start({.host = listener.host,
+                                                 .port = listener.port,
+                                                 .connections_max = o.connections_max,
+                                                 .frame_bytes_max = o.request_bytes_max,
+                                                 .memory_bytes_max = o.request_memory_bytes_max,
+                                                 .tls = listener.tls},
+                                                runtime, [this, here](std::shared_ptr<io::Connection> connection) {
+                                                  return std::make_shared<KafkaConnection>(broker, std::move(connection), here);
+                                                }));
+  if (listener.advertised_port == 0) here->port = started->port();
+  tcp.push_back(std::move(started));
+  return {};
+}
+
+Result<std::unique_ptr<KafkaServer>> KafkaServer::start(KafkaServerOptions options, log::Log& log, io::IoRuntime& runtime) {
+  std::unique_ptr<KafkaServer> server(new KafkaServer(std::make_unique<Impl>(std::move(options), log, runtime)));
+  Impl& impl = *server->impl_;
+  Broker& broker = impl.broker;
+  impl.log_listener = log.add_listener([&broker](std::span<const TopicPartition> touched) { broker.waiters.notify(touched); });
+  for (const Listener& listener : broker.options.listeners) TRY(impl.listen(listener, runtime));
+  return server;
 }
 
 KafkaServer::~KafkaServer() { stop(); }
 
-uint16_t KafkaServer::port() const { return impl_->tcp->port(); }
+uint16_t KafkaServer::port(size_t listener) const { return impl_->tcp.at(listener)->port(); }
 
 void KafkaServer::stop() {
   if (!impl_ || std::exchange(impl_->stopped, true)) return;
   Broker& broker = impl_->broker;
-  impl_->tcp->stop();
-  broker.log.remove_listener(impl_->listener);
+  for (const auto& tcp : impl_->tcp) tcp->stop();
+  broker.log.remove_listener(impl_->log_listener);
   broker.worker.stop();
   broker.coordinator.stop();
   broker.waiters.close();

@@ -5,9 +5,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "io/runtime.h"
+#include "io/tls_credentials.h"
 #include "log/log.h"
 
 namespace ms::kafka {
@@ -18,18 +20,24 @@ struct ConsumerGroupSettings {
   int64_t heartbeat_interval_ms = 5'000;
 };
 
+// A way in, and what clients that came by it are told about where this broker is.
+struct Listener {
+  std::string host = "127.0.0.1";            // an IP address
+  uint16_t port = 0;                         // 0: a free one
+  std::string advertised_host;               // empty: host
+  uint16_t advertised_port = 0;              // 0: the port that is listened on
+  std::shared_ptr<io::TlsCredentials> tls;   // empty: in the clear
+};
+
 struct KafkaServerOptions {
-  std::string host = "127.0.0.1";  // an IP address
-  uint16_t port = 0;               // 0: a free one
-  std::string advertised_host;     // what Metadata tells clients; empty: host
-  uint16_t advertised_port = 0;    // 0: the port that is listened on
+  std::vector<Listener> listeners = std::vector<Listener>(1);
   int32_t node_id = 1;
   std::string cluster_id = "millstream";
   bool auto_create_topics = true;
   int32_t default_partitions = 1;
-  size_t connections_max = 10'000;
+  size_t connections_max = 10'000;                // of each listener
   size_t request_bytes_max = 100u << 20;          // Kafka's socket.request.max.bytes
-  size_t request_memory_bytes_max = 512u << 20;   // over all requests being read or worked on
+  size_t request_memory_bytes_max = 512u << 20;   // over all requests of a listener being read or worked on
   size_t response_memory_bytes_max = 256u << 20;  // of fetched batches on their way to clients; beyond it one batch per fetch
   // Deletes a topic, or says why it must stay (kConflict: POLICY_VIOLATION). Empty: the log deletes any. Called on a worker.
   std::function<Result<>(const log::TopicInfo&)> delete_topic;
@@ -46,7 +54,7 @@ class KafkaServer {
   // and the runtime must outlive the log's last callback: stop this, close the log, then stop the runtime.
   static Result<std::unique_ptr<KafkaServer>> start(KafkaServerOptions options, log::Log& log, io::IoRuntime& runtime);
   ~KafkaServer();  // stops
-  uint16_t port() const;
+  uint16_t port(size_t listener = 0) const;
   // Closes every connection and waits, within seconds, until no request is being worked on. Not on an IoThread. Idempotent.
   void stop();
 

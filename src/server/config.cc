@@ -16,6 +16,12 @@ constexpr SettingSpec kSpecs[] = {
     {"kafka", SettingType::kText, "127.0.0.1:9092", "HOST:PORT for Kafka clients; port 0 takes a free one"},
     {"http", SettingType::kText, "127.0.0.1:8484", "HOST:PORT for the HTTP API; port 0 takes a free one"},
     {"advertised_kafka", SettingType::kText, "", "HOST:PORT that Kafka clients are told; default: where it listens"},
+    {"kafka_tls", SettingType::kText, "", "HOST:PORT for Kafka clients with TLS, beside the one in the clear"},
+    {"advertised_kafka_tls", SettingType::kText, "", "HOST:PORT that those are told; the certificate must name the host"},
+    {"tls_certificate", SettingType::kText, "", "PEM file: the server's certificate, then those of its issuers"},
+    {"tls_key", SettingType::kText, "", "PEM file: the certificate's private key, not encrypted"},
+    {"tls_client_ca", SettingType::kText, "", "PEM file: the authorities whose client certificates are taken"},
+    {"tls_client_auth", SettingType::kText, "none", "none, optional or required: whether clients show a certificate"},
     {"insecure", SettingType::kFlag, "false", "allow to listen off the loopback, without authentication"},
     {"auto_create_topics", SettingType::kFlag, "true", "a Kafka client's first record creates its topic"},
     {"default_partitions", SettingType::kInteger, "1", "partitions of topics created that way"},
@@ -57,6 +63,11 @@ struct Reader {
     if (setting.value == "false" || setting.value == "0") return false;
     return bad(key, setting, "it must be true or false");
   }
+  bool given(std::string_view key) const { return !at(key).value.empty(); }
+  Result<std::optional<io::Endpoint>> maybe_endpoint(std::string_view key) const {
+    if (!given(key)) return std::nullopt;
+    return endpoint(key);
+  }
   Result<io::Endpoint> endpoint(std::string_view key) const {
     auto endpoint = io::parse_endpoint(at(key).value);
     if (!endpoint) return bad(key, at(key), endpoint.error().message);
@@ -68,17 +79,63 @@ struct Reader {
 Result<> check_loopback(const Reader& read, const ServeConfig& config) {
   for (const auto& [key, endpoint] : {std::pair{"kafka", &config.kafka}, std::pair{"http", &config.http}})
     if (!config.insecure && !io::is_loopback(endpoint->host))
-      return bad(key, read.at(key), "everybody who reaches this address could read and write everything, because there is no authentication yet. "
+      return bad(key, read.at(key), "everybody who reaches this address could read and write everything, because nobody is authenticated there. "
                                     "Listen on 127.0.0.1, or say --insecure if the network is yours alone");
+  const bool everybody = config.tls.client_auth != io::ClientAuth::kRequired;
+  if (config.kafka_tls && everybody && !config.insecure && !io::is_loopback(config.kafka_tls->host))
+    return bad("kafka_tls", read.at("kafka_tls"), "everybody who reaches this address could read and write everything, because clients need no certificate. "
+                                                  "Ask for one (tls_client_auth: required), listen on 127.0.0.1, or say --insecure if the network is yours alone");
   return {};
 }
 
 // Kafka clients connect again to the address that they are told.
-Result<> check_advertised(const Reader& read, const ServeConfig& config) {
-  const bool everywhere = config.kafka.host == "0.0.0.0" || config.kafka.host == "::";
-  if (!everywhere || !config.advertised_kafka.empty()) return {};
-  return bad("kafka", read.at("kafka"), "Kafka clients are told where to connect, and nobody can connect to this address. "
-                                        "Name one that they reach: --advertised-kafka HOST:PORT");
+Result<> check_advertised(const Reader& read, std::string_view key, const io::Endpoint& listened, const std::optional<io::Endpoint>& advertised) {
+  const bool everywhere = listened.host == "0.0.0.0" || listened.host == "::";
+  if (!everywhere || advertised) return {};
+  return bad(key, read.at(key), fmt::format("Kafka clients are told where to connect, and nobody can connect to this address. Name one that they reach: {} HOST:PORT",
+                                            option_name({.key = fmt::format("advertised_{}", key)})));
+}
+
+Result<io::ClientAuth> client_auth(const Reader& read) {
+  const Setting& setting = read.at("tls_client_auth");
+  if (setting.value == "none") return io::ClientAuth::kNone;
+  if (setting.value == "optional") return io::ClientAuth::kOptional;
+  if (setting.value == "required") return io::ClientAuth::kRequired;
+  return bad("tls_client_auth", setting, "it must be none, optional or required");
+}
+
+// Every option of TLS does something, or is refused.
+Result<> check_tls(const Reader& read, const ServeConfig& config) {
+  for (const std::string_view key : {"tls_certificate", "tls_key"}) {
+    if (config.kafka_tls && !read.given(key)) return bad(key, read.at(key), "kafka_tls needs it: a PEM file");
+    if (!config.kafka_tls && read.given(key)) return bad(key, read.at(key), "there is no listener with TLS. Name one: --kafka-tls HOST:PORT");
+  }
+  if (!config.kafka_tls && config.advertised_kafka_tls)
+    return bad("advertised_kafka_tls", read.at("advertised_kafka_tls"), "there is no listener with TLS. Name one: --kafka-tls HOST:PORT");
+  const bool asks = config.tls.client_auth != io::ClientAuth::kNone;
+  if (asks && !config.kafka_tls) return bad("tls_client_auth", read.at("tls_client_auth"), "there is no listener with TLS. Name one: --kafka-tls HOST:PORT");
+  if (asks && config.tls.client_ca.empty()) return bad("tls_client_ca", read.at("tls_client_ca"), "tls_client_auth needs it: a PEM file with the authorities of clients");
+  if (!asks && !config.tls.client_ca.empty())
+    return bad("tls_client_ca", read.at("tls_client_ca"), "no client is asked for its certificate. Say so with --tls-client-auth required (or optional)");
+  return {};
+}
+
+Result<> read_listeners(const Reader& read, ServeConfig& config) {
+  TRY_ASSIGN(config.kafka, read.endpoint("kafka"));
+  TRY_ASSIGN(config.http, read.endpoint("http"));
+  TRY_ASSIGN(config.advertised_kafka, read.maybe_endpoint("advertised_kafka"));
+  TRY_ASSIGN(config.kafka_tls, read.maybe_endpoint("kafka_tls"));
+  TRY_ASSIGN(config.advertised_kafka_tls, read.maybe_endpoint("advertised_kafka_tls"));
+  TRY_ASSIGN(config.insecure, read.flag("insecure"));
+  config.tls.certificate = read.at("tls_certificate").value;
+  config.tls.key = read.at("tls_key").value;
+  config.tls.client_ca = read.at("tls_client_ca").value;
+  TRY_ASSIGN(config.tls.client_auth, client_auth(read));
+  TRY(check_tls(read, config));
+  TRY(check_loopback(read, config));
+  TRY(check_advertised(read, "kafka", config.kafka, config.advertised_kafka));
+  if (config.kafka_tls) TRY(check_advertised(read, "kafka_tls", *config.kafka_tls, config.advertised_kafka_tls));
+  return {};
 }
 
 }  // namespace
@@ -131,11 +188,7 @@ Result<ServeConfig> to_config(const Settings& settings) {
   ServeConfig config;
   config.dir = read.at("dir").value;
   if (config.dir.empty()) return bad("dir", read.at("dir"), "a directory is needed");
-  TRY_ASSIGN(config.kafka, read.endpoint("kafka"));
-  TRY_ASSIGN(config.http, read.endpoint("http"));
-  config.advertised_kafka = read.at("advertised_kafka").value;
-  if (!config.advertised_kafka.empty()) TRY(read.endpoint("advertised_kafka"));
-  TRY_ASSIGN(config.insecure, read.flag("insecure"));
+  TRY(read_listeners(read, config));
   TRY_ASSIGN(config.auto_create_topics, read.flag("auto_create_topics"));
   TRY_ASSIGN(const int64_t partitions, read.integer("default_partitions", 1, 100'000));
   TRY_ASSIGN(const int64_t threads, read.integer("io_threads", 0, 256));
@@ -156,8 +209,6 @@ Result<ServeConfig> to_config(const Settings& settings) {
   const std::vector<std::string> levels{"debug", "info", "warn", "error"};
   if (std::ranges::find(levels, config.log_level) == levels.end())
     return bad("log_level", read.at("log_level"), "it must be debug, info, warn or error");
-  TRY(check_loopback(read, config));
-  TRY(check_advertised(read, config));
   return config;
 }
 

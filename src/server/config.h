@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,13 +11,16 @@
 
 #include "base/error.h"
 #include "io/endpoint.h"
+#include "io/tls_context.h"
 
 namespace ms::server {
 
 struct ServeConfig {
   std::string dir;
   io::Endpoint kafka, http;
-  std::string advertised_kafka;  // HOST:PORT or empty
+  std::optional<io::Endpoint> advertised_kafka;
+  std::optional<io::Endpoint> kafka_tls, advertised_kafka_tls;
+  io::TlsFiles tls;  // of kafka_tls
   bool insecure = false;
   bool auto_create_topics = true;
   int32_t default_partitions = 1;

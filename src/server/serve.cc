@@ -27,7 +27,8 @@ namespace ms::server {
 namespace {
 
 constexpr std::chrono::seconds kStopMax{5};
-constexpr long kReadyPollNs = 2'000'000;
+constexpr int64_t kReadyPollNs = 2'000'000;
+constexpr int64_t kCertificatesEveryNs = 3'000'000'000;
 
 // Ends the process when an orderly stop takes too long; everything on disk survives that as it survives kill -9.
 class StopWatchdog {
@@ -78,12 +79,16 @@ class Server {
                                                       .per_second = config_.samples_per_second}));
     TRY(start_kafka());
     TRY(start_http());
-    log_info("listening", {{"kafka", kafka_address()}, {"http", http_address()}, {"dir", dir_->path()}});
+    log_info("listening", {{"kafka", kafka_address()}, {"kafka_tls", kafka_tls_address()}, {"http", http_address()}, {"dir", dir_->path()}});
     return {};
   }
 
+  bool has_tls() const { return tls_ != nullptr; }
+  io::TlsCredentials& tls() { return *tls_; }
   bool ready() const { return engine_->ready(); }
   std::string kafka_address() const { return io::format_endpoint({config_.kafka.host, kafka_->port()}); }
+  // Empty: there is no such listener.
+  std::string kafka_tls_address() const { return tls_ ? io::format_endpoint({config_.kafka_tls->host, kafka_->port(1)}) : ""; }
   std::string http_address() const { return io::format_endpoint({config_.http.host, http_->port()}); }
   const std::string& dir() const { return dir_->path(); }
 
@@ -124,18 +129,26 @@ class Server {
                                                   started.error().message, option));
   }
 
+  static kafka::Listener listener_at(const io::Endpoint& at, const std::optional<io::Endpoint>& advertised) {
+    kafka::Listener listener{.host = at.host, .port = at.port};
+    if (!advertised) return listener;
+    listener.advertised_host = advertised->host;
+    listener.advertised_port = advertised->port;
+    return listener;
+  }
+
   Result<> start_kafka() {
-    kafka::KafkaServerOptions options{.host = config_.kafka.host, .port = config_.kafka.port};
+    kafka::KafkaServerOptions options{.listeners = {listener_at(config_.kafka, config_.advertised_kafka)}};
+    if (config_.kafka_tls) {
+      TRY_ASSIGN(tls_, io::TlsCredentials::open(config_.tls));
+      options.listeners.push_back(listener_at(*config_.kafka_tls, config_.advertised_kafka_tls));
+      options.listeners.back().tls = tls_;
+    }
     options.auto_create_topics = config_.auto_create_topics;
     options.default_partitions = config_.default_partitions;
     options.delete_topic = [catalog = catalog_.get(), log = log_.get()](const log::TopicInfo& topic) {
       return catalog->remove_topic(topic.id, topic.name, [&] { return log->delete_topic(topic.id); });
     };
-    if (!config_.advertised_kafka.empty()) {
-      TRY_ASSIGN(const io::Endpoint advertised, io::parse_endpoint(config_.advertised_kafka));
-      options.advertised_host = advertised.host;
-      options.advertised_port = advertised.port;
-    }
     TRY_ASSIGN(kafka_, advised(kafka::KafkaServer::start(options, *log_, *runtime_), "kafka"));
     return {};
   }
@@ -165,6 +178,7 @@ class Server {
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<online::Online> online_;
   std::unique_ptr<online::SampleWriter> samples_;
+  std::shared_ptr<io::TlsCredentials> tls_;  // of the second listener for Kafka
   std::unique_ptr<kafka::KafkaServer> kafka_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<io::HttpServer> http_;
@@ -185,8 +199,8 @@ sigset_t stop_signals() {
 }
 
 // The signal that came within `nanoseconds`; 0: none.
-int wait_for_signal(const sigset_t& set, long nanoseconds) {
-  const timespec timeout{.tv_sec = 0, .tv_nsec = nanoseconds};
+int wait_for_signal(const sigset_t& set, int64_t nanoseconds) {
+  const timespec timeout{.tv_sec = nanoseconds / 1'000'000'000, .tv_nsec = nanoseconds % 1'000'000'000};
   const int signal = ::sigtimedwait(&set, nullptr, &timeout);
   return std::max(signal, 0);
 }
@@ -195,6 +209,18 @@ int wait_for_signal(const sigset_t& set) {
   int signal = 0;
   while (::sigwait(&set, &signal) == EINTR) {}
   return signal;
+}
+
+// Waits for a signal to stop; keeps the certificates fresh until then.
+int serve_until_signal(Server& server, sigset_t signals) {
+  if (!server.has_tls()) return wait_for_signal(signals);
+  ::sigaddset(&signals, SIGHUP);
+  for (;;) {
+    const int signal = wait_for_signal(signals, kCertificatesEveryNs);
+    if (signal == 0) server.tls().reload_if_changed();
+    else if (signal == SIGHUP) server.tls().reload();
+    else return signal;
+  }
 }
 
 }  // namespace
@@ -207,9 +233,10 @@ Result<> serve(const ServeConfig& config) {
   int signal = 0;
   while (signal == 0 && !server.ready()) signal = wait_for_signal(signals, kReadyPollNs);
   if (signal == 0) {
-    fmt::print("ready kafka={} http={} dir={}\n", server.kafka_address(), server.http_address(), server.dir());
+    const std::string tls = server.has_tls() ? " kafka_tls=" + server.kafka_tls_address() : "";
+    fmt::print("ready kafka={}{} http={} dir={}\n", server.kafka_address(), tls, server.http_address(), server.dir());
     std::fflush(stdout);
-    signal = wait_for_signal(signals);
+    signal = serve_until_signal(server, signals);
   }
   log_info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
   // A second signal ends the process at once.

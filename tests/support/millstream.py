@@ -25,7 +25,7 @@ class Server:
         self.options = options
         self.process = None
         self.asked = ["--kafka", kafka, "--http", http]  # port 0: a free one, another one after each start
-        self.kafka = self.http = None
+        self.kafka = self.http = self.kafka_tls = None
 
     def start(self):
         # Dies with the thread that starts it, so that no server is left when a test process is killed.
@@ -40,7 +40,7 @@ class Server:
                 raise RuntimeError(f"the server ended with {self.process.wait()} before it was ready:\n{self.log_text()}")
             if line.startswith("ready "):
                 addresses = dict(part.split("=", 1) for part in line.split()[1:])
-                self.kafka, self.http = addresses["kafka"], addresses["http"]
+                self.kafka, self.http, self.kafka_tls = addresses["kafka"], addresses["http"], addresses.get("kafka_tls")
                 self.wait_for(self.is_ready, "the server is ready")
                 return self
 

@@ -71,12 +71,13 @@ void add_topic(Broker& broker, const Plan& plan, const MetadataRequest::Topic& a
   if (plan.request.include_topic_authorized_operations) topic.topic_authorized_operations = kTopicOperations;
 }
 
-MetadataResponse answer(Broker& broker, const Plan& plan, AnswerRoom& room) {
+MetadataResponse answer(Broker& broker, const Plan& plan, Call& call) {
+  AnswerRoom& room = call.room();
   MetadataResponse response;
   auto& self = response.brokers.emplace_back();
   self.node_id = broker.options.node_id;
-  self.host = broker.options.advertised_host;
-  self.port = broker.advertised_port;
+  self.host = call.advertised().host;
+  self.port = call.advertised().port;
   response.cluster_id = broker.options.cluster_id;
   response.controller_id = broker.options.node_id;
   if (plan.request.include_cluster_authorized_operations) response.cluster_authorized_operations = kClusterOperations;
@@ -102,8 +103,8 @@ void handle_metadata(Broker& broker, Call call) {
   if (!call.decode(plan.request)) return;
   plan.all = !plan.request.topics || (call.version() == 0 && plan.request.topics->empty());
   plan.may_create = broker.options.auto_create_topics && (call.version() < 4 || plan.request.allow_auto_topic_creation);
-  if (!wants_creation(broker, plan)) return call.reply(answer(broker, plan, call.room()));
-  broker.worker.run([&broker, call = std::move(call), plan = std::move(plan)]() mutable { call.reply(answer(broker, plan, call.room())); });
+  if (!wants_creation(broker, plan)) return call.reply(answer(broker, plan, call));
+  broker.worker.run([&broker, call = std::move(call), plan = std::move(plan)]() mutable { call.reply(answer(broker, plan, call)); });
 }
 
 }  // namespace ms::kafka

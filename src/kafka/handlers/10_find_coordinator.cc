@@ -9,10 +9,10 @@ namespace ms::kafka {
 namespace {
 
 template <class Place>
-void fill(const Broker& broker, bool known_type, Place& place) {
+void fill(const Broker& broker, const AdvertisedAddress& here, bool known_type, Place& place) {
   place.node_id = known_type ? broker.options.node_id : -1;
-  place.host = known_type ? broker.options.advertised_host : "";
-  place.port = known_type ? broker.advertised_port.load() : -1;
+  place.host = known_type ? here.host : "";
+  place.port = known_type ? here.port.load() : -1;
   place.error_code = code(known_type ? ErrorCode::kNone : ErrorCode::kInvalidRequest);
   if (!known_type) place.error_message = "only groups (key type 0) and transactional ids (1) have a coordinator here";
 }
@@ -24,12 +24,13 @@ void handle_find_coordinator(Broker& broker, Call call) {
   if (!call.decode(request)) return;
   const bool known_type = request.key_type == 0 || request.key_type == 1;
   FindCoordinatorResponse response;
-  fill(broker, known_type, response);
+  const AdvertisedAddress& here = call.advertised();
+  fill(broker, here, known_type, response);
   for (const std::string& key : request.coordinator_keys) {
     auto& coordinator = response.coordinators.emplace_back();
-    if (!call.room().take(sizeof coordinator + key.size() + broker.options.advertised_host.size() + 100)) break;
+    if (!call.room().take(sizeof coordinator + key.size() + here.host.size() + 100)) break;
     coordinator.key = key;
-    fill(broker, known_type, coordinator);
+    fill(broker, here, known_type, coordinator);
   }
   call.reply(response);
 }

@@ -19,8 +19,8 @@ void handle_describe_cluster(Broker& broker, Call call) {
   response.controller_id = broker.options.node_id;
   auto& self = response.brokers.emplace_back();
   self.broker_id = broker.options.node_id;
-  self.host = broker.options.advertised_host;
-  self.port = broker.advertised_port;
+  self.host = call.advertised().host;
+  self.port = call.advertised().port;
   if (request.include_cluster_authorized_operations) response.cluster_authorized_operations = kClusterOperations;
   call.reply(response);
 }
