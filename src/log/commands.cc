@@ -38,6 +38,12 @@ void put(ByteWriter& out, const ForgetObjects& c) {
   for (const uint64_t object : c.objects) out.u64(object);
 }
 void put(ByteWriter& out, const ChangeEntries& c) { out.sized(c.space), put(out, c.changes); }
+void put(ByteWriter& out, const ReplaceRuns& c) {
+  out.u64(c.object), out.u64(c.bytes), out.varint(c.runs.size());
+  for (const ObjectRun& run : c.runs) encode(out, run);
+  out.varint(c.sources.size());
+  for (const RunName& source : c.sources) out.u64(source.object), encode(out, source.of), out.i64(source.base.value), out.i64(source.next.value);
+}
 
 void put(ByteWriter& out, const ProducerIdentity& p) { out.i64(p.id), out.u16(static_cast<uint16_t>(p.epoch)); }
 void put(ByteWriter& out, const InitTransaction& s) { put(out, s.expected), out.i32(s.timeout_ms); }
@@ -95,6 +101,16 @@ Command get_change_entries(ByteReader& in) {
   std::string space(in.sized());
   return ChangeEntries{std::move(space), get_changes(in)};
 }
+Command get_replace_runs(ByteReader& in) {
+  ReplaceRuns c{.object = in.u64(), .bytes = in.u64()};
+  for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) c.runs.push_back(decode_run(in));
+  for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
+    RunName source{.object = in.u64(), .of = decode_partition(in)};
+    source.base.value = in.i64(), source.next.value = in.i64();
+    c.sources.push_back(source);
+  }
+  return c;
+}
 
 Result<TransactionStep> get_transaction_step(ByteReader& in) {
   const uint8_t kind = in.u8();
@@ -142,6 +158,7 @@ Result<Command> get_command(size_t index, ByteReader& in) {
     case 9: return get_advance(in);
     case 10: return get_forget(in);
     case 11: return get_change_entries(in);
+    case 12: return get_replace_runs(in);
     default: return fail(ErrorKind::kUnsupported, fmt::format("unknown command {}; was this written by a newer version?", index));
   }
 }
@@ -155,6 +172,19 @@ void change_into(EntrySpaces& spaces, const ChangeEntries& change) {
     else entries.erase(name);
   }
   if (entries.empty()) spaces.erase(change.space);
+}
+
+bool stand_for(std::span<const ObjectRun> runs, std::span<const RunName> sources) {
+  auto source = sources.begin();
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const ObjectRun& run = runs[i];
+    if (run.next <= run.base || (i > 0 && std::pair(runs[i - 1].of, runs[i - 1].next) > std::pair(run.of, run.base))) return false;
+    for (Offset at = run.base; at != run.next; ++source) {
+      if (source == sources.end() || source->of != run.of || source->base != at || source->next <= at || source->next > run.next) return false;
+      at = source->next;
+    }
+  }
+  return source == sources.end();
 }
 
 void encode(ByteWriter& out, TopicId id) { out.bytes(std::span<const uint8_t>(id.uuid.bytes)); }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -62,9 +63,15 @@ struct ForgetObjects { std::vector<uint64_t> objects; };  // their bytes are gon
 struct ChangeEntries { std::string space; EntryChanges changes; };
 using EntrySpaces = std::map<std::string, Entries>;
 void change_into(EntrySpaces& spaces, const ChangeEntries& change);  // a space without entries is forgotten
+// A run by where it lies: what a replacement expects to find.
+struct RunName { uint64_t object = 0; TopicPartition of; Offset base, next; };
+// The runs of a new object take the places of others. Both lists are in the order of partition and offset.
+struct ReplaceRuns { uint64_t object = 0; uint64_t bytes = 0; std::vector<ObjectRun> runs; std::vector<RunName> sources; };
+// Whether each run covers the offsets of sources that lie behind each other, and together they stand for all sources.
+bool stand_for(std::span<const ObjectRun> runs, std::span<const RunName> sources);
 
 using Command = std::variant<CreateTopic, DeleteTopic, CreatePartitions, AlterConfig, InitProducer, CommitOffsets,
-                             DeleteGroupOffsets, ReserveObjects, AddObject, AdvanceLogStart, ForgetObjects, ChangeEntries>;
+                             DeleteGroupOffsets, ReserveObjects, AddObject, AdvanceLogStart, ForgetObjects, ChangeEntries, ReplaceRuns>;
 using FrameEntry = std::variant<AppendBatch, Command, TransactionStep>;
 
 void encode(ByteWriter& out, const AppendBatch& batch);

@@ -7,6 +7,7 @@
 #include <future>
 #include <set>
 
+#include "base/metrics.h"
 #include "base/testing/crash_file_system.h"
 #include "codec/record_batch.h"
 #include "log/log.h"
@@ -152,12 +153,13 @@ class CrashRun {
 
   void work() {
     clock_.advance(static_cast<int64_t>(rng_.below(5'000)));
-    switch (rng_.below(11)) {
+    switch (rng_.below(12)) {
       case 0: (void)log_->reconcile(); break;
       case 1: (void)log_->enforce_retention(); break;
       case 2: commit(); break;
       case 3: create_topic(); break;
       case 4: delete_some(); break;
+      case 5: (void)log_->merge_objects(); break;
       default: append_some();
     }
   }
@@ -270,6 +272,7 @@ uint64_t seeds() {
 
 TEST(LogCrash, NothingAcknowledgedIsLostOrDoubled) {
   CrashRun::Totals all;
+  const int64_t merged_before = counter("millstream_log_objects_merged_total").get();
   for (uint64_t seed = 1; seed <= seeds(); ++seed) {
     CrashRun run(seed, false);
     const auto violations = run.run(5);
@@ -284,6 +287,7 @@ TEST(LogCrash, NothingAcknowledgedIsLostOrDoubled) {
   EXPECT_GT(all.trimmed, seeds() / 10);
   EXPECT_GT(all.removed, seeds() / 10);
   EXPECT_GT(all.deleted, seeds());
+  EXPECT_GT(counter("millstream_log_objects_merged_total").get() - merged_before, static_cast<int64_t>(seeds()));
 }
 
 // Proof that the checker can fail: syncs that do nothing must be caught.

@@ -12,6 +12,9 @@
 #include "log/snapshot.h"
 
 namespace ms::log {
+namespace {
+constexpr size_t kMergeCommandBytesPerRun = 256;  // a run that is replaced and the run in its place take 120; half a frame is room enough
+}
 
 Result<std::unique_ptr<Log>> Log::open(LogOptions options) {
   TRY_ASSIGN(std::unique_ptr<Log> log, EmbeddedLog::open(std::move(options)));
@@ -39,6 +42,7 @@ Result<> EmbeddedLog::close() {
   }
   wake_.notify_all();
   if (reconciler_) reconciler_->stop();  // what it has not moved stays in the write-ahead log
+  if (merger_) merger_->stop();
   if (background_.joinable()) background_.join();
   if (writer_) writer_->close();
   return {};
@@ -64,6 +68,7 @@ Result<> EmbeddedLog::recover() {
   const AppendTime last = state.last_append_time();
   writer_ = std::make_unique<CommitWriter>(options_, std::move(state), *wal_, view_, last);
   reconciler_ = std::make_unique<Reconciler>(options_, *store_, *writer_, *wal_, view_, snapshot_path);
+  merger_ = std::make_unique<Merger>(options_, *store_, *objects_, *writer_, view_, wal_->frame_bytes_max() / kMergeCommandBytesPerRun);
   if (options_.reconcile_interval_ms > 0) {
     writer_->on_backlog(static_cast<int64_t>(options_.tail_cache_bytes_max / 2), [this] {
       {
@@ -296,6 +301,7 @@ Result<> EmbeddedLog::expire_transactions() {
 // ---- background
 
 Result<> EmbeddedLog::reconcile() { return reconciler_->run(); }
+Result<> EmbeddedLog::merge_objects() { return merger_->run(); }
 Result<> EmbeddedLog::enforce_retention() { return log::enforce_retention(options_, *writer_, view_, *store_); }
 
 void EmbeddedLog::background() {
@@ -322,6 +328,7 @@ void EmbeddedLog::background() {
     lock.unlock();
     if (reconcile_in <= 0 || early) {
       warn("log_reconcile_failed", reconcile());
+      warn("log_merge_failed", merge_objects());
       reconciled_us = system_clock().steady_us();
     }
     if (check_in <= 0) {

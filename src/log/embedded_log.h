@@ -7,6 +7,7 @@
 
 #include "log/commit_writer.h"
 #include "log/log.h"
+#include "log/merger.h"
 #include "log/object_reader.h"
 #include "log/reconciler.h"
 
@@ -51,6 +52,7 @@ class EmbeddedLog final : public Log {
   Result<std::vector<TransactionInfo>> transactions() override;
   Result<std::vector<ProducerInfo>> producers(TopicPartition p) override;
   Result<> reconcile() override;
+  Result<> merge_objects() override;
   Result<> enforce_retention() override;
   Result<> expire_transactions() override;
 
@@ -74,6 +76,7 @@ class EmbeddedLog final : public Log {
   std::unique_ptr<ObjectReader> objects_;
   std::unique_ptr<CommitWriter> writer_;
   std::unique_ptr<Reconciler> reconciler_;
+  std::unique_ptr<Merger> merger_;
 
   std::mutex mutex_;
   std::condition_variable wake_;

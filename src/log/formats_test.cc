@@ -52,8 +52,8 @@ std::string example_frame() {
 std::string example_object() {
   const std::string batch = example_batch();
   ObjectBuilder builder(3);
-  builder.add({kTopic, {0}}, {.bytes = Slice::copy(batch), .base = {5}, .next = {6}, .min_timestamp_ms = kTimeUs / 1000,
-                              .max_timestamp_ms = kTimeUs / 1000, .at = {kTimeUs}});
+  builder.begin_run({kTopic, {0}}, {5});
+  builder.add({.bytes = Slice::copy(batch), .base = {5}, .last = {5}, .at = {kTimeUs}}, parse_record_batch(bytes_of(batch)).value());
   std::string out;
   for (const auto& part : builder.finish()) out += text_of(part);
   return out;

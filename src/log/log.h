@@ -32,7 +32,7 @@ struct LogOptions {
   size_t wal_segment_bytes = 64u << 20;
   size_t tail_cache_bytes_max = 128u << 20;    // reconciling begins early when half of it is not in objects yet
   size_t object_bytes_target = 64u << 20;
-  int64_t reconcile_interval_ms = 30'000;      // 0: only when reconcile() is called
+  int64_t reconcile_interval_ms = 30'000;      // small objects are merged then, too; 0: only when reconcile(), merge_objects() are called
   int64_t retention_check_interval_ms = 60'000;  // 0: only when enforce_retention() is called
   int32_t partitions_max = 100'000;            // over all topics
   size_t block_cache_bytes_max = 64u << 20;    // blocks of stream objects for readers behind the tail
@@ -256,6 +256,7 @@ class Log {
 
   // ---- background work, by hand (tests, commands)
   virtual Result<> reconcile() = 0;           // everything sealed goes to stream objects; the WAL is trimmed
+  virtual Result<> merge_objects() = 0;       // many small stream objects become few
   virtual Result<> enforce_retention() = 0;   // by append time and bytes
   virtual Result<> expire_transactions() = 0;  // aborts those open for longer than their timeout; forgets idle ids
 };

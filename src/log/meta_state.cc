@@ -189,6 +189,27 @@ Result<uint64_t> MetaState::on(const ChangeEntries& c, AppendTime) {
   return 0;
 }
 
+Result<uint64_t> MetaState::on(const ReplaceRuns& c, AppendTime now) {
+  if (!reserved_.contains(c.object)) return invalid(fmt::format("object {} was never reserved", c.object));
+  if (!stand_for(c.runs, c.sources)) return invalid(fmt::format("the runs of object {} do not cover what they replace", c.object));
+  for (const RunName& source : c.sources) {
+    const PartitionHead* partition = find(source.of);
+    if (partition == nullptr) continue;  // the topic was deleted while the object was written
+    const auto run = partition->runs.find(source.base.value);
+    if (run == partition->runs.end() || run->second.first != source.object || run->second.second.next != source.next)
+      return fail(ErrorKind::kConflict, fmt::format("partition {} does not have offsets {} to {} in object {} any more", source.of.partition.value,
+                                                    source.base.value, source.next.value, source.object));
+  }
+  reserved_.erase(c.object);
+  live_runs_[c.object] = 1;  // held while the runs go in
+  for (const RunName& source : c.sources)
+    if (PartitionHead* partition = head(source.of)) partition->runs.erase(source.base.value), drop_run(source.object, now);
+  for (const ObjectRun& run : c.runs)
+    if (PartitionHead* partition = head(run.of)) partition->runs[run.base.value] = {c.object, run}, ++live_runs_[c.object];
+  drop_run(c.object, now);
+  return 0;
+}
+
 void MetaState::drop_run(uint64_t object, AppendTime now) {
   const auto found = live_runs_.find(object);
   CHECK(found != live_runs_.end());

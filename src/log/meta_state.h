@@ -17,7 +17,7 @@ namespace ms::log {
 struct PartitionHead {
   int64_t log_start = 0;
   int64_t next_offset = 0;
-  std::map<int64_t, std::pair<uint64_t, ObjectRun>> runs;  // by base offset: object, run
+  std::map<int64_t, std::pair<uint64_t, ObjectRun>> runs;  // by base offset: object, run; without gaps between them
   ProducerTable producers;
   PartitionTransactions transactions;
   int64_t reconciled() const { return runs.empty() ? reconciled_floor : std::max(reconciled_floor, runs.rbegin()->second.second.next.value); }
@@ -75,6 +75,7 @@ class MetaState {
   Result<uint64_t> on(const AdvanceLogStart& c, AppendTime now);
   Result<uint64_t> on(const ForgetObjects& c, AppendTime now);
   Result<uint64_t> on(const ChangeEntries& c, AppendTime now);
+  Result<uint64_t> on(const ReplaceRuns& c, AppendTime now);
   PartitionHead* head(const TopicPartition& p);
   AppendDecision append_marker(PartitionHead& partition, const AppendBatch& batch, AppendTime now);
   void drop_run(uint64_t object, AppendTime now);

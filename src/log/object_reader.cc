@@ -70,17 +70,23 @@ Result<const RunDirectory*> ObjectReader::find_run(const DirectoryPtr& directory
   return found;
 }
 
-Result<ObjectReader::Block> ObjectReader::block(uint64_t object, const RunDirectory& run, size_t index) {
+Result<std::vector<ReadBatch>> ObjectReader::load_block(uint64_t object, const RunDirectory& run, size_t index) {
   const IndexEntry& entry = run.index[index];
-  const std::pair key{object, entry.position};
-  if (auto cached = blocks_.get(key)) return *cached;
   uint8_t* data = nullptr;
   const Slice bytes = new_block(entry.bytes, data);
   TRY(store_.get(object_name(object), entry.position, {data, entry.bytes}));
   const Offset end = index + 1 < run.index.size() ? run.index[index + 1].base : run.run.next;
   auto batches = split_block(bytes, run, entry, end);
   if (!batches) return Unexpected(batches.error().within("stream object " + object_name(object)));
-  auto shared = std::make_shared<const std::vector<ReadBatch>>(std::move(*batches));
+  return batches;
+}
+
+Result<ObjectReader::Block> ObjectReader::block(uint64_t object, const RunDirectory& run, size_t index) {
+  const IndexEntry& entry = run.index[index];
+  const std::pair key{object, entry.position};
+  if (auto cached = blocks_.get(key)) return *cached;
+  TRY_ASSIGN(auto batches, load_block(object, run, index));
+  auto shared = std::make_shared<const std::vector<ReadBatch>>(std::move(batches));
   blocks_.put(key, shared, entry.bytes + shared->size() * sizeof(ReadBatch));
   return shared;
 }
@@ -102,6 +108,16 @@ Result<std::vector<ReadBatch>> ObjectReader::read(const RunRef& run, Offset from
     }
   }
   return out;
+}
+
+Result<> ObjectReader::read_through(const RunRef& run, const std::function<Result<>(const ReadBatch&)>& visit) {
+  TRY_ASSIGN(const DirectoryPtr objects, directory(run.object));
+  TRY_ASSIGN(const RunDirectory* found, find_run(objects, run));
+  for (size_t index = 0; index < found->index.size(); ++index) {
+    TRY_ASSIGN(const auto batches, load_block(run.object, *found, index));
+    for (const ReadBatch& batch : batches) TRY(visit(batch));
+  }
+  return {};
 }
 
 Result<bool> ObjectReader::scan(const RunRef& run, int64_t timestamp_ms, const Visit& visit) {

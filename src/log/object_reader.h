@@ -22,6 +22,9 @@ class ObjectReader {
   // Errors: kNotFound (the object is gone), kCorruption naming object and position.
   Result<std::vector<ReadBatch>> read(const RunRef& run, Offset from, size_t max_bytes);
 
+  // All batches of the run in offset order, past the cache: for who reads each object once.
+  Result<> read_through(const RunRef& run, const std::function<Result<>(const ReadBatch&)>& visit);
+
   // Calls `visit` for batches of the run in blocks whose largest timestamp is at least `timestamp_ms`, in offset order,
   // until it returns true.
   using Visit = std::function<Result<bool>(const ReadBatch&)>;
@@ -33,6 +36,7 @@ class ObjectReader {
   // All batches of one block, checked: CRC, offsets without gaps.
   using Block = std::shared_ptr<const std::vector<ReadBatch>>;
   Result<Block> block(uint64_t object, const RunDirectory& run, size_t index);
+  Result<std::vector<ReadBatch>> load_block(uint64_t object, const RunDirectory& run, size_t index);
   Result<const RunDirectory*> find_run(const DirectoryPtr& directory, const RunRef& run) const;
 
   ObjectStore& store_;

@@ -28,6 +28,15 @@ void PartitionLog::add_run(const RunRef& run) {
   trim_tail();
 }
 
+void PartitionLog::replace_runs(const RunRef& by) {
+  const std::scoped_lock lock(mutex_);
+  const auto first = runs_.lower_bound(by.run.base.value), end = runs_.lower_bound(by.run.next.value);
+  for (auto run = first; run != end; ++run) bytes_ -= static_cast<int64_t>(run->second.run.bytes);
+  runs_.erase(first, end);
+  runs_[by.run.base.value] = by;
+  bytes_ += static_cast<int64_t>(by.run.bytes);
+}
+
 void PartitionLog::trim_tail() {
   while (!tail_.empty() && tail_.front().base < reconciled_ && tail_.front().data == nullptr) tail_.pop_front();
 }

@@ -58,6 +58,7 @@ class PartitionLog {
 
   void push(BatchEntry entry, const BatchRole& role);  // durable now
   void add_run(const RunRef& run);
+  void replace_runs(const RunRef& by);  // those that lie in its offsets
   void advance_log_start(Offset to);
   void evict(WalPosition end);  // lets go of cached bytes of batches below `end`
 

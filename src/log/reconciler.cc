@@ -10,13 +10,9 @@
 #include "log/tail_reader.h"
 
 namespace ms::log {
-namespace {
-constexpr uint32_t kIdsPerReservation = 16;
-}
-
 Reconciler::Reconciler(const LogOptions& options, ObjectStore& store, CommitWriter& writer, Wal& wal, const View& view,
                        std::string snapshot_path)
-    : options_(options), store_(store), writer_(writer), wal_(wal), view_(view), snapshot_path_(std::move(snapshot_path)) {}
+    : options_(options), store_(store), writer_(writer), wal_(wal), view_(view), snapshot_path_(std::move(snapshot_path)), ids_(writer) {}
 
 Result<> Reconciler::run() {
   const std::scoped_lock lock(mutex_);
@@ -63,12 +59,11 @@ Result<> Reconciler::move(const TopicPartition& p, const PartitionLog& partition
 
 Result<> Reconciler::add(const TopicPartition& p, const ReadBatch& batch, const RecordBatchHeader& header) {
   if (!object_) {
-    TRY_ASSIGN(const uint64_t id, object_id());
+    TRY_ASSIGN(const uint64_t id, ids_.next());
     object_.emplace(id);
   }
-  object_->add(p, {.bytes = batch.bytes, .base = batch.base, .next = {batch.last.value + 1},
-                   .min_timestamp_ms = std::min(header.base_timestamp_ms, header.max_timestamp_ms),
-                   .max_timestamp_ms = header.max_timestamp_ms, .at = batch.at});
+  if (object_->empty() || object_->run()->run.of != p) object_->begin_run(p, batch.base);
+  object_->add(batch, header);
   return {};
 }
 
@@ -78,23 +73,15 @@ void Reconciler::set_aside(const TopicPartition& p, Error why) {
   if (!unreadable_) unreadable_ = std::move(why);
 }
 
-Result<uint64_t> Reconciler::object_id() {
-  if (spare_ids_.empty()) {
-    TRY_ASSIGN(const uint64_t first, writer_.run(ReserveObjects{kIdsPerReservation}));
-    for (uint64_t i = kIdsPerReservation; i > 0; --i) spare_ids_.push_back(first + i - 1);
-  }
-  return spare_ids_.back();
-}
-
 // The object and its directory entry are durable when put returns; only then may the metadata name it.
 Result<> Reconciler::flush() {
   if (!object_) return {};
   const auto parts = object_->finish();
   TRY(store_.put(object_name(object_->object()), parts));
-  TRY(writer_.run(object_->command()));
-  spare_ids_.pop_back();
+  TRY(writer_.run(AddObject{object_->object(), object_->object_bytes(), object_->runs()}));
+  ids_.used();
   counter("millstream_log_objects_written_total").add();
-  counter("millstream_log_object_bytes_total").add(static_cast<int64_t>(object_->command().bytes));
+  counter("millstream_log_object_bytes_total").add(static_cast<int64_t>(object_->object_bytes()));
   object_.reset();
   return {};
 }

@@ -4,9 +4,9 @@
 #include <atomic>
 #include <mutex>
 #include <optional>
-#include <vector>
 
 #include "log/commit_writer.h"
+#include "log/object_ids.h"
 #include "log/stream_object.h"
 #include "objstore/object_store.h"
 
@@ -31,7 +31,6 @@ class Reconciler {
   Result<> add(const TopicPartition& p, const ReadBatch& batch, const RecordBatchHeader& header);
   void set_aside(const TopicPartition& p, Error why);
   Result<> flush();
-  Result<uint64_t> object_id();
   Result<> trim();
 
   const LogOptions& options_;
@@ -41,7 +40,7 @@ class Reconciler {
   const View& view_;
   const std::string snapshot_path_;
   std::mutex mutex_;
-  std::vector<uint64_t> spare_ids_;
+  ObjectIds ids_;
   std::optional<ObjectBuilder> object_;
   std::optional<Error> unreadable_;  // the first of this run
   std::atomic<bool> stopping_ = false;

@@ -91,26 +91,28 @@ ObjectBuilder::ObjectBuilder(uint64_t object) {
   CHECK(header_.size() == kObjectHeaderBytes);
 }
 
-void ObjectBuilder::add(const TopicPartition& p, const Batch& batch) {
-  auto& runs = directory_.runs;
-  if (runs.empty() || runs.back().run.of != p) {
-    runs.emplace_back();
-    runs.back().run = {.of = p, .base = batch.base, .next = batch.base, .position = position_, .max_timestamp_ms = batch.max_timestamp_ms};
-  }
-  RunDirectory& run = runs.back();
+void ObjectBuilder::begin_run(const TopicPartition& p, Offset base) {
+  RunDirectory& run = directory_.runs.emplace_back();
+  run.run = {.of = p, .base = base, .next = base, .position = position_, .max_timestamp_ms = INT64_MIN};
+}
+
+void ObjectBuilder::add(const ReadBatch& batch, const RecordBatchHeader& header) {
+  CHECK(!empty());
+  RunDirectory& run = directory_.runs.back();
   CHECK(run.run.next == batch.base);
+  const int64_t min_timestamp_ms = std::min(header.base_timestamp_ms, header.max_timestamp_ms);
   if (run.index.empty() || run.index.back().bytes + batch.bytes.size() > kIndexEveryBytes)
-    run.index.push_back({.position = position_, .base = batch.base, .min_timestamp_ms = batch.min_timestamp_ms, .max_timestamp_ms = batch.max_timestamp_ms});
+    run.index.push_back({.position = position_, .base = batch.base, .min_timestamp_ms = min_timestamp_ms, .max_timestamp_ms = header.max_timestamp_ms});
   IndexEntry& block = run.index.back();
   block.bytes += batch.bytes.size();
-  block.min_timestamp_ms = std::min(block.min_timestamp_ms, batch.min_timestamp_ms);
-  block.max_timestamp_ms = std::max(block.max_timestamp_ms, batch.max_timestamp_ms);
-  block.records += static_cast<uint32_t>(batch.next.value - batch.base.value);
+  block.min_timestamp_ms = std::min(block.min_timestamp_ms, min_timestamp_ms);
+  block.max_timestamp_ms = std::max(block.max_timestamp_ms, header.max_timestamp_ms);
+  block.records += static_cast<uint32_t>(header.records);
   ++block.batches;
   if (run.times.empty() || run.times.back().at != batch.at) run.times.push_back({batch.base, batch.at});
-  run.run.next = batch.next;
+  run.run.next = {batch.last.value + 1};
   run.run.bytes += batch.bytes.size();
-  run.run.max_timestamp_ms = std::max(run.run.max_timestamp_ms, batch.max_timestamp_ms);
+  run.run.max_timestamp_ms = std::max(run.run.max_timestamp_ms, header.max_timestamp_ms);
   run.run.last_append_us = batch.at.us;
   position_ += batch.bytes.size();
   slices_.push_back(batch.bytes);
@@ -132,10 +134,10 @@ std::vector<std::span<const uint8_t>> ObjectBuilder::finish() {
   return parts;
 }
 
-AddObject ObjectBuilder::command() const {
-  AddObject command{.object = directory_.object, .bytes = position_ + footer_.size()};
-  for (const RunDirectory& run : directory_.runs) command.runs.push_back(run.run);
-  return command;
+std::vector<ObjectRun> ObjectBuilder::runs() const {
+  std::vector<ObjectRun> out;
+  for (const RunDirectory& run : directory_.runs) out.push_back(run.run);
+  return out;
 }
 
 Result<FooterPlace> parse_object_tail(std::span<const uint8_t> tail, uint64_t object_bytes) {

@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "codec/record_batch.h"
 #include "log/commands.h"
 
 namespace ms::log {
@@ -49,19 +50,16 @@ struct ObjectDirectory {
 class ObjectBuilder {
  public:
   explicit ObjectBuilder(uint64_t object);
-  // Batches of one partition come together, in offset order.
-  struct Batch {
-    Slice bytes;
-    Offset base, next;
-    int64_t min_timestamp_ms = 0, max_timestamp_ms = 0;
-    AppendTime at;
-  };
-  void add(const TopicPartition& p, const Batch& batch);
+  // Runs come in the order of partition and offset, the batches of a run in offset order.
+  void begin_run(const TopicPartition& p, Offset base);
+  void add(const ReadBatch& batch, const RecordBatchHeader& header);
+  const RunDirectory* run() const { return empty() ? nullptr : &directory_.runs.back(); }  // the one batches go to
   uint64_t bytes() const { return position_; }
   bool empty() const { return directory_.runs.empty(); }
   // The whole object as parts, valid while the builder lives; call once, at the end.
   std::vector<std::span<const uint8_t>> finish();
-  AddObject command() const;
+  std::vector<ObjectRun> runs() const;
+  uint64_t object_bytes() const { return position_ + footer_.size(); }  // after finish()
   uint64_t object() const { return directory_.object; }
 
  private:

@@ -126,6 +126,8 @@ TopicSettings topic_settings(const TopicConfig& checked) {
   const auto type = checked.find("message.timestamp.type");
   return {.retention_ms = number_of(checked, "retention.ms"),
           .retention_bytes = number_of(checked, "retention.bytes"),
+          .segment_ms = number_of(checked, "segment.ms"),
+          .segment_bytes = number_of(checked, "segment.bytes"),
           .max_message_bytes = number_of(checked, "max.message.bytes"),
           .log_append_time = type != checked.end() && type->second == "LogAppendTime",
           .compression = compression_of(checked),

@@ -13,6 +13,8 @@ namespace ms::log {
 struct TopicSettings {
   int64_t retention_ms = 0;     // -1: for ever
   int64_t retention_bytes = 0;  // -1: no bound
+  int64_t segment_ms = 0;       // what is merged into one run, which retention takes whole, spans at most this
+  int64_t segment_bytes = 0;    // and is at most as large
   int64_t max_message_bytes = 0;
   bool log_append_time = false;
   std::optional<Compression> compression;  // nullopt: what the producer chose

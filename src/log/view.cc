@@ -86,6 +86,10 @@ void View::on(const AddObject& c) {
   for (const ObjectRun& run : c.runs)
     if (PartitionLog* p = partition(run.of)) p->add_run({c.object, run});
 }
+void View::on(const ReplaceRuns& c) {
+  for (const ObjectRun& run : c.runs)
+    if (PartitionLog* p = partition(run.of)) p->replace_runs({c.object, run});
+}
 void View::on(const AdvanceLogStart& c) {
   if (PartitionLog* p = partition(c.of)) p->advance_log_start(c.to);
 }

@@ -51,6 +51,7 @@ class View {
   void on(const CommitOffsets& c);
   void on(const DeleteGroupOffsets& c);
   void on(const AddObject& c);
+  void on(const ReplaceRuns& c);
   void on(const AdvanceLogStart& c);
   void on(const ChangeEntries& c) { change_into(entries_, c); }
   void on(const InitProducer&) {}
