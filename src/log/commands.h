@@ -36,6 +36,7 @@ struct ObjectRun {
   uint64_t position = 0, bytes = 0;  // in the object
   int64_t max_timestamp_ms = -1;
   int64_t last_append_us = 0;
+  bool operator==(const ObjectRun&) const = default;
 };
 
 struct CreateTopic { TopicId id; std::string name; int32_t partitions = 0; TopicConfig config; bool internal = false; };

@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "base/testing/crash_file_system.h"
 #include "codec/record_batch.h"
+#include "log/fsck.h"
 #include "log/log.h"
 
 namespace ms::log {
@@ -61,6 +62,7 @@ class CrashRun {
       for (int step = 0; step < 400 && !fs_.power_is_lost(); ++step) work();
       log_.reset();
       fs_.power_cycle();
+      check_files();
       // Power may go again while recovering.
       if (rng_.below(3) == 0) {
         fs_.lose_power_after(rng_.below(12));
@@ -73,12 +75,19 @@ class CrashRun {
       retry_unknown();
       verify();
     }
+    log_.reset();
+    check_files();
     return violations_;
   }
 
  private:
   void violation(std::string what) { violations_.push_back(std::move(what)); }
 
+  void check_files() {
+    const auto report = fsck(fs_, "/log");
+    if (!report) return violation("fsck: " + report.error().message);
+    for (const FsckFinding& f : report->problems) violation(f.where + ": " + f.found);
+  }
   bool open() {
     auto opened = Log::open(options_);
     if (!opened) {

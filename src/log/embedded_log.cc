@@ -58,7 +58,7 @@ Result<> EmbeddedLog::recover() {
   MetaState state = std::move(snapshot->state);
   view_.load(state);
   TRY_ASSIGN(wal_, Wal::open({options_.fs, options_.dir + "/wal", options_.wal_segment_bytes}, snapshot->first_segment,
-                             [&](const Wal::Recovered& frame) { return replay(frame, snapshot->frame, state); }));
+                             [&](const RecoveredFrame& frame) { return replay(frame, snapshot->frame, state); }));
   wal_view_ = wal_.get();
   if (wal_->next_frame() <= snapshot->frame)
     return corruption(fmt::format("{}/wal ends before frame {}, which {} has seen; files are missing", options_.dir, snapshot->frame, snapshot_path));
@@ -87,7 +87,7 @@ Result<> EmbeddedLog::recover() {
 }
 
 // Frames up to the snapshot's only say where batches lie; later ones are applied as well.
-Result<> EmbeddedLog::replay(const Wal::Recovered& recovered, uint64_t snapshot_frame, MetaState& state) {
+Result<> EmbeddedLog::replay(const RecoveredFrame& recovered, uint64_t snapshot_frame, MetaState& state) {
   const bool is_new = recovered.header.frame > snapshot_frame;
   const AppendTime at{recovered.header.append_us};
   return visit_frame(recovered.header, recovered.frame, [&](FrameEntry& entry, const FrameBatch* stored) -> Result<> {

@@ -59,7 +59,7 @@ class EmbeddedLog final : public Log {
  private:
   explicit EmbeddedLog(LogOptions options);
   Result<> recover();
-  Result<> replay(const Wal::Recovered& frame, uint64_t snapshot_frame, MetaState& state);
+  Result<> replay(const RecoveredFrame& frame, uint64_t snapshot_frame, MetaState& state);
   Result<> check_recovered(const MetaState& state) const;
   void background();
   PendingBatch check(AppendPart part, int64_t now_ms) const;

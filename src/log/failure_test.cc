@@ -73,6 +73,7 @@ TEST_F(LogFailure, ADamagedMiddleIsRefusedByFileAndPosition) {
 }
 
 TEST_F(LogFailure, MissingFilesAreRefused) {
+  expect_damage();
   open();
   const TopicPartition p = topic("events", 1);
   for (int i = 0; i < 100; ++i) append_bytes(p, 20'000);
@@ -144,6 +145,7 @@ TEST_F(LogFailure, AfterAFailedSyncNothingIsAcknowledged) {
 }
 
 TEST_F(LogFailure, ADamagedObjectIsIsolatedToItsPartition) {
+  expect_damage();
   options().tail_cache_bytes_max = 0;
   open();
   const TopicPartition p = topic("events", 2), q{p.topic, {1}};
@@ -184,7 +186,7 @@ class LogFailureOfSegments : public ::testing::Test {
   // Counts the frames that are found.
   std::unique_ptr<Wal> open_wal() {
     found_ = 0;
-    auto wal = Wal::open({&disk_, "/wal", 1u << 20}, 1, [&](const Wal::Recovered&) -> Result<> {
+    auto wal = Wal::open({&disk_, "/wal", 1u << 20}, 1, [&](const RecoveredFrame&) -> Result<> {
       ++found_;
       return {};
     });

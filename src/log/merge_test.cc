@@ -217,6 +217,7 @@ TEST_F(MergeTest, RetentionStillTakesWhatIsOld) {
 }
 
 TEST_F(MergeTest, AnObjectThatCannotBeReadIsLeftAlone) {
+  expect_damage();
   options().tail_cache_bytes_max = 0;
   open();
   const TopicPartition p = topic("events", 1);

@@ -30,13 +30,16 @@ class ObjectReader {
   using Visit = std::function<Result<bool>(const ReadBatch&)>;
   Result<bool> scan(const RunRef& run, int64_t timestamp_ms, const Visit& visit);
 
- private:
+  // What its footer says. Errors as above.
   using DirectoryPtr = std::shared_ptr<const ObjectDirectory>;
   Result<DirectoryPtr> directory(uint64_t object);
+  // The batches of one block of a run in that directory, past the cache.
+  Result<std::vector<ReadBatch>> load_block(uint64_t object, const RunDirectory& run, size_t index);
+
+ private:
   // All batches of one block, checked: CRC, offsets without gaps.
   using Block = std::shared_ptr<const std::vector<ReadBatch>>;
   Result<Block> block(uint64_t object, const RunDirectory& run, size_t index);
-  Result<std::vector<ReadBatch>> load_block(uint64_t object, const RunDirectory& run, size_t index);
   Result<const RunDirectory*> find_run(const DirectoryPtr& directory, const RunRef& run) const;
 
   ObjectStore& store_;

@@ -140,6 +140,14 @@ std::vector<ObjectRun> ObjectBuilder::runs() const {
   return out;
 }
 
+Result<> check_object_header(std::span<const uint8_t> header, uint64_t object) {
+  ByteReader in(header);
+  if (in.u64() != kHeaderMagic) return corruption("a stream object does not begin with its magic number");
+  if (const uint32_t version = in.u32(); version != kVersion) return fail(ErrorKind::kUnsupported, fmt::format("stream object version {}", version));
+  if (in.u32() != 0 || in.u64() != object || in.u64() != 0 || !in.ok()) return corruption("the header of a stream object is damaged");
+  return {};
+}
+
 Result<FooterPlace> parse_object_tail(std::span<const uint8_t> tail, uint64_t object_bytes) {
   if (tail.size() != kObjectTailBytes || object_bytes < kObjectHeaderBytes + kObjectTailBytes)
     return corruption("a stream object is cut short");

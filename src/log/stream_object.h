@@ -69,6 +69,8 @@ class ObjectBuilder {
   uint64_t position_ = kObjectHeaderBytes;
 };
 
+// Errors: kCorruption, kUnsupported.
+Result<> check_object_header(std::span<const uint8_t> header, uint64_t object);
 // Where the footer is, from the last kObjectTailBytes of an object of `object_bytes`.
 struct FooterPlace {
   uint64_t position = 0, bytes = 0;

@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "base/testing/crash_file_system.h"
 #include "codec/record_batch.h"
+#include "log/fsck.h"
 #include "log/log.h"
 
 namespace ms::log {
@@ -37,6 +38,8 @@ class TransactionCrashRun {
       for (int i = 0; i < 300 && !fs_.power_is_lost(); ++i) transact();
       log_.reset();
       fs_.power_cycle();
+      const auto files = fsck(fs_, "/log");
+      if (!files || !files->clean()) violation_ = files ? files->problems[0].found : files.error().message;
       if (!open()) break;
       verify();
       settle();
@@ -72,7 +75,7 @@ class TransactionCrashRun {
   // A transaction writes its number to every partition and stages it as the group's offset.
   void transact() {
     clock_.advance(static_cast<int64_t>(rng_.below(1'000)));
-    if (rng_.below(12) == 0) (void)log_->reconcile();
+    if (rng_.below(12) == 0) (void)log_->reconcile(), (void)log_->merge_objects();
     if (producer_.id < 0 || rng_.below(20) == 0) {
       const auto fresh = step(InitTransaction{"x", 60'000, {}});
       if (!fresh) return;

@@ -12,20 +12,9 @@
 namespace ms::log {
 namespace {
 
-constexpr std::string_view kSuffix = ".wal";
 constexpr std::array<uint8_t, kWalHeaderBytes> kPadding{};
 
-std::optional<uint64_t> number_of(std::string_view name) {
-  if (name.size() != 16 + kSuffix.size() || !name.ends_with(kSuffix)) return std::nullopt;
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + 16, number, 16);
-  if (error != std::errc{} || end != name.data() + 16) return std::nullopt;
-  return number;
-}
-
 }  // namespace
-
-std::string Wal::path_of(uint64_t number) const { return fmt::format("{}/{:016x}{}", options_.dir, number, kSuffix); }
 
 Result<> Wal::reserve(uint64_t frame_bytes, bool only_commands) {
   const uint64_t padded = (frame_bytes + kWalHeaderBytes - 1) / kWalHeaderBytes * kWalHeaderBytes;
@@ -160,97 +149,30 @@ Result<std::unique_ptr<Wal>> Wal::open(Options options, uint64_t first_segment, 
   return wal;
 }
 
+// A retired segment, to be used again.
+Result<> Wal::keep_spare(FoundSegment found) {
+  if (found.size != options_.segment_bytes || spare_.size() >= kSpareSegmentsMax) return options_.fs->remove(found.path);
+  spare_.push_back(std::make_shared<WalSegment>(WalSegment{found.header, std::move(found.path), std::move(found.file)}));
+  return {};
+}
+
 Result<> Wal::recover(uint64_t first_segment, const OnFrame& on_frame) {
-  TRY_ASSIGN(const auto names, options_.fs->list(options_.dir));
-  std::vector<uint64_t> numbers;
-  for (const std::string& name : names)
-    if (const auto number = number_of(name)) numbers.push_back(*number);
+  TRY_ASSIGN(FoundSegments found, find_segments(*options_.fs, options_.dir, first_segment, FileSystem::Open::kReadWrite));
+  for (FoundSegment& spare : found.spare) TRY(keep_spare(std::move(spare)));
+  if (found.not_started) TRY(options_.fs->remove(found.not_started->path));
   highest_number_ = first_segment - 1;
-  for (const uint64_t number : numbers) {
-    auto segment = std::make_shared<WalSegment>();
-    segment->path = path_of(number);
-    TRY_ASSIGN(segment->file, options_.fs->open(segment->path, FileSystem::Open::kReadWrite));
-    WalHeaderBytes bytes{};
-    TRY_ASSIGN(const size_t got, segment->file->read_at(0, bytes));
-    TRY_ASSIGN(const uint64_t size, segment->file->size());
-    const auto header = parse_segment_header(std::span(bytes).first(got));
-    const bool named_right = header && header->number == number;
-    if (number >= first_segment && !named_right && number != numbers.back())
-      return corruption(fmt::format("{} at byte 0: the segment header is damaged", segment->path));
-    if (number < first_segment && size == options_.segment_bytes && spare_.size() < kSpareSegmentsMax) {
-      spare_.push_back(std::move(segment));
-    } else if (number < first_segment || !named_right) {  // never started: the power went before its header was durable
-      TRY(options_.fs->remove(segment->path));
-    } else {
-      segment->header = *header;
-      live_[number] = std::move(segment);
-      highest_number_ = number;
-    }
-  }
-  for (auto it = live_.begin(); it != live_.end(); ++it) {
-    WalSegment& segment = *it->second;
+  for (auto it = found.live.begin(); it != found.live.end(); ++it) {
+    FoundSegment& segment = it->second;
     const auto next = std::next(it);
-    if (it == live_.begin()) {
-      if (segment.header.number != first_segment)
-        return corruption(fmt::format("WAL segment {} is missing", path_of(first_segment)));
-      next_frame_ = segment.header.first_frame;
-    } else if (std::prev(it)->first + 1 != it->first) {
-      return corruption(fmt::format("WAL segment {} is missing", path_of(it->first - 1)));
-    }
-    current_ = it->second;
-    TRY(recover_segment(segment, next == live_.end() ? std::nullopt : std::optional(next->second->header.first_frame), on_frame));
+    if (it == found.live.begin()) next_frame_ = segment.header.first_frame;
+    TRY_ASSIGN(const SegmentEnd end, scan_segment(segment, next == found.live.end() ? std::nullopt : std::optional(next->second.header.first_frame), next_frame_, on_frame));
     TRY(segment.file->sync_data());  // a killed process leaves frames in the page cache only
-    TRY_ASSIGN(const uint64_t size, segment.file->size());
-    if (size != options_.segment_bytes) position_ = options_.segment_bytes;  // another size was configured: leave it
+    position_ = segment.size == options_.segment_bytes ? end.position : options_.segment_bytes;  // another size was configured: leave it
+    highest_number_ = it->first;
+    current_ = std::make_shared<WalSegment>(WalSegment{segment.header, std::move(segment.path), std::move(segment.file)});
+    live_[it->first] = current_;
   }
-  TRY(options_.fs->sync_directory(options_.dir));
-  return {};
-}
-
-Result<> Wal::recover_segment(WalSegment& segment, std::optional<uint64_t> next_first_frame, const OnFrame& on_frame) {
-  TRY_ASSIGN(const uint64_t size, segment.file->size());
-  std::vector<uint8_t> frame;
-  position_ = kWalHeaderBytes;
-  for (;;) {
-    if (next_first_frame && next_frame_ == *next_first_frame) return {};
-    WalHeaderBytes bytes{};
-    TRY_ASSIGN(const size_t got, segment.file->read_at(position_, bytes));
-    const auto header = parse_frame_header(std::span(bytes).first(got));
-    const bool in_place = header && header->life == segment.header.life && header->segment == segment.header.number &&
-                          header->frame == next_frame_ && header->command_bytes <= kFrameCommandBytesMax &&
-                          position_ + header->padded_end() <= size;
-    if (!in_place) return judge_bad_frame(segment, position_, !next_first_frame, "no frame header where one belongs");
-    frame.resize(header->padded_end());
-    TRY_ASSIGN(const size_t filled, segment.file->read_at(position_, frame));
-    const auto checked = check_frame(*header, std::span(frame).first(filled));
-    if (!checked) return judge_bad_frame(segment, position_, !next_first_frame, checked.error().message);
-    const WalPosition at{static_cast<uint32_t>(segment.header.number), static_cast<uint32_t>(position_)};
-    if (auto taken = on_frame({*header, frame, at}); !taken)
-      return Unexpected(taken.error().within(fmt::format("{} at byte {}", segment.path, position_)));
-    position_ += header->padded_end();
-    ++next_frame_;
-  }
-}
-
-// One frame is in flight at a time, so a torn one is the last. Anything good of this life behind it: corruption.
-Result<> Wal::judge_bad_frame(const WalSegment& segment, uint64_t at, bool last, const std::string& why) {
-  const auto refuse = [&](const std::string& behind) {
-    return corruption(fmt::format("{} at byte {}: {}, but {}. The log is damaged in the middle; it does not start so that "
-                                  "nothing acknowledged is dropped silently. Restore the file from a copy.",
-                                  segment.path, at, why, behind));
-  };
-  if (!last) return refuse("later segments go on");
-  std::vector<uint8_t> block(1u << 20);
-  for (uint64_t from = at; ; from += block.size()) {
-    TRY_ASSIGN(const size_t got, segment.file->read_at(from, block));
-    for (size_t i = 0; i + kWalHeaderBytes <= got; i += kWalHeaderBytes) {
-      const auto header = parse_frame_header(std::span(block).subspan(i, kWalHeaderBytes));
-      if (header && header->life == segment.header.life && header->segment == segment.header.number && header->frame > next_frame_)
-        return refuse(fmt::format("a good frame follows at byte {}", from + i));
-    }
-    if (got < block.size()) break;
-  }
-  return {};
+  return options_.fs->sync_directory(options_.dir);
 }
 
 }  // namespace ms::log

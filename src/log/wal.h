@@ -10,15 +10,9 @@
 #include <string>
 
 #include "base/file_system.h"
-#include "log/wal_format.h"
+#include "log/wal_scan.h"
 
 namespace ms::log {
-
-struct WalPosition {
-  uint32_t segment = 0;
-  uint32_t at = 0;  // segments are under 4 GiB
-  auto operator<=>(const WalPosition&) const = default;
-};
 
 // A live or retired segment. A reader that holds one keeps its bytes from being overwritten.
 struct WalSegment {
@@ -38,13 +32,6 @@ class Wal {
     std::string dir;
     uint64_t segment_bytes = 0;
   };
-  struct Recovered {
-    FrameHeader header;
-    std::span<const uint8_t> frame;
-    WalPosition at;
-  };
-  using OnFrame = std::function<Result<>(const Recovered&)>;
-
   // Reads segments from number `first_segment` (from 1) on and hands every good frame to `on_frame`, in order; what is older is
   // spare. Cuts a torn tail. Everything handed out is durable when open returns. Errors: kCorruption naming file and
   // position when a bad frame is followed by good ones, a segment is missing, or frames do not continue.
@@ -70,14 +57,13 @@ class Wal {
  private:
   explicit Wal(Options options) : options_(std::move(options)) {}
   Result<> recover(uint64_t first_segment, const OnFrame& on_frame);
-  Result<> recover_segment(WalSegment& segment, std::optional<uint64_t> next_first_frame, const OnFrame& on_frame);
-  Result<> judge_bad_frame(const WalSegment& segment, uint64_t at, bool last, const std::string& why);
+  Result<> keep_spare(FoundSegment found);
   Result<> start_segment(const std::shared_ptr<WalSegment>& fresh, uint64_t number);
   Result<> next_segment();
   Result<std::shared_ptr<WalSegment>> create_segment(const std::string& path);
   std::shared_ptr<WalSegment> take_spare();
   Result<std::shared_ptr<WalSegment>> recycle_segment(const std::string& path);
-  std::string path_of(uint64_t number) const;
+  std::string path_of(uint64_t number) const { return wal_path(options_.dir, number); }
 
   const Options options_;
   mutable std::mutex mutex_;  // guards live_ and spare_

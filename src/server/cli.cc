@@ -101,6 +101,7 @@ int run_cli(int argc, char** argv) {
   add_verify_command(cli);
   add_status_commands(cli);
   add_doctor_command(cli);
+  add_log_commands(cli);
   try {
     cli.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

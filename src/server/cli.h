@@ -42,6 +42,7 @@ void add_train_command(Cli& cli);
 void add_verify_command(Cli& cli);
 void add_status_commands(Cli& cli);
 void add_doctor_command(Cli& cli);
+void add_log_commands(Cli& cli);
 
 // Prints "millstream: MESSAGE" on stderr; returns the exit status of the error.
 int report(const Error& error);

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from crash_check import faults
-from millstream import Server
+from millstream import Server, run
 
 KILLS = 200 if os.environ.get("MS_LONG") == "1" else 20
 TOPIC, PARTITIONS, USERS = "payments", 3, 40
@@ -261,4 +261,7 @@ def test_kill_9_at_random_moments(crashed, tmp_path):
         assert producer.flush(PROGRESS_SECONDS) == 0
         rows = trained(clean, spine(tmp_path / "last.parquet", replies[-1:]), tmp_path / "last-out.parquet", "as_known")
     assert differences(replies[-1:], rows) == ([], 0)
+    server.stop()
+    checked = json.loads(run("log", "fsck", "--json", server.directory).stdout)
+    assert checked["clean"] and checked["checked"]["records"] == len(final) and checked["checked"]["objects"] > 0
     print(f"{KILLS} kills, {len(final)} records, {len(replies) * USERS} answers of which {gaps} in a gap")

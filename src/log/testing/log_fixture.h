@@ -7,6 +7,7 @@
 
 #include "base/testing/crash_file_system.h"
 #include "codec/record_batch.h"
+#include "log/fsck.h"
 #include "log/log.h"
 #include "log/wal_format.h"
 
@@ -20,6 +21,17 @@ class LogFixture : public ::testing::Test {
     options_.wal_segment_bytes = 1u << 20;
     options_.on_failure = [this](const Error& error) { failures_.push_back(error.message); };
   }
+
+  // Every test leaves a directory that fsck finds nothing in, unless it damages it.
+  void TearDown() override {
+    log_.reset();
+    if (damaged_ || fs_->power_is_lost() || !fs_->exists("/log").value()) return;
+    fs_->fail_syncs(false);
+    const auto report = fsck(*fs_, "/log");
+    ASSERT_TRUE(report) << report.error().message;
+    for (const FsckFinding& f : report->problems) ADD_FAILURE() << f.what << ": " << f.where << ": " << f.found;
+  }
+  void expect_damage() { damaged_ = true; }
 
   void open() {
     options_.fs = fs_.get();
@@ -145,6 +157,7 @@ class LogFixture : public ::testing::Test {
   std::vector<std::string> failures_;
   std::unique_ptr<Log> log_;
   int next_ = 0;
+  bool damaged_ = false;
 };
 
 }  // namespace ms::log::testing
