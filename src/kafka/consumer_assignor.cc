@@ -172,6 +172,17 @@ void TopicsImage::add(std::string name, TopicShape shape) {
   by_name[std::move(name)] = shape;
 }
 
+PartitionsByTopic TopicsImage::existing(const std::map<std::string, std::set<int32_t>>& partitions) const {
+  PartitionsByTopic out;
+  for (const auto& [name, numbers] : partitions) {
+    const auto topic = by_name.find(name);
+    if (topic == by_name.end()) continue;
+    for (const int32_t p : numbers)
+      if (p >= 0 && p < topic->second.partitions) out[topic->second.id].insert(p);
+  }
+  return out;
+}
+
 std::string_view to_string(Assignor assignor) { return assignor == Assignor::kUniform ? "uniform" : "range"; }
 std::optional<Assignor> assignor_named(std::string_view name) {
   for (const Assignor a : {Assignor::kUniform, Assignor::kRange})

@@ -27,6 +27,7 @@ struct TopicsImage {
   std::map<std::string, TopicShape, std::less<>> by_name;
   std::map<TopicId, std::string> names;
   void add(std::string name, TopicShape shape);
+  PartitionsByTopic existing(const std::map<std::string, std::set<int32_t>>& partitions) const;  // those that there are
 };
 
 struct MemberToAssign {

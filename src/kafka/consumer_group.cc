@@ -43,6 +43,7 @@ std::string_view to_string(ConsumerGroupPhase phase) {
 size_t ConsumerGroup::Member::bytes() const {
   size_t sum = sizeof *this + 3 * id.size() + client_id.size() + client_host.size() + regex.size();
   if (instance_id) sum += 2 * instance_id->size();
+  if (classic) sum += bytes_of(classic->protocols);
   for (const std::string& topic : topics) sum += sizeof topic + topic.size() + kBytesPerPartition;
   return sum + 2 * kBytesPerPartition * (count_partitions(assigned) + count_partitions(revoking));
 }
@@ -71,6 +72,7 @@ ConsumerAnswer ConsumerGroup::heartbeat(const ConsumerHeartbeat& input, const To
   if (update(*member, input)) ++epoch_;
   make_target();
   change(*member, [&] {
+    member->classic.reset();  // a member id that was of the classic protocol comes over
     reconcile(*member, input.owned, now_ms);
     member->expires_ms = now_ms + settings_.session_timeout_ms;
   });
@@ -130,7 +132,7 @@ ConsumerGroup::Member* ConsumerGroup::admit_static(const ConsumerHeartbeat& inpu
   Member& holder = members_.find(known->second)->second;
   if (holder.id != input.member_id) {
     if (input.epoch != kJoinEpoch) return no(ErrorCode::kFencedInstanceId, "another member has it");
-    if (holder.epoch != kLeaveForNowEpoch) return no(ErrorCode::kUnreleasedInstanceId, "its member has not left");
+    if (!holder.classic && holder.epoch != kLeaveForNowEpoch) return no(ErrorCode::kUnreleasedInstanceId, "its member has not left");
     if (by_id != members_.end()) return no(ErrorCode::kInvalidRequest, "the member already has another one, or none");
     return &replace_static(holder.id, input.member_id);
   }
@@ -339,11 +341,13 @@ void ConsumerGroup::remove(const std::string& id) {
 void ConsumerGroup::uncount(const Member& member) {
   deadlines_.erase({member.deadline_ms(), member.id});
   bytes_ -= member.bytes();
+  if (member.classic) --classic_members_;
 }
 
 void ConsumerGroup::count(const Member& member) {
   if (member.deadline_ms() != kNever) deadlines_.emplace(member.deadline_ms(), member.id);
   bytes_ += member.bytes();
+  if (member.classic) ++classic_members_;
 }
 
 void ConsumerGroup::on_time(int64_t now_ms) {
@@ -357,8 +361,10 @@ ErrorCode ConsumerGroup::may_commit(std::string_view member_id, int32_t epoch, i
   if (epoch < 0 && members_.empty()) return ErrorCode::kNone;
   const auto at = members_.find(member_id);
   if (at == members_.end()) return ErrorCode::kUnknownMemberId;
-  if (version < kCommitWithEpochs) return ErrorCode::kUnsupportedVersion;
-  return epoch == at->second.epoch ? ErrorCode::kNone : ErrorCode::kStaleMemberEpoch;
+  const bool classic = at->second.classic.has_value();
+  if (version < kCommitWithEpochs && !classic) return ErrorCode::kUnsupportedVersion;
+  if (epoch == at->second.epoch) return ErrorCode::kNone;
+  return classic ? ErrorCode::kIllegalGeneration : ErrorCode::kStaleMemberEpoch;
 }
 
 ErrorCode ConsumerGroup::may_fetch(const std::optional<std::string>& member_id, int32_t epoch) const {

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "kafka/consumer_assignor.h"
+#include "kafka/consumer_protocol.h"
 #include "kafka/group_state.h"
 #include "kafka/kafka_server.h"
 
@@ -52,10 +53,16 @@ enum class MemberState : uint8_t { kStable, kUnrevoked, kUnreleased };
 
 class ConsumerGroup {
  public:
+  struct ClassicSide {  // of a member that speaks the classic protocol
+    int64_t session_timeout_ms = 0;
+    std::vector<GroupProtocol> protocols;
+    int64_t answer_by_ms = kNever;  // when it must have joined again, or asked for its assignment
+  };
   struct Member {
     std::string id;
     std::optional<std::string> instance_id, rack_id;
     std::string client_id, client_host;
+    std::optional<ClassicSide> classic;
     int32_t epoch = 0, previous_epoch = 0;
     MemberState state = MemberState::kStable;
     int64_t rebalance_timeout_ms = 0;
@@ -64,17 +71,29 @@ class ConsumerGroup {
     std::optional<Assignor> assignor;
     PartitionsByTopic assigned, revoking;
     int64_t expires_ms = kNever, revoke_by_ms = kNever;
-    int64_t deadline_ms() const { return std::min(expires_ms, revoke_by_ms); }
+    int64_t deadline_ms() const { return std::min({expires_ms, revoke_by_ms, classic ? classic->answer_by_ms : kNever}); }
     size_t bytes() const;
   };
   using Topics = std::shared_ptr<const TopicsImage>;
 
   ConsumerGroup(const ConsumerGroupSettings& settings, Topics topics) : settings_(settings), topics_(std::move(topics)) {}
+  // What a classic group goes on as. Epochs are its generation; what two members claim is the first one's.
+  ConsumerGroup(const ConsumerGroupSettings& settings, Topics topics, int32_t generation, std::vector<Member> members);
 
   ConsumerAnswer heartbeat(const ConsumerHeartbeat& input, const Topics& topics, int64_t now_ms);
 
   // `version`: of OffsetCommit. Epoch -1 and no members: anybody may.
   ErrorCode may_commit(std::string_view member_id, int32_t epoch, int16_t version) const;
+  // ---- members of the classic protocol. Who joins leads nobody.
+  JoinAnswer join(JoinInput input, const Topics& topics, int64_t now_ms);
+  SyncAnswer sync(const SyncInput& input, int64_t now_ms);
+  ErrorCode classic_heartbeat(std::string_view member_id, const std::optional<std::string>& instance_id, int32_t generation, const Topics& topics, int64_t now_ms);
+  // A member id that is empty: an administrator removes whoever has the instance id, of either protocol.
+  ErrorCode classic_leave(std::string_view member_id, const std::optional<std::string>& instance_id);
+  const Member* find_member(std::string_view member_id, const std::optional<std::string>& instance_id) const;  // as GroupState's
+  std::string assignment_of(const Member& member) const;  // what SyncGroup tells it
+  bool speaks_consumer_protocol() const { return classic_members_ < members_.size(); }  // does a member?
+
   ErrorCode may_fetch(const std::optional<std::string>& member_id, int32_t epoch) const;
 
   int64_t next_deadline_ms() const { return deadlines_.empty() ? kNever : deadlines_.begin()->first; }
@@ -98,6 +117,10 @@ class ConsumerGroup {
   // The member a heartbeat speaks for, made if it is to join; else why not.
   Member* admit(const ConsumerHeartbeat& input, ConsumerAnswer& refused);
   Member* admit_static(const ConsumerHeartbeat& input, ConsumerAnswer& refused);
+  ErrorCode admit_classic(const JoinInput& input, bool claims_partitions, Member*& member);
+  ErrorCode check_classic(std::string_view member_id, const std::optional<std::string>& instance_id) const;
+  bool shares_protocol(const JoinInput& input) const;
+  bool must_join_again(const Member& member) const;
   Member& create(const std::string& id, const std::optional<std::string>& instance_id);
   Member& replace_static(std::string old_id, const std::string& new_id);
   // Takes over what the member says of itself; true: the group must be assigned anew.
@@ -140,6 +163,7 @@ class ConsumerGroup {
   std::map<TopicId, std::map<int32_t, std::string>> owners_;  // partitions that members have, or have not given up yet
   std::set<std::pair<int64_t, std::string>> deadlines_;
   size_t bytes_ = 0;
+  size_t classic_members_ = 0;
 };
 
 }  // namespace ms::kafka

@@ -1,4 +1,5 @@
 // Consumer groups over the wire.
+#include "kafka/consumer_protocol.h"
 #include "kafka/server_fixture.h"
 
 namespace ms::kafka {
@@ -24,6 +25,11 @@ class ConsumerGroups : public KafkaServerTest {
     topic.name = "t";
     topic.partitions.push_back({.partition_index = 0, .committed_offset = 7, .committed_metadata = {}});
     return client.call<OffsetCommitResponse>(request, version).topics.at(0).partitions.at(0).error_code;
+  }
+  static size_t classic_members(Client& client) {
+    DescribeGroupsRequest request;
+    request.groups = {"g"};
+    return client.call<DescribeGroupsResponse>(request, 5).groups.at(0).members.size();
   }
   static ConsumerGroupDescribeResponse::Group describe(Client& client) {
     ConsumerGroupDescribeRequest request;
@@ -105,7 +111,7 @@ TEST_F(ConsumerGroups, RequestsThatMakeNoSense) {
   EXPECT_EQ(error_of([](auto& r) { r.member_epoch = 4; }), code(ErrorCode::kUnknownMemberId));
 }
 
-TEST_F(ConsumerGroups, TheOtherProtocolIsRefused) {
+TEST_F(ConsumerGroups, OthersThanConsumersAreRefused) {
   Client client(server_->port());
   auto join = joins("a");
   EXPECT_EQ(client.call<ConsumerGroupHeartbeatResponse>(join, 1).error_code, 0);
@@ -115,11 +121,57 @@ TEST_F(ConsumerGroups, TheOtherProtocolIsRefused) {
   classic.rebalance_timeout_ms = 10'000;
   classic.protocol_type = "consumer";
   classic.protocols.push_back({"range", Slice::copy(std::string("x"))});
-  EXPECT_EQ(client.call<JoinGroupResponse>(classic, 3).error_code, code(ErrorCode::kInconsistentGroupProtocol));
+  EXPECT_EQ(client.call<JoinGroupResponse>(classic, 3).error_code, code(ErrorCode::kInconsistentGroupProtocol));  // no subscription
   classic.group_id = "c";
+  classic.protocol_type = "connect";
   EXPECT_EQ(client.call<JoinGroupResponse>(classic, 3).error_code, 0);
   join.group_id = "c";
   EXPECT_EQ(client.call<ConsumerGroupHeartbeatResponse>(join, 1).error_code, code(ErrorCode::kGroupIdNotFound));
+}
+
+// A waiting member is answered when its group becomes another one.
+TEST_F(ConsumerGroups, AClassicGroupGoesOver) {
+  Client classic(server_->port()), other(server_->port());
+  JoinGroupRequest join;
+  join.group_id = "g";
+  join.session_timeout_ms = join.rebalance_timeout_ms = 30'000;
+  join.protocol_type = "consumer";
+  join.protocols.push_back({"range", Slice::copy(encode_subscription({.version = 1, .topics = {"t"}, .owned = {}, .rack_id = {}}))});
+  const auto first = classic.call<JoinGroupResponse>(join, 3);
+  ASSERT_EQ(first.error_code, 0);
+  auto second = join;
+  other.ask(second, 3);  // waits for the first one to join again
+  Client consumer(server_->port());
+  auto beat = joins("k");
+  while (classic_members(consumer) < 2) {}
+  EXPECT_EQ(consumer.call<ConsumerGroupHeartbeatResponse>(beat, 1).error_code, 0);
+  EXPECT_EQ(other.receive<JoinGroupResponse>(3).error_code, code(ErrorCode::kRebalanceInProgress));
+  HeartbeatRequest alive;
+  alive.group_id = "g";
+  alive.member_id = first.member_id;
+  alive.generation_id = first.generation_id;
+  EXPECT_EQ(classic.call<HeartbeatResponse>(alive, 3).error_code, code(ErrorCode::kRebalanceInProgress));
+  join.member_id = first.member_id;
+  const auto again = classic.call<JoinGroupResponse>(join, 3);
+  EXPECT_EQ(again.error_code, 0);
+  EXPECT_EQ(again.leader, "");
+  EXPECT_EQ(again.protocol_name, "range");
+  SyncGroupRequest sync;
+  sync.group_id = "g";
+  sync.member_id = first.member_id;
+  sync.generation_id = again.generation_id;
+  const auto synced = classic.call<SyncGroupResponse>(sync, 3);
+  EXPECT_EQ(synced.error_code, 0);
+  EXPECT_TRUE(decode_assignment(synced.assignment.view()));
+  EXPECT_EQ(commit(classic, first.member_id, again.generation_id, 7), 0);
+  const auto described = describe(consumer);
+  ASSERT_EQ(described.members.size(), 3u);
+  EXPECT_EQ(std::ranges::count(described.members, 0, &ConsumerGroupDescribeResponse::Group::Member::member_type), 2);
+  LeaveGroupRequest leave;
+  leave.group_id = "g";
+  leave.members.push_back({.member_id = first.member_id, .group_instance_id = {}, .reason = {}});
+  EXPECT_EQ(classic.call<LeaveGroupResponse>(leave, 5).members.at(0).error_code, 0);
+  EXPECT_EQ(describe(consumer).members.size(), 2u);
 }
 
 }  // namespace

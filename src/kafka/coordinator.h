@@ -1,6 +1,5 @@
-// The coordinator of consumer groups: every group of this node, on one event loop. Decisions are those of group_state.h (the
-// classic protocol) and consumer_group.h (KIP-848); this gives them the time, keeps who waits for which answer, and forgets groups that have become empty. Membership is in memory
-// only (after a restart members are unknown and join again); committed offsets are the log's.
+// The coordinator of consumer groups: every group of this node, on one event loop. Decisions are those of group.h; this gives
+// them the time, keeps who waits for which answer, and forgets groups that have become empty. Membership is in memory only (after a restart members are unknown and join again); committed offsets are the log's.
 #pragma once
 
 #include <functional>
@@ -8,10 +7,9 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
-#include <variant>
 
 #include "io/runtime.h"
-#include "kafka/consumer_group.h"
+#include "kafka/group.h"
 #include "kafka/kafka_server.h"
 
 namespace ms::kafka {
@@ -32,13 +30,7 @@ class Coordinator {
   ErrorCode heartbeat(const std::string& group, std::string_view member, const std::optional<std::string>& instance, int32_t generation);
   ErrorCode leave(const std::string& group, std::string_view member, const std::optional<std::string>& instance);
   ConsumerAnswer consumer_heartbeat(const std::string& group, const ConsumerHeartbeat& input);
-  struct Commit {  // who wants to commit
-    std::string_view member;
-    const std::optional<std::string>& instance;
-    int32_t generation_or_epoch;
-    int16_t version;  // of OffsetCommit
-  };
-  ErrorCode may_commit(const std::string& group, const Commit& commit);
+  ErrorCode may_commit(const std::string& group, const Group::Commit& commit);
   ErrorCode may_fetch(const std::string& group, const std::optional<std::string>& member, int32_t epoch) const;
   bool has_members(const std::string& group) const;
   void forget_empty(const std::string& group);  // its offsets are gone
@@ -48,28 +40,24 @@ class Coordinator {
   // f(name, const GroupState& or const ConsumerGroup&)
   template <class F>
   void for_each(F&& f) const {
-    for (const auto& [name, group] : groups_) std::visit([&](const auto& state) { f(name, state); }, group->state);
+    for (const auto& [name, held] : groups_) held->group.classic() ? f(name, *held->group.classic()) : f(name, *held->group.consumer());
   }
 
  private:
-  using State = std::variant<GroupState, ConsumerGroup>;
-  struct Group {
-    Group(State s, io::IoThread& thread) : state(std::move(s)), timer(thread) {}
-    State state;
+  struct Held {
+    Held(int64_t initial_delay_ms, io::IoThread& thread) : group(initial_delay_ms), timer(thread) {}
+    Group group;
     io::Timer timer;
     int64_t due_ms = kNever;  // when the timer runs
     size_t bytes = 0;         // counted in bytes_
   };
-  Group* at(const std::string& name) const;
-  GroupState* classic(const std::string& name) const;
-  void drop_empty_consumer_group(const std::string& name);
+  Held* at(const std::string& name) const;
+  Held& make(const std::string& name) { return *(groups_[name] = std::make_unique<Held>(initial_delay_ms_, thread_)); }
   ConsumerGroup::Topics topics();
-  Group& make(const std::string& name, State state) { return *(groups_[name] = std::make_unique<Group>(std::move(state), thread_)); }
-  void count(Group& group, size_t bytes);
-  // Sends what a step let go of, sets the group's timer anew, and forgets the group if nobody is left.
+  void count(Held& held, size_t bytes);
+  // Sends what a step let go of, sets the group's timer, and forgets the group if nobody is left.
   void settle(const std::string& name, GroupAnswers answers);
   void on_time(const std::string& name);
-  void settle_consumer(const std::string& name);
   static int64_t now_ms();
 
   // May `wanted` bytes stand in the place of `held` ones?
@@ -82,7 +70,7 @@ class Coordinator {
   io::IoThread& thread_;
   ConsumerGroup::Topics topics_;
   std::optional<uint64_t> topics_revision_;  // of topics_
-  std::map<std::string, std::unique_ptr<Group>, std::less<>> groups_;
+  std::map<std::string, std::unique_ptr<Held>, std::less<>> groups_;
   size_t bytes_ = 0;  // of all groups
   Ticket last_ticket_ = 0;
   std::unordered_map<Ticket, JoinDone> joins_;

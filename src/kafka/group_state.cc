@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "kafka/consumer_protocol.h"
 
 namespace ms::kafka {
 
@@ -46,10 +47,36 @@ size_t GroupState::bytes() const {
   return bytes;
 }
 
+size_t GroupState::assignment_bytes() const {
+  size_t bytes = 0;
+  for (const auto& [id, m] : members_) bytes += m.assignment.size();
+  return bytes;
+}
+
 const GroupState::Member* GroupState::find_member(std::string_view member_id, const std::optional<std::string>& instance_id) const {
   const auto known = member_id.empty() && instance_id ? by_instance_.find(*instance_id) : by_instance_.end();
   const auto at = members_.find(known == by_instance_.end() ? member_id : known->second);
   return at == members_.end() ? nullptr : &at->second;
+}
+
+GroupState::GroupState(int64_t initial_delay_ms, int32_t generation, std::vector<Member> members, int64_t now_ms)
+    : initial_delay_ms_(initial_delay_ms), phase_(GroupPhase::kStable), generation_(generation), protocol_type_(kConsumerProtocolType) {
+  for (Member& member : members) {
+    member.joined = ++arrivals_;
+    if (member.instance_id) by_instance_[*member.instance_id] = member.id;
+    members_.emplace(member.id, std::move(member));
+  }
+  GroupAnswers nobody;
+  prepare_rebalance(now_ms, nobody);
+}
+
+GroupAnswers GroupState::dismiss() {
+  GroupAnswers out;
+  for (auto& [id, m] : members_) {
+    if (m.joining) out.joins.push_back(join_error(*std::exchange(m.joining, {}), ErrorCode::kRebalanceInProgress, id));
+    if (m.syncing) out.syncs.push_back(sync_error(*std::exchange(m.syncing, {}), ErrorCode::kRebalanceInProgress));
+  }
+  return out;
 }
 
 GroupAnswers GroupState::join(Ticket ticket, JoinInput input, int64_t now_ms) {
@@ -86,12 +113,12 @@ GroupAnswers GroupState::sync(Ticket ticket, SyncInput input, int64_t now_ms) {
   GroupAnswers out;
   const auto refuse = [&](ErrorCode error) { out.syncs.push_back(sync_error(ticket, error)); };
   if (const ErrorCode error = check_member(input.member_id, input.instance_id); error != ErrorCode::kNone) return refuse(error), out;
-  if (input.generation != generation_) return refuse(ErrorCode::kIllegalGeneration), out;
-  if ((input.protocol_type && *input.protocol_type != protocol_type_) || (input.protocol_name && *input.protocol_name != protocol_name_))
-    return refuse(ErrorCode::kInconsistentGroupProtocol), out;
   Member& member = *find(input.member_id);
+  if (!is_current(member, input.generation)) return refuse(ErrorCode::kIllegalGeneration), out;
   member.expires_ms = now_ms + member.session_timeout_ms;
   if (phase_ == GroupPhase::kPreparingRebalance) return refuse(ErrorCode::kRebalanceInProgress), out;
+  if ((input.protocol_type && *input.protocol_type != protocol_type_) || (input.protocol_name && *input.protocol_name != protocol_name_))
+    return refuse(ErrorCode::kInconsistentGroupProtocol), out;
   if (phase_ == GroupPhase::kStable) return out.syncs.push_back(assigned_answer(member, ticket)), out;
   if (phase_ == GroupPhase::kEmpty) return refuse(ErrorCode::kUnknownMemberId), out;
 
@@ -129,8 +156,8 @@ GroupAnswers GroupState::leave(std::string_view member_id, const std::optional<s
 
 ErrorCode GroupState::heartbeat(std::string_view member_id, const std::optional<std::string>& instance_id, int32_t generation, int64_t now_ms) {
   if (const ErrorCode error = check_member(member_id, instance_id); error != ErrorCode::kNone) return error;
-  if (generation != generation_) return ErrorCode::kIllegalGeneration;
   Member& member = *find(member_id);
+  if (!is_current(member, generation)) return ErrorCode::kIllegalGeneration;
   member.expires_ms = now_ms + member.session_timeout_ms;
   return phase_ == GroupPhase::kPreparingRebalance ? ErrorCode::kRebalanceInProgress : ErrorCode::kNone;
 }
@@ -139,9 +166,9 @@ ErrorCode GroupState::may_commit(std::string_view member_id, const std::optional
   if (generation < 0 && members_.empty()) return ErrorCode::kNone;
   if (members_.empty()) return ErrorCode::kIllegalGeneration;
   if (const ErrorCode error = check_member(member_id, instance_id); error != ErrorCode::kNone) return error;
-  if (generation != generation_) return ErrorCode::kIllegalGeneration;
-  if (phase_ == GroupPhase::kCompletingRebalance) return ErrorCode::kRebalanceInProgress;
   Member& member = *find(member_id);
+  if (!is_current(member, generation)) return ErrorCode::kIllegalGeneration;
+  if (phase_ == GroupPhase::kCompletingRebalance) return ErrorCode::kRebalanceInProgress;
   member.expires_ms = now_ms + member.session_timeout_ms;
   return ErrorCode::kNone;
 }
@@ -174,6 +201,11 @@ GroupAnswers GroupState::on_time(int64_t now_ms) {
   }
   complete_if_all_joined(now_ms, out);
   return out;
+}
+
+// The group's generation, or the one a member has from the consumer group that this was.
+bool GroupState::is_current(const Member& member, int32_t generation) const {
+  return generation == generation_ || (phase_ == GroupPhase::kPreparingRebalance && generation == member.generation_before);
 }
 
 GroupState::Member* GroupState::find(std::string_view member_id) {
@@ -309,7 +341,7 @@ void GroupState::complete_join(int64_t now_ms, GroupAnswers& out) {
   for (auto& [id, m] : members_) {
     longest = std::max(longest, m.rebalance_timeout_ms);
     if (m.joining) m.expires_ms = now_ms + m.session_timeout_ms;
-    m.assignment.clear();
+    m.generation_before.reset();
   }
   rebalance_ends_ms_ = now_ms + longest;
   for (auto& [id, m] : members_)

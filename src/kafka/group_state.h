@@ -87,12 +87,15 @@ class GroupState {
     std::string client_id, client_host;
     int64_t session_timeout_ms = 0, rebalance_timeout_ms = 0;
     std::vector<GroupProtocol> protocols;
-    std::string assignment;
+    std::string assignment;  // the last one, until the next is there
     int64_t expires_ms = kNever;
     std::optional<Ticket> joining, syncing;
     bool can_skip_assignment = false;
     int64_t joined = 0;  // order of arrival
+    std::optional<int32_t> generation_before;  // in the consumer group that this group was, until it joins again
   };
+  // What a consumer group goes on as: its members are to join again.
+  GroupState(int64_t initial_delay_ms, int32_t generation, std::vector<Member> members, int64_t now_ms);
 
   // Each request is answered in the returned list, at once or by a later step.
   GroupAnswers join(Ticket ticket, JoinInput input, int64_t now_ms);
@@ -106,6 +109,8 @@ class GroupState {
   int64_t next_deadline_ms() const;
   GroupAnswers on_time(int64_t now_ms);
 
+  GroupAnswers dismiss();  // everybody who waits, with REBALANCE_IN_PROGRESS: the group goes on as another one
+
   GroupPhase phase() const { return phase_; }
   int32_t generation() const { return generation_; }
   const std::string& protocol_type() const { return protocol_type_; }
@@ -113,12 +118,14 @@ class GroupState {
   const std::map<std::string, Member, std::less<>>& members() const { return members_; }
   const Member* find_member(std::string_view member_id, const std::optional<std::string>& instance_id) const;  // nullptr: a new one
   size_t bytes() const;  // about what its members take in memory
+  size_t assignment_bytes() const;
   bool has_members() const { return !members_.empty() || !pending_.empty(); }
 
  private:
   Member* find(std::string_view member_id);
   ErrorCode check_member(std::string_view member_id, const std::optional<std::string>& instance_id);
   bool accepts(const JoinInput& input) const;
+  bool is_current(const Member& member, int32_t generation) const;
   void add_member(Ticket ticket, std::string id, JoinInput input, int64_t now_ms, GroupAnswers& out);
   void replace_static(Ticket ticket, Member& old, JoinInput input, int64_t now_ms, GroupAnswers& out);
   void rejoin(Ticket ticket, Member& member, JoinInput input, int64_t now_ms, GroupAnswers& out);

@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from confluent_kafka import Consumer, ConsumerGroupState
 from confluent_kafka.admin import AdminClient
 from kafka_tools import tool
@@ -55,3 +56,70 @@ def test_java_tools(kafka, topic):
     tool("consumer-groups", *at, "--delete-offsets", "--group", topic, "--topic", f"{topic}:0")
     left = tool("consumer-groups", *at, "--describe", "--group", topic)
     assert sorted(line.split()[2] for line in left.splitlines() if line.startswith(topic)) == ["1", "2"], left
+
+
+class Reader:
+    """A member that commits what it reads, record by record."""
+
+    def __init__(self, kafka, topic, seen, **config):
+        self.seen = seen
+        self.consumer = consumer(kafka, topic, **config)
+        self.consumer.subscribe([topic])
+
+    def read(self):
+        for message in self.consumer.consume(100, 0.1):
+            assert message.error() is None, message.error()
+            self.seen.setdefault(message.partition(), []).append(message.offset())
+            self.consumer.commit(message, asynchronous=False)
+
+    def partitions(self):
+        return {p.partition for p in self.consumer.assignment()}
+
+
+def classic(strategy):
+    return {"group.protocol": "classic", "partition.assignment.strategy": strategy, "heartbeat.interval.ms": 300}
+
+
+@pytest.mark.parametrize("strategy", ["range", "cooperative-sticky"])
+def test_members_go_over_to_the_other_protocol_one_by_one_and_back(kafka, topic, strategy):
+    at = ("--bootstrap-server", kafka)
+    create(kafka, topic, 4)
+    seen, written, readers = {}, 0, []
+
+    def settle(kind):
+        """Goes on until the readers share the partitions, while records come in; then asks the tools."""
+        nonlocal written
+        deadline = time.monotonic() + PATIENCE
+        while sorted(p for r in readers for p in r.partitions()) != [0, 1, 2, 3] or not all(r.partitions() for r in readers):
+            assert time.monotonic() < deadline, [r.partitions() for r in readers]
+            produce(kafka, topic, [str(written + i).encode() for i in range(10)])
+            written += 10
+            for r in readers:
+                r.read()
+        assert topic in tool("consumer-groups", *at, "--list", "--type", kind).split()
+        state = tool("consumer-groups", *at, "--describe", "--group", topic, "--state")
+        assert state.split()[-2:] == ["Stable", "2"], state
+        members = tool("consumer-groups", *at, "--describe", "--group", topic, "--members")
+        assert sorted(int(line.split()[-1]) for line in members.splitlines() if line.startswith(topic)) == [2, 2], members
+
+    def start(**config):
+        readers.append(Reader(kafka, topic, seen, **config))
+
+    def replace(**config):
+        readers.pop(0).consumer.close()
+        start(**config)
+
+    start(**classic(strategy)), start(**classic(strategy)), settle("classic")
+    replace(), settle("consumer")
+    replace(), settle("consumer")
+    replace(**classic(strategy)), settle("consumer")
+    replace(**classic(strategy)), settle("classic")
+    deadline = time.monotonic() + PATIENCE
+    while sum(len(set(offsets)) for offsets in seen.values()) < written:
+        assert time.monotonic() < deadline, (written, {p: len(offsets) for p, offsets in seen.items()})
+        for r in readers:
+            r.read()
+    for offsets in seen.values():
+        assert offsets == list(range(len(offsets)))  # none twice, none left out
+    for r in readers:
+        r.consumer.close()

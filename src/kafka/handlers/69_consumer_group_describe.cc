@@ -8,7 +8,7 @@ namespace ms::kafka {
 
 namespace {
 
-constexpr int8_t kConsumerMember = 1;
+constexpr int8_t kClassicMember = 0, kConsumerMember = 1;
 
 template <class Assignment>
 void fill(const ConsumerGroup& group, const PartitionsByTopic& partitions, Assignment& out) {
@@ -36,7 +36,7 @@ void describe(const ConsumerGroup& group, AnswerRoom& room, ConsumerGroupDescrib
     if (!m.regex.empty()) member.subscribed_topic_regex = m.regex;
     fill(group, m.assigned, member.assignment);
     fill(group, group.target_of(id), member.target_assignment);
-    member.member_type = kConsumerMember;
+    member.member_type = m.classic ? kClassicMember : kConsumerMember;
   }
 }
 
