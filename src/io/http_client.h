@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "io/blocking_socket.h"
 #include "io/endpoint.h"
 
 namespace ms::io {
@@ -28,9 +29,6 @@ class HttpClient {
  public:
   // "http://127.0.0.1:8484", also without a port (80) and with a trailing slash. Errors: InvalidArgument.
   static Result<HttpClient> to(std::string_view url);
-  HttpClient(HttpClient&& other) noexcept;
-  HttpClient& operator=(HttpClient&& other) noexcept;
-  ~HttpClient();
 
   // Any status is success here. Errors: kUnavailable (cannot connect, connection lost), kTimeout, kCorruption (not HTTP).
   // Sent again once if a kept connection turns out to be closed before any byte came back.
@@ -40,13 +38,11 @@ class HttpClient {
  private:
   explicit HttpClient(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
   Result<> connect(int64_t deadline_us);
-  Result<> write_all(std::string_view bytes, int64_t deadline_us);
-  Result<size_t> read_some(int64_t deadline_us);  // appends to in_; 0: the server closed
   Result<HttpAnswer> exchange(const std::string& request, bool head_only, int64_t deadline_us);
   void close();
 
   Endpoint endpoint_;
-  int socket_ = -1;
+  BlockingSocket socket_;
   std::string in_;
 };
 
