@@ -61,6 +61,11 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   return kRefused;
 }
 
+std::string environment_or(const char* name, const char* otherwise) {
+  const char* value = std::getenv(name);
+  return value && *value ? value : otherwise;
+}
+
 }  // namespace
 
 CLI::App* add_command(Cli& cli, CLI::App& parent, const std::string& name, const std::string& help, Command command) {
@@ -79,6 +84,11 @@ void add_server_options(Cli& cli, CLI::App& command) {
   add_output_options(cli, command);
 }
 
+void add_kafka_options(Cli& cli, CLI::App& command) {
+  command.add_option("--kafka", cli.common.kafka, "HOST:PORT of the server's Kafka port (also MILLSTREAM_KAFKA; default 127.0.0.1:9092)")->type_name("HOST:PORT");
+  add_output_options(cli, command);
+}
+
 int report(const Error& error) {
   fmt::print(stderr, "millstream: {}\n", error.message);
   if (error.kind == ErrorKind::kCancelled && Interrupts::signal() != 0) return kInterrupted + Interrupts::signal();
@@ -91,10 +101,11 @@ int run_cli(int argc, char** argv) {
   cli.app.name("millstream");
   cli.app.require_subcommand(1);
   cli.app.set_version_flag("--version", fmt::format("millstream {}", kVersion), "the version of this program");
-  const char* server = std::getenv("MILLSTREAM_SERVER");
-  cli.common.server = server && *server ? server : "http://127.0.0.1:8484";
+  cli.common.server = environment_or("MILLSTREAM_SERVER", "http://127.0.0.1:8484");
+  cli.common.kafka = environment_or("MILLSTREAM_KAFKA", "127.0.0.1:9092");
   add_serve_command(cli);
   add_topic_commands(cli);
+  add_group_commands(cli);
   add_definition_commands(cli);
   add_get_command(cli);
   add_train_command(cli);

@@ -14,6 +14,7 @@ namespace ms::server {
 // What every command can be told.
 struct CommonOptions {
   std::string server;  // URL
+  std::string kafka;   // HOST:PORT
   bool json = false;
   bool quiet = false;
 };
@@ -29,13 +30,16 @@ struct Cli {
 
 // A subcommand of `parent` that runs `make()` when chosen.
 CLI::App* add_command(Cli& cli, CLI::App& parent, const std::string& name, const std::string& help, Command command);
-// --json, --quiet; and --server for commands that talk to one.
+// --json, --quiet; and --server for commands that talk to one over HTTP.
 void add_output_options(Cli& cli, CLI::App& command);
 void add_server_options(Cli& cli, CLI::App& command);
+// --kafka for commands that talk to its Kafka port.
+void add_kafka_options(Cli& cli, CLI::App& command);
 
 // Each group adds its commands.
 void add_serve_command(Cli& cli);
 void add_topic_commands(Cli& cli);
+void add_group_commands(Cli& cli);
 void add_definition_commands(Cli& cli);
 void add_get_command(Cli& cli);
 void add_train_command(Cli& cli);

@@ -1,0 +1,127 @@
+#include "kafka/admin/admin_client.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "base/clock.h"
+#include "kafka/error_code.h"
+#include "kafka/messages/api_versions.h"
+
+namespace ms::kafka {
+
+namespace {
+
+constexpr size_t kFrameBytesMax = 256u << 20;
+constexpr size_t kSizeBytes = 4;
+
+uint32_t big_endian(uint32_t v) { return std::endian::native == std::endian::little ? std::byteswap(v) : v; }
+
+std::string framed(const ApiSpec& api, int16_t version, int32_t correlation, const std::string& client_id, const std::string& body) {
+  Encoder header(version, false);  // the client id keeps its old form in the flexible header
+  header.value(api.key);
+  header.value(version);
+  header.value(correlation);
+  header.value(client_id);
+  if (api.is_flexible(version)) header.no_tags();
+  const std::string head = header.take_bytes();
+  const uint32_t size = big_endian(static_cast<uint32_t>(head.size() + body.size()));
+  std::string frame(kSizeBytes, '\0');
+  std::memcpy(frame.data(), &size, kSizeBytes);
+  return frame.append(head).append(body);
+}
+
+uint32_t size_of(const std::string& in) {
+  uint32_t size = 0;
+  std::memcpy(&size, in.data(), kSizeBytes);
+  return big_endian(size);
+}
+
+}  // namespace
+
+Result<AdminClient> AdminClient::connect(AdminOptions options) {
+  AdminClient client(std::move(options));
+  TRY(client.open(system_clock().steady_us() + client.options_.timeout_ms * kMicrosPerMilli));
+  return client;
+}
+
+// Everything that a connection needs before the first question of the caller.
+Result<> AdminClient::open(int64_t deadline_us) {
+  auto socket = io::BlockingSocket::connect(options_.server, deadline_us);
+  if (!socket) return Unexpected(advised(socket.error(), "there is no Kafka server"));
+  socket_ = std::move(*socket);
+  return negotiate();
+}
+
+Result<> AdminClient::negotiate() {
+  ApiVersionsRequest request{.client_software_name = "millstream", .client_software_version = "1"};
+  // A server that does not know the newest version answers in version 0 and with its own range: version 0 is known to all.
+  TRY_ASSIGN(const auto answer, ask<ApiVersionsResponse>(request, 0));
+  if (answer.error_code != code(ErrorCode::kNone)) return not_understood(ApiVersionsRequest::kApi);
+  versions_.clear();
+  for (const auto& api : answer.api_keys) versions_[api.api_key] = {api.min_version, api.max_version};
+  return {};
+}
+
+Result<int16_t> AdminClient::version_of(const ApiSpec& api, int16_t version_max) const {
+  const auto theirs = versions_.find(api.key);
+  if (theirs == versions_.end())
+    return fail(ErrorKind::kUnsupported, fmt::format("the server at {} does not know {} requests; use a server of this program's version or newer",
+                                                     io::format_endpoint(options_.server), api.name));
+  const int16_t version = std::min({theirs->second.max, api.max_version, version_max});
+  if (version >= std::max(theirs->second.min, api.min_version)) return version;
+  return fail(ErrorKind::kUnsupported, fmt::format("the server at {} speaks {} {}-{}, this program {}-{}; use a program of the server's version",
+                                                   io::format_endpoint(options_.server), api.name, theirs->second.min, theirs->second.max,
+                                                   api.min_version, std::min(api.max_version, version_max)));
+}
+
+Result<Slice> AdminClient::exchange(const ApiSpec& api, int16_t version, const std::string& body) {
+  const int64_t deadline_us = system_clock().steady_us() + options_.timeout_ms * kMicrosPerMilli;
+  if (!socket_.is_open()) TRY(open(deadline_us));
+  auto answer = round_trip(framed(api, version, ++correlation_, options_.client_id, body), deadline_us);
+  if (!answer) {
+    socket_.close();
+    return Unexpected(advised(answer.error(), fmt::format("{} was not answered", api.name)));
+  }
+  return body_of(api, version, *answer);
+}
+
+Result<std::string> AdminClient::round_trip(const std::string& frame, int64_t deadline_us) {
+  TRY(socket_.write_all(frame, deadline_us));
+  std::string in;
+  while (in.size() < kSizeBytes || in.size() - kSizeBytes < size_of(in)) {
+    if (in.size() >= kSizeBytes && size_of(in) > kFrameBytesMax) return corruption("what listens there does not speak Kafka");
+    TRY_ASSIGN(const size_t n, socket_.read_some(in, deadline_us));
+    if (n == 0) return fail(ErrorKind::kUnavailable, "the server closed the connection");
+  }
+  return in.substr(kSizeBytes);
+}
+
+Result<Slice> AdminClient::body_of(const ApiSpec& api, int16_t version, const std::string& frame) {
+  const bool flexible_header = api.is_flexible(version) && api.key != ApiVersionsRequest::kApi.key;
+  const Slice bytes = Slice::copy(frame);
+  Decoder in(bytes, version, flexible_header);
+  int32_t correlation = 0;
+  in.value(correlation);
+  in.skip_tags();
+  if (!in.ok() || correlation != correlation_) return not_understood(api);
+  return bytes.part(bytes.size() - in.remaining(), in.remaining());
+}
+
+Unexpected AdminClient::not_understood(const ApiSpec& api) {
+  socket_.close();
+  return corruption(fmt::format("what {} answers to {} is not Kafka's protocol; name the Kafka port of a server with --kafka HOST:PORT",
+                                io::format_endpoint(options_.server), api.name));
+}
+
+Error AdminClient::advised(const Error& error, std::string_view what) const {
+  const std::string at = io::format_endpoint(options_.server);
+  if (error.kind == ErrorKind::kTimeout) return {error.kind, fmt::format("{}: {} within {} ms; see whether the server is stuck: millstream doctor", at, what, options_.timeout_ms)};
+  if (error.kind == ErrorKind::kUnavailable)
+    return {error.kind, fmt::format("{} at {} ({}). Start one with 'millstream serve', or name its Kafka port with --kafka HOST:PORT", what, at, error.message)};
+  return error.within(at);
+}
+
+}  // namespace ms::kafka
