@@ -31,6 +31,7 @@ struct ApiParts {
   online::SampleWriter* samples = nullptr;
   std::string version;       // of the program
   std::string kafka;         // HOST:PORT
+  size_t metrics_series_max = 10'000;  // of partitions, and of groups, at /metrics
   int64_t apply_wait_ms = 25'000;  // how long apply waits for new views to catch up before it answers
   uint64_t explain_records_max = 2'000'000;  // that a request for an explanation reads before it answers; a job has no such bound
 };

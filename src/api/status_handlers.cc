@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "api/log_metrics.h"
 #include "api/openapi.h"
 #include "api/problem.h"
 #include "base/metrics.h"
@@ -106,7 +107,7 @@ void metrics(Context& context, const Call&, io::HttpReply& reply) {
     gauge("millstream_view_ready", labels).set(view.ready);
   }
   reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  reply.body = metrics_text();
+  reply.body = metrics_text() + log_metrics_text(*context.parts.log, context.parts.metrics_series_max);
 }
 
 void status(Context& context, const Call&, io::HttpReply& reply) {

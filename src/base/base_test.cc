@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/float_text.h"
+#include "base/metrics.h"
 #include "base/rng.h"
 #include "base/types.h"
 
@@ -91,6 +92,24 @@ TEST(Bytes, ReaderNeverRunsPastItsEnd) {
   ByteReader endless(std::string_view("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11));
   EXPECT_EQ(endless.varint(), 0u);
   EXPECT_FALSE(endless.ok());
+}
+
+TEST(Metrics, HistogramsPrintCumulativeBuckets) {
+  Histogram& h = histogram("millstream_test_seconds", "a=\"b\"");
+  EXPECT_EQ(metrics_text().find("millstream_test_seconds"), std::string::npos);  // before its first value
+  for (const int64_t us : {0, 100, 101, 1'000'000, 99'000'000}) h.observe_us(us);
+  const std::string text = metrics_text();
+  EXPECT_NE(text.find("# TYPE millstream_test_seconds histogram\n"
+                      "millstream_test_seconds_bucket{a=\"b\",le=\"0.0001\"} 2\n"
+                      "millstream_test_seconds_bucket{a=\"b\",le=\"0.00025\"} 3\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("millstream_test_seconds_bucket{a=\"b\",le=\"1\"} 4\n"), std::string::npos);
+  EXPECT_NE(text.find("millstream_test_seconds_bucket{a=\"b\",le=\"+Inf\"} 5\n"
+                      "millstream_test_seconds_sum{a=\"b\"} 100.000201\n"
+                      "millstream_test_seconds_count{a=\"b\"} 5\n"),
+            std::string::npos)
+      << text;
 }
 
 }  // namespace

@@ -223,6 +223,7 @@ class TcpServer::Core::Link final : public Connection {
       co_return false;
     }
     begin_ += 4;
+    const int64_t began_us = now_us();
 
     auto hold = core_->budget->try_hold(length);
     const bool waits = !hold;  // back-pressure: until others have finished
@@ -236,7 +237,7 @@ class TcpServer::Core::Link final : public Connection {
     }
     if (waits) --core_->waiting;
     if (closed_) co_return false;
-    frame_started_us_ = now_us();
+    frame_started_us_ = waits ? now_us() : began_us;
 
     const Block block = core_->pool->allocate(length);
     size_t filled = std::min<size_t>(staged(), length);
@@ -255,7 +256,7 @@ class TcpServer::Core::Link final : public Connection {
       end_ = n - here;
     }
     frame_started_us_ = 0;
-    handler_->on_frame(Frame{Slice(block.owner, block.data, length), std::move(*hold)});
+    handler_->on_frame(Frame{Slice(block.owner, block.data, length), std::move(*hold), began_us});
     co_return !closed_;
   }
 

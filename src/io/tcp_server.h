@@ -20,6 +20,7 @@ namespace ms::io {
 struct Frame {
   Slice bytes;
   MemoryHold hold;
+  int64_t began_us = 0;  // when its length was there, on system_clock().steady_us()
 };
 
 // How a connection is protected, and what the other side has proved about itself.

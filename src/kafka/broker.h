@@ -14,6 +14,8 @@
 #include "kafka/fetch_sessions.h"
 #include "kafka/fetch_waiters.h"
 #include "kafka/kafka_server.h"
+#include "kafka/request_log.h"
+#include "kafka/topic_traffic.h"
 #include "kafka/worker.h"
 
 namespace ms::kafka {
@@ -43,7 +45,8 @@ class AliveCount {
 
 struct Broker {
   Broker(KafkaServerOptions o, log::Log& l, io::IoRuntime& runtime)
-      : options(std::move(o)), log(l), sessions(kFetchSessionsMax), worker(kWorkerQueueMax), coordinator(options, log, runtime.thread(0)) {}
+      : options(std::move(o)), log(l), sessions(kFetchSessionsMax), worker(kWorkerQueueMax), coordinator(options, log, runtime.thread(0)),
+        requests(options.slow_request_ms * kMicrosPerMilli, log), traffic(options.topic_metrics_max, log) {}
 
   const KafkaServerOptions options;
   log::Log& log;
@@ -51,6 +54,8 @@ struct Broker {
   FetchWaiters waiters;
   Worker worker;
   Coordinator coordinator;
+  RequestLog requests;
+  TopicTraffic traffic;
   // Held by fetched batches until they have been sent. When it is short, a connection gets the next answer only after it
   // has taken the last one.
   const std::shared_ptr<io::MemoryBudget> responses = std::make_shared<io::MemoryBudget>(options.response_memory_bytes_max);

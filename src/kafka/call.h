@@ -7,9 +7,11 @@
 #include <memory>
 #include <utility>
 
+#include "base/clock.h"
 #include "io/tcp_server.h"
 #include "kafka/error_code.h"
 #include "kafka/request.h"
+#include "kafka/request_times.h"
 #include "kafka/wire.h"
 
 namespace ms::kafka {
@@ -27,7 +29,7 @@ class CallSink {
   virtual io::IoThread& thread() = 0;
   virtual const std::string& client_host() const = 0;
   virtual const AdvertisedAddress& advertised() const = 0;  // of the listener that the client came by
-  virtual void complete(uint64_t slot, std::vector<Slice> frame) = 0;  // an empty frame: no response
+  virtual void complete(uint64_t slot, std::vector<Slice> frame, RequestTrace trace) = 0;  // an empty frame: no response
   virtual void abandon(std::string_view reason) = 0;                   // counts the reason and closes the connection
   virtual void on_closed(uint64_t slot, io::Job job) = 0;              // runs when it closes with this slot unanswered
 };
@@ -35,7 +37,8 @@ class CallSink {
 class Call {
  public:
   Call(std::shared_ptr<CallSink> sink, uint64_t slot, const ApiSpec& api, ParsedRequest request, io::Frame frame)
-      : sink_(std::move(sink)), slot_(slot), api_(&api), request_(std::move(request)), hold_(std::move(frame.hold)) {}
+      : sink_(std::move(sink)), slot_(slot), api_(&api), request_(std::move(request)), hold_(std::move(frame.hold)),
+        times_(frame.began_us, system_clock().steady_us()) {}
   Call(Call&&) = default;
   Call& operator=(Call&&) = default;
   ~Call() {  // dropped without an answer: the client must not wait for ever, nor take the next answer for this one
@@ -49,11 +52,20 @@ class Call {
   io::IoThread& thread() { return sink_->thread(); }  // the connection's own
   void post(io::Job job) { sink_->thread().post(std::move(job)); }
 
+  // What the request does from now on (request_times.h). A call begins in kWork, and a reply is kSend.
+  void enter(Stage stage) { times_.enter(stage, system_clock().steady_us()); }
+  // The call on its way to where it waits: `[call = call.leave_for(Stage::kQueue)]`.
+  Call leave_for(Stage stage) {
+    enter(stage);
+    return std::move(*this);
+  }
+
   // False: malformed; the call is over and the connection closing.
   template <class Request>
   bool decode(Request& into) {
     Decoder in(request_.body, version(), api_->is_flexible(version()));
     into.code(in);
+    subject_ = subject_of(into);
     request_.body = Slice();  // what is needed later is referred to by the request
     if (!in.refers()) keeps(in.copied_bytes());
     if (in.ok()) return true;
@@ -82,18 +94,25 @@ class Call {
     response.code(out);
     auto frame = out.take_frame();
     if (!out.ok()) return drop("answer_too_large");
-    std::exchange(sink_, nullptr)->complete(slot_, std::move(frame));
+    complete(std::move(frame));
   }
-  void reply_nothing() { std::exchange(sink_, nullptr)->complete(slot_, {}); }
+  void reply_nothing() { complete({}); }
   // No answer; the connection is closed and the reason counted.
   void drop(std::string_view reason) { std::exchange(sink_, nullptr)->abandon(reason); }
 
  private:
+  void complete(std::vector<Slice> frame) {
+    enter(Stage::kSend);
+    std::exchange(sink_, nullptr)->complete(slot_, std::move(frame), {times_, subject_, std::move(request_.header.client_id)});
+  }
+
   std::shared_ptr<CallSink> sink_;
   uint64_t slot_ = 0;
   const ApiSpec* api_ = nullptr;
   ParsedRequest request_;
   io::MemoryHold hold_;
+  RequestTimes times_;
+  Subject subject_;
   AnswerRoom room_;
 };
 

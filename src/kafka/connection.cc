@@ -9,6 +9,7 @@ namespace {
 // Beyond either, the connection is not read until the client has taken answers.
 constexpr size_t kInFlightMax = 64;
 constexpr size_t kUnsentBytesMax = 16u << 20;
+constexpr size_t kSendingMax = 256;  // answers whose sending is timed
 
 std::string host_of(const std::string& peer) { return "/" + peer.substr(0, peer.rfind(':')); }
 }  // namespace
@@ -37,30 +38,49 @@ void KafkaConnection::on_frame(io::Frame frame) {
     parsed = ParsedRequest{*head, {}};
   }
   if (!parsed) return abandon("malformed");
-  api->requests->add();
+  api->metrics->requests.add();
   const uint64_t slot = first_slot_ + answers_.size();
-  answers_.emplace_back();
+  answers_.emplace_back().api = api;
   api->handler(broker_, Call(shared_from_this(), slot, api->spec, std::move(*parsed), std::move(frame)));
   throttle();
 }
 
-void KafkaConnection::complete(uint64_t slot, std::vector<Slice> frame) {
-  if (thread().is_current()) return deliver(slot, std::move(frame));
-  thread().post([self = shared_from_this(), slot, frame = std::move(frame)]() mutable { self->deliver(slot, std::move(frame)); });
+void KafkaConnection::complete(uint64_t slot, std::vector<Slice> frame, RequestTrace trace) {
+  if (thread().is_current()) return deliver(slot, std::move(frame), std::move(trace));
+  thread().post([self = shared_from_this(), slot, frame = std::move(frame), trace = std::move(trace)]() mutable {
+    self->deliver(slot, std::move(frame), std::move(trace));
+  });
 }
 
-void KafkaConnection::deliver(uint64_t slot, std::vector<Slice> frame) {
+void KafkaConnection::deliver(uint64_t slot, std::vector<Slice> frame, RequestTrace trace) {
   if (closed_) return;
   Answer& answer = answers_[slot - first_slot_];
-  answer.ready = true;
+  answer.trace = std::move(trace);
   answer.frame = std::move(frame);
   answer.on_closed = nullptr;
-  while (!answers_.empty() && answers_.front().ready) {
-    if (!answers_.front().frame.empty()) connection_->send(std::move(answers_.front().frame));
+  while (!answers_.empty() && answers_.front().trace) {
+    Answer& next = answers_.front();
+    sending_.push_back({next.api, std::move(*next.trace)});
+    if (!next.frame.empty()) connection_->send(std::move(next.frame));
     answers_.pop_front();
     ++first_slot_;
   }
+  // Answers to which nothing is sent are over; and of those that a slow client lets pile up, only so many are remembered.
+  if (connection_->unsent_bytes() == 0) sent(sending_.size());
+  else if (sending_.size() > kSendingMax) sent(sending_.size() - kSendingMax);
   throttle();
+}
+
+// The oldest `count` answers are with the system, or are not waited for any more.
+void KafkaConnection::sent(size_t count) {
+  if (count == 0) return;
+  const int64_t now_us = system_clock().steady_us();
+  for (; count > 0; --count) {
+    auto& [api, trace] = sending_.front();
+    trace.times.enter(Stage::kSend, now_us);
+    broker_.requests.answered(api->spec, *api->metrics, trace, client_host_);
+    sending_.pop_front();
+  }
 }
 
 void KafkaConnection::abandon(std::string_view reason) {
@@ -93,7 +113,10 @@ void KafkaConnection::throttle() {
   busy ? connection_->pause_reading() : connection_->resume_reading();
 }
 
-void KafkaConnection::on_sent() { throttle(); }
+void KafkaConnection::on_sent() {
+  if (!closed_) sent(sending_.size());
+  throttle();
+}
 
 void KafkaConnection::on_closed() {
   closed_ = true;

@@ -4,12 +4,15 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <optional>
 
 #include "io/tcp_server.h"
 #include "kafka/broker.h"
 #include "kafka/call.h"
 
 namespace ms::kafka {
+
+struct ApiEntry;
 
 class KafkaConnection final : public io::FrameHandler, public CallSink, public std::enable_shared_from_this<KafkaConnection> {
  public:
@@ -23,18 +26,20 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
   io::IoThread& thread() override { return connection_->thread(); }
   const std::string& client_host() const override { return client_host_; }
   const AdvertisedAddress& advertised() const override { return *advertised_; }
-  void complete(uint64_t slot, std::vector<Slice> frame) override;
+  void complete(uint64_t slot, std::vector<Slice> frame, RequestTrace trace) override;
   void abandon(std::string_view reason) override;
   void on_closed(uint64_t slot, io::Job job) override;
 
  private:
   struct Answer {
-    bool ready = false;
+    const ApiEntry* api = nullptr;
+    std::optional<RequestTrace> trace;  // once it is ready
     std::vector<Slice> frame;
     io::Job on_closed;
   };
   void end_answers();
-  void deliver(uint64_t slot, std::vector<Slice> frame);
+  void deliver(uint64_t slot, std::vector<Slice> frame, RequestTrace trace);
+  void sent(size_t count);
   void throttle();
 
   Broker& broker_;
@@ -44,6 +49,11 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
   const std::string client_host_;
   std::deque<Answer> answers_;  // of the requests in flight, the oldest first
   uint64_t first_slot_ = 0;     // of answers_.front()
+  struct Sending {
+    const ApiEntry* api;
+    RequestTrace trace;
+  };
+  std::deque<Sending> sending_;  // answers that the system has not taken yet
   bool paused_ = false;
   bool closed_ = false;
 };

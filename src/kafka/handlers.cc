@@ -11,7 +11,8 @@ namespace {
 
 template <class Request>
 ApiEntry entry(Handler handler) {
-  return {Request::kApi, handler, &counter("millstream_kafka_requests_total", "api=\"" + std::string(Request::kApi.name) + "\"")};
+  static RequestMetrics metrics(Request::kApi.name);
+  return {Request::kApi, handler, &metrics};
 }
 
 }  // namespace

@@ -3,9 +3,9 @@
 
 #include <span>
 
-#include "base/metrics.h"
 #include "kafka/broker.h"
 #include "kafka/call.h"
+#include "kafka/request_log.h"
 
 namespace ms::kafka {
 
@@ -14,7 +14,7 @@ using Handler = void (*)(Broker&, Call);
 struct ApiEntry {
   ApiSpec spec;
   Handler handler;
-  Metric* requests;
+  RequestMetrics* metrics;
 };
 
 std::span<const ApiEntry> api_table();  // by ascending key

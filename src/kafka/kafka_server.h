@@ -46,6 +46,8 @@ struct KafkaServerOptions {
   int64_t group_session_timeout_min_ms = 6'000;
   int64_t group_session_timeout_max_ms = 1'800'000;
   ConsumerGroupSettings consumer_groups;
+  int64_t slow_request_ms = 500;    // a request that takes so long is logged; 0: none
+  size_t topic_metrics_max = 1'000;  // topics with counters of their own
 };
 
 class KafkaServer {

@@ -32,6 +32,8 @@ constexpr SettingSpec kSpecs[] = {
     {"reconcile_interval_ms", SettingType::kInteger, "30000", "how often the write-ahead log moves into stream objects"},
     {"wal_segment_bytes", SettingType::kInteger, "134217728", "size of a write-ahead log file"},
     {"tail_cache_bytes", SettingType::kInteger, "536870912", "memory for the newest records"},
+    {"slow_request_ms", SettingType::kInteger, "500", "a Kafka request that takes so long is logged; 0: none"},
+    {"metrics_series_max", SettingType::kInteger, "10000", "of partitions, and of groups, at /metrics; beyond it they are counted only"},
     {"log_level", SettingType::kText, "info", "debug, info, warn or error"},
 };
 
@@ -199,6 +201,9 @@ Result<ServeConfig> to_config(const Settings& settings) {
   TRY_ASSIGN(config.reconcile_interval_ms, read.integer("reconcile_interval_ms", 0, 86'400'000));
   TRY_ASSIGN(const int64_t segment, read.integer("wal_segment_bytes", 1 << 20, int64_t{1} << 31));
   TRY_ASSIGN(const int64_t cache, read.integer("tail_cache_bytes", 1 << 20, int64_t{1} << 40));
+  TRY_ASSIGN(config.slow_request_ms, read.integer("slow_request_ms", 0, 86'400'000));
+  TRY_ASSIGN(const int64_t series, read.integer("metrics_series_max", 0, 10'000'000));
+  config.metrics_series_max = static_cast<size_t>(series);
   config.default_partitions = static_cast<int32_t>(partitions);
   config.io_threads = static_cast<size_t>(threads);
   config.shards = static_cast<uint32_t>(shards);

@@ -32,6 +32,8 @@ struct ServeConfig {
   size_t wal_segment_bytes = 0;
   size_t tail_cache_bytes = 0;
   std::string log_level;
+  int64_t slow_request_ms = 0;
+  size_t metrics_series_max = 0;
 };
 
 enum class SettingType : uint8_t { kText, kInteger, kFlag };

@@ -146,6 +146,7 @@ class Server {
     }
     options.auto_create_topics = config_.auto_create_topics;
     options.default_partitions = config_.default_partitions;
+    options.slow_request_ms = config_.slow_request_ms;
     options.delete_topic = [catalog = catalog_.get(), log = log_.get()](const log::TopicInfo& topic) {
       return catalog->remove_topic(topic.id, topic.name, [&] { return log->delete_topic(topic.id); });
     };
@@ -163,7 +164,8 @@ class Server {
                                                     .online = online_.get(),
                                                     .samples = samples_.get(),
                                                     .version = kVersion,
-                                                    .kafka = kafka_address()});
+                                                    .kafka = kafka_address(),
+                                                    .metrics_series_max = config_.metrics_series_max});
     io::HttpServerOptions options{.host = config_.http.host, .port = config_.http.port};
     TRY_ASSIGN(http_, advised(io::HttpServer::start(options, *api_, *runtime_), "http"));
     return {};

@@ -55,6 +55,8 @@ struct Produce {
   struct Place {
     size_t topic, partition;
     bool log_append_time;
+    const TopicCounters* traffic;
+    int64_t bytes, records;
   };
   std::vector<Place> places;  // parallel to the appends
   std::vector<log::AppendPart> parts;
@@ -62,14 +64,15 @@ struct Produce {
   int16_t acks = -1;
 };
 
-// Why a batch is not even offered to the log; kNone when it is.
-ErrorCode refuse(const Records& records, bool transactional) {
+// Why a batch is not even offered to the log; kNone when it is. `count`: of its records, as its header says.
+ErrorCode refuse(const Records& records, bool transactional, int64_t& count) {
   if (records.null || records.parts.empty()) return ErrorCode::kInvalidRecord;
   const Slice& bytes = records.parts.front();
   const auto size = record_batch_size(bytes.span());
   if (!size || *size > bytes.size()) return ErrorCode::kCorruptMessage;
   if (*size != bytes.size()) return ErrorCode::kInvalidRecord;  // exactly one batch per partition
   const auto header = parse_record_batch(bytes.span());
+  count = header ? header->records : 0;
   return header && header->transactional() && !transactional ? ErrorCode::kTransactionalIdAuthorizationFailed : ErrorCode::kNone;
 }
 
@@ -84,7 +87,8 @@ void plan(Broker& broker, const ProduceRequest& request, int16_t version, size_t
       auto& answer = topic.partition_responses.emplace_back();
       answer.index = partition.index;
       answer.base_offset = -1;
-      ErrorCode error = refuse(partition.records, request.transactional_id.has_value());
+      int64_t count = 0;
+      ErrorCode error = refuse(partition.records, request.transactional_id.has_value(), count);
       if (version < 3) error = ErrorCode::kUnsupportedVersion;
       if (request.acks < -1 || request.acks > 1) error = ErrorCode::kInvalidRequiredAcks;
       if (error == ErrorCode::kNone && !info) error = to_code(log::AppendError::kUnknownTopicOrPartition, version);
@@ -93,8 +97,10 @@ void plan(Broker& broker, const ProduceRequest& request, int16_t version, size_t
         set_error(answer, error);
         continue;
       }
-      produce.places.push_back({produce.response.responses.size() - 1, topic.partition_responses.size() - 1, log_append_time});
-      produce.parts.push_back({{info->id, {partition.index}}, partition.records.parts.front(), frame_bytes,
+      const Slice& batch = partition.records.parts.front();
+      const TopicCounters& traffic = broker.traffic.of(info->id);
+      produce.places.push_back({produce.response.responses.size() - 1, topic.partition_responses.size() - 1, log_append_time, &traffic, static_cast<int64_t>(batch.size()), count});
+      produce.parts.push_back({{info->id, {partition.index}}, batch, frame_bytes,
                                {request.transactional_id, version >= 12}});
     }
   }
@@ -109,8 +115,8 @@ bool any_error(const ProduceResponse& response) {
 
 void finish(Call call, Produce& produce, std::vector<log::AppendOutcome> outcomes) {
   for (size_t i = 0; i < outcomes.size(); ++i) {
-    const auto& [topic, partition, log_append_time] = produce.places[i];
-    Answer& answer = produce.response.responses[topic].partition_responses[partition];
+    const Produce::Place& place = produce.places[i];
+    Answer& answer = produce.response.responses[place.topic].partition_responses[place.partition];
     log::AppendOutcome& outcome = outcomes[i];
     if (outcome.error != log::AppendError::kNone) {
       set_error(answer, to_code(outcome.error, produce.version), std::move(outcome.message));
@@ -118,7 +124,8 @@ void finish(Call call, Produce& produce, std::vector<log::AppendOutcome> outcome
     }
     answer.base_offset = outcome.base_offset.value;
     answer.log_start_offset = outcome.log_start_offset.value;
-    if (log_append_time) answer.log_append_time_ms = outcome.append_time.us / kMicrosPerMilli;
+    if (!outcome.duplicate) place.traffic->in_bytes.add(place.bytes), place.traffic->in_records.add(place.records);
+    if (place.log_append_time) answer.log_append_time_ms = outcome.append_time.us / kMicrosPerMilli;
   }
   if (produce.acks != 0) return call.reply(produce.response);
   if (any_error(produce.response)) return call.drop("produce_acks_0");
@@ -136,7 +143,7 @@ void handle_produce(Broker& broker, Call call) {
   plan(broker, request, call.version(), call.held_bytes(), *produce);
   if (produce->parts.empty()) return finish(std::move(call), *produce, {});
   auto parts = std::move(produce->parts);
-  broker.log.append(std::move(parts), [call = std::move(call), produce = std::move(produce)](std::vector<log::AppendOutcome> outcomes) mutable {
+  broker.log.append(std::move(parts), [call = call.leave_for(Stage::kLog), produce = std::move(produce)](std::vector<log::AppendOutcome> outcomes) mutable {
     io::IoThread& thread = call.thread();
     thread.post([call = std::move(call), produce = std::move(produce), outcomes = std::move(outcomes)]() mutable {
       finish(std::move(call), *produce, std::move(outcomes));

@@ -12,6 +12,7 @@
 // - Deviation: max_bytes is at most 64 MiB, max_wait_ms at most 60 s.
 #include <algorithm>
 
+#include "codec/record_batch.h"
 #include "kafka/handlers.h"
 #include "kafka/messages/fetch.h"
 
@@ -28,6 +29,7 @@ struct Found {
   int64_t high_watermark = -1, last_stable = -1, log_start = -1;
   Records records;
   std::vector<log::AbortedTransaction> aborted;
+  int64_t count = 0;  // of the records
 };
 
 // The same bytes; the hold ends with the last slice of them.
@@ -72,9 +74,11 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
     });
     // The timer owns the fetch while it waits.
     timer_.start(std::min(max_wait_ms, kMaxWaitMsMax) * kMicrosPerMilli, [self = shared_from_this()] {
+      self->call_.enter(Stage::kWork);
       self->attempt();
       self->answer();
     });
+    call_.enter(Stage::kWait);
     woken();
   }
 
@@ -89,9 +93,11 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
 
   void woken() {
     if (answered_) return;
+    call_.enter(Stage::kWork);
     waiter_->arm();
-    if (attempt() || broker_.waiters.closed()) answer();
-    else found_.clear();
+    if (attempt() || broker_.waiters.closed()) return answer();
+    found_.clear();
+    call_.enter(Stage::kWait);
   }
 
   // Looks at every partition. True: the answer can go.
@@ -125,6 +131,8 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
       if (!hold && bytes_ > 0) break;
       left -= size;
       bytes_ += size;
+      const auto header = parse_record_batch(batch.bytes.span());
+      found.count += header ? header->records : 0;
       found.records.parts.push_back(hold ? held(std::move(batch.bytes), std::move(*hold)) : std::move(batch.bytes));
     }
     return found;
@@ -152,6 +160,7 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
     std::vector<bool> gave(items.size());
     for (size_t i = 0; i < items.size(); ++i) {
       gave[i] = !found_[i].records.parts.empty();
+      if (gave[i]) count(items[i].id, found_[i]);
       if (!context_.incremental || is_news(items[i], found_[i])) add(response, items[i], std::move(found_[i]));
     }
     if (context_.session) {
@@ -159,6 +168,12 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
       broker_.sessions.end(std::exchange(context_.session, nullptr));
     }
     call_.reply(response);
+  }
+
+  void count(TopicId topic, const Found& found) {
+    const TopicCounters& traffic = broker_.traffic.of(topic);
+    traffic.out_bytes.add(static_cast<int64_t>(found.records.bytes()));
+    traffic.out_records.add(found.count);
   }
 
   // Who gave something goes to the end.

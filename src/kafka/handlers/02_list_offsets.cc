@@ -91,7 +91,8 @@ void handle_list_offsets(Broker& broker, Call call) {
   ListOffsetsRequest request;
   if (!call.decode(request)) return;
   if (!needs_disk(request)) return call.reply(answer_all(broker.log, request, call.version()));
-  broker.worker.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+  broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
     call.reply(answer_all(broker.log, request, call.version()));
   });
 }

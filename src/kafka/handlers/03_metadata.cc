@@ -104,7 +104,10 @@ void handle_metadata(Broker& broker, Call call) {
   plan.all = !plan.request.topics || (call.version() == 0 && plan.request.topics->empty());
   plan.may_create = broker.options.auto_create_topics && (call.version() < 4 || plan.request.allow_auto_topic_creation);
   if (!wants_creation(broker, plan)) return call.reply(answer(broker, plan, call));
-  broker.worker.run([&broker, call = std::move(call), plan = std::move(plan)]() mutable { call.reply(answer(broker, plan, call)); });
+  broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), plan = std::move(plan)]() mutable {
+    call.enter(Stage::kWork);
+    call.reply(answer(broker, plan, call));
+  });
 }
 
 }  // namespace ms::kafka

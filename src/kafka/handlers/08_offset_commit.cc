@@ -50,7 +50,7 @@ void write(Broker& broker, Call call, std::unique_ptr<Commit> commit) {
   if (allowed != ErrorCode::kNone || commit->offsets.empty()) return call.reply(commit->response);
   auto offsets = std::move(commit->offsets);
   const std::string group = r.group_id;
-  broker.log.commit_offsets(group, std::move(offsets), [call = std::move(call), commit = std::move(commit)](Result<> result) mutable {
+  broker.log.commit_offsets(group, std::move(offsets), [call = call.leave_for(Stage::kLog), commit = std::move(commit)](Result<> result) mutable {
     if (!result) refuse_rest(commit->response.topics, ErrorCode::kKafkaStorageError);
     call.reply(commit->response);
   });
@@ -62,7 +62,8 @@ void handle_offset_commit(Broker& broker, Call call) {
   auto commit = std::make_unique<Commit>();
   if (!call.decode(commit->request)) return;
   plan(broker, *commit, call.version() >= 10);
-  broker.coordinator.run([&broker, call = std::move(call), commit = std::move(commit)]() mutable {
+  broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), commit = std::move(commit)]() mutable {
+    call.enter(Stage::kWork);
     write(broker, std::move(call), std::move(commit));
   });
 }

@@ -113,7 +113,10 @@ void answer(Broker& broker, Call call, const OffsetFetchRequest& request) {
 void handle_offset_fetch(Broker& broker, Call call) {
   OffsetFetchRequest request;
   if (!call.decode(request)) return;
-  broker.coordinator.run([&broker, call = std::move(call), request = std::move(request)]() mutable { answer(broker, std::move(call), request); });
+  broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
+    answer(broker, std::move(call), request);
+  });
 }
 
 }  // namespace ms::kafka

@@ -68,9 +68,10 @@ void handle_join_group(Broker& broker, Call call) {
   }
   const std::string group = request.group_id;
   JoinInput input = input_of(call, request, broker.options.group_session_timeout_max_ms);
-  broker.coordinator.run([&broker, call = std::move(call), group, input = std::move(input)]() mutable {
+  broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), group, input = std::move(input)]() mutable {
+    call.enter(Stage::kWork);
     call.keeps(0);  // the coordinator counts what groups keep
-    broker.coordinator.join(group, std::move(input), [call = std::move(call)](JoinAnswer answer) mutable {
+    broker.coordinator.join(group, std::move(input), [call = call.leave_for(Stage::kWait)](JoinAnswer answer) mutable {
       const int16_t version = call.version();
       call.reply(response_of(std::move(answer), version));
     });

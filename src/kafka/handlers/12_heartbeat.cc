@@ -7,7 +7,8 @@ namespace ms::kafka {
 void handle_heartbeat(Broker& broker, Call call) {
   HeartbeatRequest request;
   if (!call.decode(request)) return;
-  broker.coordinator.run([&broker, call = std::move(call), r = std::move(request)]() mutable {
+  broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), r = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
     HeartbeatResponse response;
     response.error_code = code(broker.coordinator.heartbeat(r.group_id, r.member_id, r.group_instance_id, r.generation_id));
     call.reply(response);

@@ -7,7 +7,8 @@ namespace ms::kafka {
 void handle_leave_group(Broker& broker, Call call) {
   LeaveGroupRequest request;
   if (!call.decode(request)) return;
-  broker.coordinator.run([&broker, call = std::move(call), r = std::move(request)]() mutable {
+  broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), r = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
     LeaveGroupResponse response;
     if (call.version() < 3) {
       response.error_code = code(broker.coordinator.leave(r.group_id, r.member_id, std::nullopt));

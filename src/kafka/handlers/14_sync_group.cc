@@ -14,9 +14,10 @@ void handle_sync_group(Broker& broker, Call call) {
   input.protocol_type = std::move(request.protocol_type);
   input.protocol_name = std::move(request.protocol_name);
   for (const auto& a : request.assignments) input.assignments.emplace_back(a.member_id, std::string(a.assignment.view()));
-  broker.coordinator.run([&broker, call = std::move(call), group = std::move(request.group_id), input = std::move(input)]() mutable {
+  broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), group = std::move(request.group_id), input = std::move(input)]() mutable {
+    call.enter(Stage::kWork);
     call.keeps(0);  // the coordinator counts what groups keep
-    broker.coordinator.sync(group, std::move(input), [call = std::move(call)](SyncAnswer answer) mutable {
+    broker.coordinator.sync(group, std::move(input), [call = call.leave_for(Stage::kWait)](SyncAnswer answer) mutable {
       SyncGroupResponse response;
       response.error_code = code(answer.error);
       if (!answer.protocol_type.empty()) response.protocol_type = std::move(answer.protocol_type);

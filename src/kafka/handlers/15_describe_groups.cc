@@ -50,7 +50,8 @@ void describe(Broker& broker, int16_t version, AnswerRoom& room, DescribeGroupsR
 void handle_describe_groups(Broker& broker, Call call) {
   DescribeGroupsRequest request;
   if (!call.decode(request)) return;
-  broker.coordinator.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+  broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
     DescribeGroupsResponse response;
     for (const std::string& id : request.groups) {
       auto& group = response.groups.emplace_back();

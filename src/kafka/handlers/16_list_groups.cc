@@ -21,7 +21,8 @@ bool passes(const std::vector<std::string>& filter, std::string_view value) {
 void handle_list_groups(Broker& broker, Call call) {
   ListGroupsRequest request;
   if (!call.decode(request)) return;
-  broker.coordinator.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+  broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
     ListGroupsResponse response;
     const auto add = [&](const std::string& id, const std::string& protocol_type, std::string_view state, std::string_view type) {
       if (passes(request.states_filter, state) && passes(request.types_filter, type) && call.room().take(sizeof(ListGroupsResponse::Group) + id.size() + protocol_type.size()))

@@ -92,7 +92,8 @@ std::optional<Refusal> create(Broker& broker, const Asked& asked, bool validate_
 void handle_create_topics(Broker& broker, Call call) {
   CreateTopicsRequest request;
   if (!call.decode(request)) return;
-  broker.worker.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+  broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
     CreateTopicsResponse response;
     for (const auto& asked : request.topics) {
       Answer& answer = response.topics.emplace_back();

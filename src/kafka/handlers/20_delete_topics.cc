@@ -33,7 +33,8 @@ void handle_delete_topics(Broker& broker, Call call) {
   DeleteTopicsRequest request;
   if (!call.decode(request)) return;
   for (std::string& name : request.topic_names) request.topics.push_back({.name = std::move(name), .topic_id = {}});
-  broker.worker.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+  broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
     DeleteTopicsResponse response;
     std::map<std::pair<std::optional<std::string>, TopicId>, size_t> asked;
     for (const Topic& topic : request.topics) ++asked[{topic.name, topic.topic_id}];

@@ -42,7 +42,8 @@ void remove(log::Log& log, const std::optional<log::TopicInfo>& info, int64_t be
 void handle_delete_records(Broker& broker, Call call) {
   DeleteRecordsRequest request;
   if (!call.decode(request)) return;
-  broker.worker.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+  broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
     DeleteRecordsResponse response;
     for (const auto& topic : request.topics) {
       auto& out = response.topics.emplace_back();

@@ -25,7 +25,7 @@ void init_transactional(Broker& broker, Call call, InitProducerIdRequest request
   if (request.transaction_timeout_ms <= 0 || request.transaction_timeout_ms > kTransactionTimeoutMsMax)
     return refuse(std::move(call), ErrorCode::kInvalidTransactionTimeout);
   log::InitTransaction step{std::move(*request.transactional_id), request.transaction_timeout_ms, {request.producer_id, request.producer_epoch}};
-  broker.log.transact(std::move(step), [call = std::move(call)](Result<log::ProducerIdentity> producer) mutable {
+  broker.log.transact(std::move(step), [call = call.leave_for(Stage::kLog)](Result<log::ProducerIdentity> producer) mutable {
     if (!producer) return refuse(std::move(call), transaction_error(producer.error(), fenced_code(call.version(), 4)));
     InitProducerIdResponse response;
     response.producer_id = producer->id;
@@ -40,7 +40,8 @@ void handle_init_producer_id(Broker& broker, Call call) {
   InitProducerIdRequest request;
   if (!call.decode(request)) return;
   if (request.transactional_id) return init_transactional(broker, std::move(call), std::move(request));
-  broker.worker.run([&broker, call = std::move(call)]() mutable {
+  broker.worker.run([&broker, call = call.leave_for(Stage::kQueue)]() mutable {
+    call.enter(Stage::kWork);
     const auto id = broker.log.new_producer_id();
     if (!id) return refuse(std::move(call), ErrorCode::kKafkaStorageError);
     InitProducerIdResponse response;

@@ -49,7 +49,7 @@ void handle_add_partitions_to_txn(Broker& broker, Call call) {
     return call.reply(*response);
   }
   if (step.partitions.empty()) return call.reply(*response);
-  broker.log.transact(std::move(step), [call = std::move(call), response = std::move(response)](Result<log::ProducerIdentity> done) mutable {
+  broker.log.transact(std::move(step), [call = call.leave_for(Stage::kLog), response = std::move(response)](Result<log::ProducerIdentity> done) mutable {
     if (!done) set_all(*response, transaction_error(done.error(), fenced_code(call.version(), 2)));
     call.reply(*response);
   });

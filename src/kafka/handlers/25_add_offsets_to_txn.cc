@@ -16,7 +16,7 @@ void handle_add_offsets_to_txn(Broker& broker, Call call) {
     return call.reply(response);
   }
   log::AddTransactionGroup step{std::move(request.transactional_id), {request.producer_id, request.producer_epoch}, std::move(request.group_id)};
-  broker.log.transact(std::move(step), [call = std::move(call)](Result<log::ProducerIdentity> done) mutable {
+  broker.log.transact(std::move(step), [call = call.leave_for(Stage::kLog)](Result<log::ProducerIdentity> done) mutable {
     AddOffsetsToTxnResponse response;
     if (!done) response.error_code = code(transaction_error(done.error(), fenced_code(call.version(), 2)));
     call.reply(response);

@@ -14,7 +14,7 @@ void handle_end_txn(Broker& broker, Call call) {
   EndTxnRequest request;
   if (!call.decode(request)) return;
   log::EndTransaction step{std::move(request.transactional_id), {request.producer_id, request.producer_epoch}, request.committed, call.version() >= 5};
-  broker.log.transact(std::move(step), [call = std::move(call)](Result<log::ProducerIdentity> producer) mutable {
+  broker.log.transact(std::move(step), [call = call.leave_for(Stage::kLog)](Result<log::ProducerIdentity> producer) mutable {
     EndTxnResponse response;
     if (producer) {
       response.producer_id = producer->id;

@@ -55,7 +55,7 @@ void stage(Broker& broker, Call call, std::unique_ptr<Commit> commit) {
   if (allowed != ErrorCode::kNone) refuse_rest(commit->response.topics, allowed);
   if (allowed != ErrorCode::kNone || commit->step.offsets.empty()) return call.reply(commit->response);
   log::StageTransactionOffsets step = std::move(commit->step);
-  broker.log.transact(std::move(step), [call = std::move(call), commit = std::move(commit)](Result<log::ProducerIdentity> done) mutable {
+  broker.log.transact(std::move(step), [call = call.leave_for(Stage::kLog), commit = std::move(commit)](Result<log::ProducerIdentity> done) mutable {
     if (!done) refuse_rest(commit->response.topics, error_of(done.error(), call.version()));
     call.reply(commit->response);
   });
@@ -67,7 +67,8 @@ void handle_txn_offset_commit(Broker& broker, Call call) {
   auto commit = std::make_unique<Commit>();
   if (!call.decode(commit->request)) return;
   plan(broker, *commit, call.version());
-  broker.coordinator.run([&broker, call = std::move(call), commit = std::move(commit)]() mutable {
+  broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), commit = std::move(commit)]() mutable {
+    call.enter(Stage::kWork);
     stage(broker, std::move(call), std::move(commit));
   });
 }

@@ -8,7 +8,8 @@ namespace ms::kafka {
 void handle_alter_configs(Broker& broker, Call call) {
   AlterConfigsRequest request;
   if (!call.decode(request)) return;
-  broker.worker.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+  broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
     AlterConfigsResponse response;
     std::vector<ConfigChanges> wanted;
     for (const auto& resource : request.resources) {

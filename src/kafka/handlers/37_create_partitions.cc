@@ -36,7 +36,8 @@ void grow(Broker& broker, const CreatePartitionsRequest::Topic& asked, bool vali
 void handle_create_partitions(Broker& broker, Call call) {
   CreatePartitionsRequest request;
   if (!call.decode(request)) return;
-  broker.worker.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+  broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
     CreatePartitionsResponse response;
     for (const auto& asked : request.topics) {
       auto& out = response.results.emplace_back();

@@ -22,13 +22,16 @@ ErrorCode remove(log::Log& log, const std::string& group) {
 void handle_delete_groups(Broker& broker, Call call) {
   auto deletion = std::make_unique<Deletion>();
   if (!call.decode(deletion->request)) return;
-  broker.coordinator.run([&broker, call = std::move(call), deletion = std::move(deletion)]() mutable {
+  broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
+    call.enter(Stage::kWork);
     for (const std::string& group : deletion->request.groups_names)
       deletion->response.results.push_back({group, code(broker.coordinator.has_members(group) ? ErrorCode::kNonEmptyGroup : ErrorCode::kNone)});
-    broker.worker.run([&broker, call = std::move(call), deletion = std::move(deletion)]() mutable {
+    broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
+      call.enter(Stage::kWork);
       for (auto& result : deletion->response.results)
         if (result.error_code == 0) result.error_code = code(remove(broker.log, result.group_id));
-      broker.coordinator.run([&broker, call = std::move(call), deletion = std::move(deletion)]() mutable {
+      broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
+        call.enter(Stage::kWork);
         for (const auto& result : deletion->response.results)
           if (result.error_code == 0) broker.coordinator.forget_empty(result.group_id);
         call.reply(deletion->response);

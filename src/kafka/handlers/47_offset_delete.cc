@@ -43,14 +43,15 @@ ErrorCode check(const Broker& broker, const std::string& name) {
 void handle_offset_delete(Broker& broker, Call call) {
   auto deletion = std::make_unique<Deletion>();
   if (!call.decode(deletion->request)) return;
-  broker.coordinator.run([&broker, call = std::move(call), deletion = std::move(deletion)]() mutable {
+  broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
+    call.enter(Stage::kWork);
     const std::string group = deletion->request.group_id;
     const ErrorCode error = check(broker, group);
     deletion->response.error_code = code(error);
     if (error == ErrorCode::kNone) plan(broker, broker.coordinator.find_consumer(group), *deletion);
     if (deletion->keys.empty()) return call.reply(deletion->response);
     const auto keys = std::move(deletion->keys);
-    broker.log.delete_offsets(group, keys, [call = std::move(call), deletion = std::move(deletion)](Result<> result) mutable {
+    broker.log.delete_offsets(group, keys, [call = call.leave_for(Stage::kLog), deletion = std::move(deletion)](Result<> result) mutable {
       if (!result) refuse_rest(deletion->response.topics, ErrorCode::kKafkaStorageError);
       call.reply(deletion->response);
     });

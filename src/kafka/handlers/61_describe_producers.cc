@@ -30,7 +30,8 @@ void describe(Broker& broker, const std::optional<log::TopicInfo>& topic, Answer
 void handle_describe_producers(Broker& broker, Call call) {
   DescribeProducersRequest request;
   if (!call.decode(request)) return;
-  broker.worker.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+  broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
     DescribeProducersResponse response;
     for (const auto& topic : request.topics) {
       auto& out = response.topics.emplace_back();

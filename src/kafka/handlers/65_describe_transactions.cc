@@ -36,7 +36,8 @@ void unknown(ErrorCode error, State& out) {
 void handle_describe_transactions(Broker& broker, Call call) {
   DescribeTransactionsRequest request;
   if (!call.decode(request)) return;
-  broker.worker.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+  broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
     DescribeTransactionsResponse response;
     const auto all = broker.log.transactions();
     for (const std::string& id : request.transactional_ids) {

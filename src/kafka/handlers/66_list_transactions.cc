@@ -29,7 +29,8 @@ bool wanted(const ListTransactionsRequest& request, const log::TransactionInfo& 
 void handle_list_transactions(Broker& broker, Call call) {
   ListTransactionsRequest request;
   if (!call.decode(request)) return;
-  broker.worker.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+  broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
     ListTransactionsResponse response;
     for (const std::string& state : request.state_filters)
       if (std::ranges::find(kStates, state) == kStates.end()) response.unknown_state_filters.push_back(state);

@@ -70,7 +70,8 @@ void handle_consumer_group_heartbeat(Broker& broker, Call call) {
     return refuse(ErrorCode::kUnsupportedAssignor, "there are the assignors uniform and range, not '" + *request.server_assignor + "'");
   const std::string group = request.group_id;
   ConsumerHeartbeat input = input_of(call, request);
-  broker.coordinator.run([&broker, interval_ms, call = std::move(call), group, input = std::move(input)]() mutable {
+  broker.coordinator.run([&broker, interval_ms, call = call.leave_for(Stage::kQueue), group, input = std::move(input)]() mutable {
+    call.enter(Stage::kWork);
     auto response = response_of(broker.coordinator.consumer_heartbeat(group, input), interval_ms);
     call.reply(response);
   });

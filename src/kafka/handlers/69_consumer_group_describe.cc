@@ -45,7 +45,8 @@ void describe(const ConsumerGroup& group, AnswerRoom& room, ConsumerGroupDescrib
 void handle_consumer_group_describe(Broker& broker, Call call) {
   ConsumerGroupDescribeRequest request;
   if (!call.decode(request)) return;
-  broker.coordinator.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+  broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
     ConsumerGroupDescribeResponse response;
     for (const std::string& id : request.group_ids) {
       auto& out = response.groups.emplace_back();
