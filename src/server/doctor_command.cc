@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 
 #include "base/clock.h"
 #include "base/file_lock.h"
@@ -21,6 +22,7 @@
 #include "server/api_client.h"
 #include "server/cli.h"
 #include "server/data_dir.h"
+#include "server/doctor_findings.h"
 #include "server/output.h"
 
 namespace ms::server {
@@ -29,13 +31,6 @@ namespace {
 struct DoctorOptions {
   std::string dir = "millstream-data";
   std::string kafka = "127.0.0.1:9092", http = "127.0.0.1:8484";
-};
-
-enum class Verdict : uint8_t { kOk, kWarning, kProblem };
-struct Finding {
-  std::string_view what;
-  Verdict verdict = Verdict::kOk;
-  std::string text;  // what was found and, unless it is fine, what to do
 };
 
 constexpr std::string_view to_string(Verdict verdict) {
@@ -173,8 +168,9 @@ int doctor(const Cli& cli, const DoctorOptions& options) {
   if (!http) return report(http.error());
   const std::string holder = FileLock::holder(options.dir + "/LOCK").value_or("");
   const std::string place = nearest_existing(options.dir);
-  const std::vector<Finding> findings = {directory(options.dir, holder), space(place), kind(place), sync_latency(place), clock(options.dir),
+  std::vector<Finding> findings = {directory(options.dir, holder), space(place), kind(place), sync_latency(place), clock(options.dir),
                                          port("kafka port", *kafka, holder), port("http port", *http, holder), open_files()};
+  if (!holder.empty()) std::ranges::move(look_at_server(*kafka, *http), std::back_inserter(findings));
   Json list = Json::array();
   Table table({"CHECK", "VERDICT", "FOUND"});
   for (const Finding& finding : findings) {

@@ -1,10 +1,11 @@
-// millstream topic create|list|describe|alter|delete|produce|consume
+// millstream topic create|list|describe|alter|trim|delete|produce|consume
 #include <fmt/format.h>
 
 #include <cstdio>
 #include <iostream>
 #include <optional>
 
+#include "kafka/admin/group_seek.h"
 #include "server/api_client.h"
 #include "server/cli.h"
 #include "server/output.h"
@@ -21,6 +22,8 @@ struct TopicOptions {
   int64_t count = 0;
   std::string key_separator;
   bool headers = false;
+  std::string to;
+  bool dry_run = false;
 };
 
 constexpr size_t kProduceBatch = 1'000;
@@ -162,6 +165,36 @@ int consume(const Cli& cli, const TopicOptions& options) {
   return consumed ? kDone : report(consumed.error());
 }
 
+// What is to be removed: for each partition, the offset of the first record that stays.
+Result<std::pair<kafka::Positions, kafka::SeekPlan>> plan_trim(kafka::AdminClient& client, const TopicOptions& options) {
+  TRY_ASSIGN(const kafka::SeekTarget target, kafka::parse_seek_target(options.to));
+  if (std::holds_alternative<kafka::SeekBy>(target)) return invalid(fmt::format("--to {} has nothing to start from; use end, an offset or a time", options.to));
+  TRY_ASSIGN(auto partitions, kafka::partitions_of(client, {options.name}));
+  if (options.partition) std::erase_if(partitions, [&](const auto& p) { return p.second != *options.partition; });
+  if (partitions.empty()) return not_found(fmt::format("topic '{}' has no partition {}; see 'millstream topic describe {}'", options.name, *options.partition, options.name));
+  TRY_ASSIGN(auto now, kafka::log_positions(client, partitions));
+  TRY_ASSIGN(auto plan, kafka::plan_seek(client, now, target));
+  return std::pair(std::move(now), std::move(plan));
+}
+
+Result<> trim(const Cli& cli, const TopicOptions& options) {
+  TRY_ASSIGN(io::Endpoint server, io::parse_endpoint(cli.common.kafka));
+  TRY_ASSIGN(auto client, kafka::AdminClient::connect({.server = std::move(server)}));
+  TRY_ASSIGN(const auto planned, plan_trim(client, options));
+  const auto& [now, plan] = planned;
+  if (!options.dry_run) TRY(kafka::delete_records(client, plan));
+  Json json{{"topic", options.name}, {"removed", !options.dry_run}, {"partitions", Json::array()}};
+  Table table({"PARTITION", "FIRST BEFORE", "FIRST AFTER", "OFFSETS REMOVED"});
+  for (const auto& [p, first] : plan) {
+    const int64_t before = now.at(p).log_start;
+    json["partitions"].push_back({{"partition", p.second}, {"before", before}, {"after", first}});
+    table.add({std::to_string(p.second), std::to_string(before), std::to_string(first), std::to_string(first - before)});
+  }
+  fmt::print("{}", cli.common.json ? dump(json) + "\n" : table.text());
+  if (options.dry_run && !cli.common.quiet) fmt::print(stderr, "Nothing was removed: --dry-run.\n");
+  return {};
+}
+
 CLI::App* add(Cli& cli, CLI::App& parent, TopicOptions& options, const std::string& name, const std::string& help, Command command) {
   CLI::App* sub = add_command(cli, parent, name, help, std::move(command));
   sub->add_option("NAME", options.name, "the topic")->required();
@@ -181,7 +214,7 @@ void add_topic_commands(Cli& cli) {
   // Lives as long as the commands that are registered here.
   const auto kept = std::make_shared<TopicOptions>();
   TopicOptions& options = *kept;
-  CLI::App* topic = cli.app.add_subcommand("topic", "topics: create, list, describe, alter, delete, produce, consume");
+  CLI::App* topic = cli.app.add_subcommand("topic", "topics: create, list, describe, alter, trim, delete, produce, consume");
   topic->require_subcommand(1);
 
   CLI::App* sub = add(cli, *topic, options, "create", "create a topic", [&cli, kept] {
@@ -201,6 +234,16 @@ void add_topic_commands(Cli& cli) {
   sub->callback([&cli, kept, partitions] {
     cli.chosen = [&cli, kept, partitions] { return print(cli, alter(cli, *kept, partitions->count() > 0), describe_text); };
   });
+
+  sub = add_command(cli, *topic, "trim", "remove the oldest records, for good", [&cli, kept] {
+    const auto trimmed = trim(cli, *kept);
+    return trimmed ? kDone : report(trimmed.error());
+  });
+  sub->add_option("NAME", options.name, "the topic")->required();
+  sub->add_option("--to", options.to, "what is to be the first record: an offset, a time such as 2026-01-01T00:00:00Z, or end (removes all)")->required()->type_name("TARGET");
+  sub->add_option("--partition", options.partition, "only this one (default: all)");
+  sub->add_flag("--dry-run", options.dry_run, "show what would go, remove nothing");
+  add_kafka_options(cli, *sub);
 
   add(cli, *topic, options, "delete", "delete a topic that no source reads", [&cli, kept] {
     return print(cli, simple(cli, "DELETE", path_of(*kept)), [](const Json& t) { return fmt::format("deleted {}\n", t["deleted"].get<std::string>()); });

@@ -3,6 +3,7 @@
 import json
 import socket
 
+import confluent_kafka
 from millstream import Server, run
 
 
@@ -33,3 +34,21 @@ def test_beside_a_server(tmp_path):
         found = verdicts("--dir", server.directory, "--kafka", server.kafka, "--http", server.http)
         assert str(server.process.pid) in found["directory"]["found"]
         assert {found[name]["verdict"] for name in ("directory", "kafka port", "http port", "clock")} == {"ok"}
+        asked = ("kafka answers", "http answers", "advertised address", "groups", "transactions", "appends", "stream objects", "certificate")
+        assert {found[name]["verdict"] for name in asked} == {"ok"}, found
+        server.cli("topic", "create", "orders")
+        producer = confluent_kafka.Producer({"bootstrap.servers": server.kafka})
+        producer.produce("orders", b"x")
+        assert producer.flush(60) == 0
+        run("group", "seek", "billing", "--to", "start", "--create", "--topics", "orders", "--kafka", server.kafka)
+        groups = verdicts("--dir", server.directory, "--kafka", server.kafka, "--http", server.http)["groups"]
+        assert groups["verdict"] == "warning" and "billing (lag 1)" in groups["found"]
+
+
+def test_an_address_that_nobody_reaches(tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        nobody = f"127.0.0.1:{other.getsockname()[1]}"
+    with Server(tmp_path / "data", "--advertised-kafka", nobody) as server:
+        found = verdicts("--dir", server.directory, "--kafka", server.kafka, "--http", server.http, status=1)
+        assert found["advertised address"]["verdict"] == "problem" and nobody in found["advertised address"]["found"]

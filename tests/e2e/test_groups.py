@@ -120,6 +120,26 @@ def test_delete(server):
     assert "there is no group 'doomed'" in group(server, "delete", "doomed", status=1).stderr
 
 
+def test_trim(server):
+    server.cli("topic", "create", "old", "--partitions", "2")
+    producer = confluent_kafka.Producer({"bootstrap.servers": server.kafka})
+    for i in range(20):
+        producer.produce("old", f"{i}", partition=i % 2, timestamp=1767225600000 + i * 1000)
+    assert producer.flush(60) == 0
+    trim = lambda *arguments, status=0: run("topic", "trim", "old", *arguments, "--kafka", server.kafka, status=status)
+    starts = lambda: [p["log_start"] for p in json.loads(server.cli("topic", "describe", "old", "--json").stdout)["partition_states"]]
+    assert "Nothing was removed" in trim("--to", "end", "--dry-run").stderr and starts() == [0, 0]
+    assert [line.split() for line in trim("--to", "3").stdout.splitlines()[1:]] == [["0", "0", "3", "3"], ["1", "0", "3", "3"]]
+    trim("--to", "2026-01-01T00:00:10Z", "--partition", "1")
+    assert starts() == [3, 5]
+    trim("--to", "1")  # what is gone stays gone
+    assert starts() == [3, 5]
+    assert "nothing to start from" in trim("--to", "-1", status=2).stderr
+    assert "no partition 7" in trim("--to", "end", "--partition", "7", status=1).stderr
+    trim("--to", "end")
+    assert server.cli("topic", "consume", "old").stdout == ""
+
+
 def test_what_is_no_server(server):
     refused = run("group", "list", "--kafka", "127.0.0.1:9", status=3).stderr
     assert "127.0.0.1:9" in refused and "millstream serve" in refused and "--kafka" in refused

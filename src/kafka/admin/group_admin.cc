@@ -73,18 +73,18 @@ Result<GroupDescription> describe_consumer(AdminClient& client, const GroupListi
   return out;
 }
 
-// Adds what the group has committed.
-Result<> add_committed(AdminClient& client, const std::string& group, Positions& positions) {
+Result<std::map<PartitionName, int64_t>> committed_offsets(AdminClient& client, const std::string& group) {
   OffsetFetchRequest request;
   request.group_id = group;
   request.groups.push_back({.group_id = group, .topics = std::nullopt});
   TRY_ASSIGN(const auto answer, client.call<OffsetFetchResponse>(request, kOffsetFetchByName));
   if (answer.groups.size() != 1) return fail(ErrorKind::kUnsupported, "the server answers OffsetFetch in a form before version 8; use a newer server");
   TRY(check(answer.groups.front().error_code, named(group)));
+  std::map<PartitionName, int64_t> committed;
   for (const auto& topic : answer.groups.front().topics)
     for (const auto& p : topic.partitions)
-      if (p.committed_offset >= 0) positions[{topic.name, p.partition_index}].committed = p.committed_offset;
-  return {};
+      if (p.committed_offset >= 0) committed[{topic.name, p.partition_index}] = p.committed_offset;
+  return committed;
 }
 
 }  // namespace
@@ -114,17 +114,21 @@ Result<GroupDescription> describe_group(AdminClient& client, const GroupListing&
 }
 
 Result<Positions> group_positions(AdminClient& client, const std::string& group, const std::set<PartitionName>& also) {
+  TRY_ASSIGN(const auto committed, committed_offsets(client, group));
+  std::set<PartitionName> all = also;
+  for (const auto& [p, offset] : committed) all.insert(p);
+  TRY_ASSIGN(Positions positions, log_positions(client, all));
+  for (const auto& [p, offset] : committed) positions[p].committed = offset;
+  return positions;
+}
+
+Result<Positions> log_positions(AdminClient& client, const std::set<PartitionName>& partitions) {
   Positions positions;
-  for (const PartitionName& p : also) positions[p];
-  TRY(add_committed(client, group, positions));
-  std::set<PartitionName> all;
-  for (const auto& [p, _] : positions) all.insert(p);
-  TRY_ASSIGN(const auto starts, list_offsets(client, all, kEarliestTimestamp));
-  TRY_ASSIGN(const auto ends, list_offsets(client, all, kLatestTimestamp));
-  for (auto& [p, position] : positions) {
-    if (const auto at = starts.find(p); at != starts.end()) position.log_start = at->second;
-    if (const auto at = ends.find(p); at != ends.end()) position.log_end = at->second;
-  }
+  for (const PartitionName& p : partitions) positions[p];
+  TRY_ASSIGN(const auto starts, list_offsets(client, partitions, kEarliestTimestamp));
+  TRY_ASSIGN(const auto ends, list_offsets(client, partitions, kLatestTimestamp));
+  for (const auto& [p, offset] : starts) positions[p].log_start = offset;
+  for (const auto& [p, offset] : ends) positions[p].log_end = offset;
   return positions;
 }
 

@@ -42,6 +42,7 @@ Result<GroupListing> find_group(AdminClient& client, const std::string& name);
 Result<GroupDescription> describe_group(AdminClient& client, const GroupListing& group);
 // What is committed, and of each partition in `also` where its log begins and ends.
 Result<Positions> group_positions(AdminClient& client, const std::string& group, const std::set<PartitionName>& also);
+Result<Positions> log_positions(AdminClient& client, const std::set<PartitionName>& partitions);  // nothing committed
 Result<> delete_group(AdminClient& client, const std::string& group);
 
 }  // namespace ms::kafka

@@ -5,6 +5,7 @@
 #include "base/nearest.h"
 #include "kafka/admin/admin_error.h"
 #include "kafka/error_code.h"
+#include "kafka/messages/delete_records.h"
 #include "kafka/messages/list_offsets.h"
 #include "kafka/messages/metadata.h"
 
@@ -48,6 +49,24 @@ Result<std::set<PartitionName>> partitions_of(AdminClient& client, const std::ve
     partitions.insert(at->second.begin(), at->second.end());
   }
   return partitions;
+}
+
+Result<std::map<PartitionName, int64_t>> delete_records(AdminClient& client, const std::map<PartitionName, int64_t>& before) {
+  DeleteRecordsRequest request;
+  request.timeout_ms = 30'000;
+  for (const auto& [p, offset] : before) {
+    if (request.topics.empty() || request.topics.back().name != p.first) request.topics.push_back({.name = p.first, .partitions = {}});
+    request.topics.back().partitions.push_back({.partition_index = p.second, .offset = offset});
+  }
+  std::map<PartitionName, int64_t> starts;
+  TRY_ASSIGN(const auto answer, client.call<DeleteRecordsResponse>(request));
+  for (const auto& topic : answer.topics) {
+    for (const auto& p : topic.partitions) {
+      TRY(check(p.error_code, fmt::format("partition {} of topic '{}'", p.partition_index, topic.name)));
+      starts[{topic.name, p.partition_index}] = p.low_watermark;
+    }
+  }
+  return starts;
 }
 
 }  // namespace ms::kafka

@@ -22,4 +22,7 @@ Result<std::map<PartitionName, int64_t>> list_offsets(AdminClient& client, const
 // All partitions of the topics; never creates one. Errors: kNotFound with the nearest name.
 Result<std::set<PartitionName>> partitions_of(AdminClient& client, const std::vector<std::string>& topics);
 
+// Removes what is below the offsets, for good; gives what each partition begins with then. Errors: the first partition's.
+Result<std::map<PartitionName, int64_t>> delete_records(AdminClient& client, const std::map<PartitionName, int64_t>& before);
+
 }  // namespace ms::kafka
