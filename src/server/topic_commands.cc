@@ -3,9 +3,12 @@
 
 #include <cstdio>
 #include <iostream>
+#include <map>
 #include <optional>
+#include <utility>
 
 #include "kafka/admin/group_seek.h"
+#include "kafka/admin/key_partitioner.h"
 #include "server/api_client.h"
 #include "server/cli.h"
 #include "server/output.h"
@@ -93,28 +96,60 @@ Json line_to_record(const std::string& line, const std::string& separator) {
   return {{"key", line.substr(0, at)}, {"value", line.substr(at + separator.size())}};
 }
 
-// Every line of stdin becomes a record; sent in batches, each acknowledged when it is durable.
+// The lines of stdin on their way: a batch per partition, sent together, each acknowledged when it is durable.
+class Producing {
+ public:
+  Producing(ApiClient& client, const TopicOptions& options) : client_(client), options_(options) {}
+  Result<> add(const std::string& line) {
+    Json record = line_to_record(line, options_.key_separator);
+    TRY_ASSIGN(const int partition, partition_of(record));
+    batches_[partition].push_back(std::move(record));
+    return ++waiting_ < kProduceBatch ? Result<>() : flush();
+  }
+  Result<> flush() {
+    for (const auto& [partition, records] : std::exchange(batches_, {})) {
+      TRY(client_.send("POST", path_of(options_) + "/records", {{"partition", partition}, {"records", records}}));
+      sent_[partition] += static_cast<int64_t>(records.size());
+    }
+    waiting_ = 0;
+    return {};
+  }
+  const std::map<int, int64_t>& sent() const { return sent_; }  // records, by partition
+
+ private:
+  // The one that was asked for, else that of the key, as Kafka's own producers choose it; without a key the first one.
+  Result<int> partition_of(const Json& record) {
+    if (options_.partition) return *options_.partition;
+    const auto key = record.find("key");
+    if (key == record.end()) return 0;
+    if (partitions_ == 0) {
+      TRY_ASSIGN(const Json topic, client_.get(path_of(options_)));
+      partitions_ = topic["partitions"];
+    }
+    return kafka::partition_of_key(key->get<std::string>(), partitions_);
+  }
+
+  ApiClient& client_;
+  const TopicOptions& options_;
+  std::map<int, Json> batches_;
+  size_t waiting_ = 0;
+  int partitions_ = 0;
+  std::map<int, int64_t> sent_;
+};
+
 int produce(const Cli& cli, const TopicOptions& options) {
   auto client = ApiClient::to(cli.common.server);
   if (!client) return report(client.error());
-  int64_t sent = 0;
-  Json batch = Json::array();
-  const auto flush = [&]() -> Result<> {
-    if (batch.empty()) return {};
-    TRY(client->send("POST", path_of(options) + "/records", {{"partition", options.partition.value_or(0)}, {"records", batch}}));
-    sent += static_cast<int64_t>(batch.size());
-    batch = Json::array();
-    return {};
-  };
+  Producing producing(*client, options);
   std::string line;
-  while (std::getline(std::cin, line)) {
-    batch.push_back(line_to_record(line, options.key_separator));
-    if (batch.size() < kProduceBatch) continue;
-    if (const auto flushed = flush(); !flushed) return report(flushed.error());
-  }
-  if (const auto flushed = flush(); !flushed) return report(flushed.error());
-  if (cli.common.json) fmt::print("{}\n", dump({{"topic", options.name}, {"partition", options.partition.value_or(0)}, {"records", sent}}));
-  else if (!cli.common.quiet) fmt::print(stderr, "{} records are durable in {}\n", human_count(sent), options.name);
+  while (std::getline(std::cin, line))
+    if (const auto added = producing.add(line); !added) return report(added.error());
+  if (const auto flushed = producing.flush(); !flushed) return report(flushed.error());
+  int64_t records = 0;
+  Json partitions = Json::array();
+  for (const auto& [partition, count] : producing.sent()) records += count, partitions.push_back({{"partition", partition}, {"records", count}});
+  if (cli.common.json) fmt::print("{}\n", dump({{"topic", options.name}, {"records", records}, {"partitions", partitions}}));
+  else if (!cli.common.quiet) fmt::print(stderr, "{} records are durable in {}\n", human_count(records), options.name);
   return kDone;
 }
 
@@ -250,7 +285,7 @@ void add_topic_commands(Cli& cli) {
   });
 
   sub = add(cli, *topic, options, "produce", "append the lines of stdin as records", [&cli, kept] { return produce(cli, *kept); });
-  sub->add_option("--partition", options.partition, "where to (default 0)");
+  sub->add_option("--partition", options.partition, "where to (default: that of the key, as Kafka's producers choose it; 0 without a key)");
   sub->add_option("--key-separator", options.key_separator, "text between key and value of a line; default: no keys")->type_name("TEXT");
 
   sub = add(cli, *topic, options, "consume", "print records, one per line", [&cli, kept] { return consume(cli, *kept); });

@@ -130,6 +130,24 @@ def test_topics(server):
     server.cli("topic", "delete", "orders")
 
 
+def test_keys_go_where_kafkas_producers_send_them(server):
+    for topic in ("ours", "theirs"):
+        server.cli("topic", "create", topic, "--partitions", "5")
+    keys = [f"key {i}" * (i % 4 + 1) for i in range(60)]
+    environment = os.environ | {"MILLSTREAM_SERVER": f"http://{server.http}"}
+    lines = "".join(f"{key}:{key}\n" for key in keys)
+    done = subprocess.run([BINARY, "topic", "produce", "ours", "--key-separator", ":", "--json"], input=lines, text=True, env=environment, check=True,
+                          timeout=60, capture_output=True)
+    made = json.loads(done.stdout)
+    assert made["records"] == 60 and sum(p["records"] for p in made["partitions"]) == 60
+    producer = confluent_kafka.Producer({"bootstrap.servers": server.kafka, "partitioner": "murmur2"})
+    for key in keys:
+        producer.produce("theirs", key, key=key)
+    assert producer.flush(60) == 0
+    held = lambda topic: [server.cli("topic", "consume", topic, "--partition", partition).stdout for partition in range(5)]
+    assert held("ours") == held("theirs") and all(held("ours"))
+
+
 def test_plan_names_the_place(server, tmp_path):
     assert "Nothing changes" in server.cli("plan", server.definitions).stdout
     broken = tmp_path / "broken.yaml"
