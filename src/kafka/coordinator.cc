@@ -124,7 +124,9 @@ ConsumerAnswer Coordinator::consumer_heartbeat(const std::string& name, const Co
 
 ErrorCode Coordinator::may_commit(const std::string& name, const Group::Commit& commit) {
   if (Held* held = at(name)) return held->group.may_commit(commit, now_ms());
-  return commit.generation_or_epoch < 0 ? ErrorCode::kNone : ErrorCode::kIllegalGeneration;
+  // A member from before a restart: consumers of either protocol join again when they are unknown, but take a wrong generation
+  // of the consumer protocol for a fault.
+  return commit.generation_or_epoch < 0 ? ErrorCode::kNone : ErrorCode::kUnknownMemberId;
 }
 
 ErrorCode Coordinator::may_fetch(const std::string& name, const std::optional<std::string>& member, int32_t epoch) const {

@@ -164,7 +164,6 @@ ErrorCode GroupState::heartbeat(std::string_view member_id, const std::optional<
 
 ErrorCode GroupState::may_commit(std::string_view member_id, const std::optional<std::string>& instance_id, int32_t generation, int64_t now_ms) {
   if (generation < 0 && members_.empty()) return ErrorCode::kNone;
-  if (members_.empty()) return ErrorCode::kIllegalGeneration;
   if (const ErrorCode error = check_member(member_id, instance_id); error != ErrorCode::kNone) return error;
   Member& member = *find(member_id);
   if (!is_current(member, generation)) return ErrorCode::kIllegalGeneration;

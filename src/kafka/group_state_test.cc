@@ -93,6 +93,7 @@ TEST_F(TwoMembers, CommitsNeedTheGeneration) {
   EXPECT_EQ(group_.may_commit("a", {}, 1, 0), ErrorCode::kIllegalGeneration);
   EXPECT_EQ(group_.may_commit("", {}, -1, 0), ErrorCode::kUnknownMemberId);
   EXPECT_EQ(GroupState(0).may_commit("", {}, -1, 0), ErrorCode::kNone);
+  EXPECT_EQ(GroupState(0).may_commit("a", {}, 1, 0), ErrorCode::kUnknownMemberId);
 }
 
 TEST_F(TwoMembers, ALateJoinerOfTheSameKindGetsTheAnswerAgain) {
