@@ -97,8 +97,10 @@ def test_members_go_over_to_the_other_protocol_one_by_one_and_back(kafka, topic,
             for r in readers:
                 r.read()
         assert topic in tool("consumer-groups", *at, "--list", "--type", kind).split()
-        state = tool("consumer-groups", *at, "--describe", "--group", topic, "--state")
-        assert state.split()[-2:] == ["Stable", "2"], state
+        while (state := tool("consumer-groups", *at, "--describe", "--group", topic, "--state").split()[-2:]) != ["Stable", "2"]:
+            assert time.monotonic() < deadline, state  # the last member has not said yet that it has what it was given
+            for r in readers:
+                r.read()
         members = tool("consumer-groups", *at, "--describe", "--group", topic, "--members")
         assert sorted(int(line.split()[-1]) for line in members.splitlines() if line.startswith(topic)) == [2, 2], members
 
