@@ -1,0 +1,90 @@
+#include "security/principal_mapping.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ms::security {
+
+namespace {
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// The character behind a backslash at text[at]; `at` moves behind it.
+std::optional<char> unescape(std::string_view text, size_t& at) {
+  if (at + 1 >= text.size()) return std::nullopt;
+  const int high = hex_digit(text[at + 1]);
+  const int low = at + 2 < text.size() ? hex_digit(text[at + 2]) : -1;
+  if (high >= 0 && low >= 0) return at += 3, static_cast<char>(high * 16 + low);
+  constexpr std::string_view kSpecial = ",+\"\\<>;= #";
+  if (kSpecial.find(text[at + 1]) == std::string_view::npos) return std::nullopt;
+  return at += 2, text[at - 1];
+}
+
+bool is_attribute(std::string_view text) {
+  const auto legal = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-'; };
+  return !text.empty() && std::ranges::all_of(text, legal);
+}
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
+  return out;
+}
+
+bool ends_in(const NameParts& name, const NameParts& end) {
+  return name.size() >= end.size() && std::equal(end.begin(), end.end(), name.end() - static_cast<ptrdiff_t>(end.size()));
+}
+
+}  // namespace
+
+Result<NameParts> parse_distinguished_name(std::string_view text) {
+  NameParts parts;
+  const auto bad = [&] { return invalid(fmt::format("'{}' is no distinguished name; write it like CN=alice,O=Acme", text)); };
+  for (size_t at = 0; at < text.size() || parts.empty();) {
+    const size_t equals = text.find('=', at);
+    if (equals == std::string_view::npos) return bad();
+    std::string_view named = text.substr(at, equals - at);
+    while (named.starts_with(' ')) named.remove_prefix(1);
+    std::string attribute = upper(named), value;
+    if (!is_attribute(attribute)) return bad();
+    at = equals + 1;
+    while (at < text.size() && text[at] != ',' && text[at] != '+') {
+      if (text[at] != '\\') {
+        value += text[at++];
+        continue;
+      }
+      const auto escaped = unescape(text, at);
+      if (!escaped) return bad();
+      value += *escaped;
+    }
+    parts.emplace_back(std::move(attribute), std::move(value));
+    if (at < text.size() && ++at == text.size()) return bad();
+  }
+  return parts;
+}
+
+std::optional<std::string> principal_of(std::string_view subject, const std::vector<MappingRule>& rules) {
+  const auto name = parse_distinguished_name(subject);
+  if (!name) return std::nullopt;
+  for (const MappingRule& rule : rules) {
+    if (rule.subject) {
+      if (*rule.subject == *name) return "User:" + rule.user;
+      continue;
+    }
+    if (!ends_in(*name, rule.under)) continue;
+    const auto has = [&](const auto& part) { return part.first == rule.attribute; };
+    const auto at = std::ranges::find_if(*name, has);
+    if (at == name->end()) continue;
+    if (std::ranges::count_if(*name, has) != 1 || at->second.empty() || at->second == "*") return std::nullopt;
+    return "User:" + at->second;
+  }
+  return "User:" + std::string(subject);
+}
+
+}  // namespace ms::security

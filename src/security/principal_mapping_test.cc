@@ -1,0 +1,32 @@
+#include "security/principal_mapping.h"
+
+#include <gtest/gtest.h>
+
+namespace ms::security {
+namespace {
+
+NameParts parts(std::string_view text) { return *parse_distinguished_name(text); }
+const std::vector<MappingRule> kRules = {{.subject = parts("CN=root,O=Acme"), .user = "admin"}, {.attribute = "CN", .under = parts("OU=apps,O=Acme")}};
+
+TEST(PrincipalMapping, TheFirstRuleThatFits) {
+  EXPECT_EQ(principal_of("CN=root,O=Acme", kRules), "User:admin");
+  EXPECT_EQ(principal_of("CN=payments,OU=apps,O=Acme", kRules), "User:payments");
+  EXPECT_EQ(principal_of("CN=payments,O=Other", kRules), "User:CN=payments,O=Other");
+  EXPECT_EQ(principal_of("CN=payments", {}), "User:CN=payments");
+}
+
+// Names made to look like others.
+TEST(PrincipalMapping, CraftedNames) {
+  EXPECT_EQ(principal_of(R"(CN=admin\,OU=apps\,O=Acme)", kRules), R"(User:CN=admin\,OU=apps\,O=Acme)");
+  EXPECT_EQ(principal_of(R"(O=Evil,CN=x\,OU=apps,O=Acme)", kRules), R"(User:O=Evil,CN=x\,OU=apps,O=Acme)");
+  EXPECT_EQ(principal_of("CN=admin,CN=payments,OU=apps,O=Acme", kRules), std::nullopt);
+  EXPECT_EQ(principal_of("CN=admin+CN=payments,OU=apps,O=Acme", kRules), std::nullopt);
+  EXPECT_EQ(principal_of("CN=,OU=apps,O=Acme", kRules), std::nullopt);
+  EXPECT_EQ(principal_of("CN=*,OU=apps,O=Acme", kRules), std::nullopt);
+  for (const char* bad : {"", "payments", "CN=a,", ",CN=a", "=a", R"(CN=a\)", R"(CN=a\q)", "C N=a"}) EXPECT_EQ(principal_of(bad, kRules), std::nullopt) << bad;
+}
+
+TEST(PrincipalMapping, Escapes) { EXPECT_EQ(parts(R"(cn=a\2Cb\,c,O=x)"), (NameParts{{"CN", "a,b,c"}, {"O", "x"}})); }
+
+}  // namespace
+}  // namespace ms::security
