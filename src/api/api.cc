@@ -35,6 +35,20 @@ bool names_address(std::string_view host) {
   return name == "localhost" || name.starts_with('[') || name.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
+// A request that outlives its connection's buffer; of its headers those that are looked at.
+struct StoredRequest {
+  explicit StoredRequest(const io::HttpRequest& from)
+      : method(from.method), path(from.path), query(from.query), body(from.body), peer(from.peer), content_type(from.head->header("content-type")), accept(from.head->header("accept")) {
+    head.headers[0] = {"content-type", content_type};
+    head.headers[1] = {"accept", accept};
+    head.header_count = 2;
+    request = {.method = method, .path = path, .query = query, .body = body, .peer = peer, .head = &head};
+  }
+  const std::string method, path, query, body, peer, content_type, accept;
+  io::HttpHead head;
+  io::HttpRequest request;
+};
+
 struct ReadScratch {
   FeaturesRequest request;
   online::Reply reply;
@@ -43,7 +57,7 @@ struct ReadScratch {
 }  // namespace
 
 Api::Api(ApiParts parts)
-    : context_{.parts = std::move(parts), .jobs = JobTable(*parts.clock), .started_us = parts.clock->wall_us()}, workers_(kWorkers, kWorkQueueMax) {}
+    : context_{.parts = std::move(parts), .jobs = JobTable(*parts.clock), .started_us = parts.clock->wall_us()}, sessions_(context_.parts.authority), workers_(kWorkers, kWorkQueueMax) {}
 
 Api::~Api() { stop(); }
 
@@ -55,16 +69,34 @@ void Api::stop() {
 void Api::handle(const io::HttpRequest& request, io::HttpReply& reply) {
   if (!names_address(request.head->header("host")))
     return answer_problem(reply, 403, "foreign_host", "use the server's address or localhost as the host of the URL");
+  if (!sessions_.guards()) return answer(request, sessions_.open(request.peer), On::kConnection, reply);
+  auto credentials = parse_basic(request.head->header("authorization"));
+  if (!credentials) return answer(request, sessions_.open(request.peer), On::kConnection, reply);
+  if (auto session = sessions_.find(*credentials, request.peer)) return answer(request, session, On::kConnection, reply);
+  log_in(std::move(*credentials), request, reply);
+}
+
+// A password that was not seen before takes milliseconds: a worker checks it and then answers the request itself.
+void Api::log_in(Credentials credentials, const io::HttpRequest& request, io::HttpReply& reply) {
+  defer([this, credentials = std::move(credentials), stored = std::make_shared<StoredRequest>(request)](io::HttpReply& out) {
+    const auto session = sessions_.check(credentials, stored->request.peer);
+    if (!session) return answer_unauthorized(out);
+    answer(stored->request, session, On::kWorker, out);
+  }, reply);
+}
+
+void Api::answer(const io::HttpRequest& request, const SessionPtr& session, On on, io::HttpReply& reply) {
   const std::string_view service = service_of(request.path);
-  if (service.empty()) return route(request, reply);
+  if (service.empty()) return route(request, session, on, reply);
   if (request.method != "POST") {
     reply.headers.emplace_back("Allow", "POST");
     return answer_problem(reply, 405, "method_not_allowed", "features are read with POST");
   }
-  read_features(service, request, reply);
+  if (session->guarded() && session->is_anonymous()) return answer_unauthorized(reply);
+  if (permit(*session, kReadFeatures, the_cluster(), "POST /v1/services/{}/features", reply)) read_features(service, request, session, on, reply);
 }
 
-void Api::read_features(std::string_view service, const io::HttpRequest& request, io::HttpReply& reply) {
+void Api::read_features(std::string_view service, const io::HttpRequest& request, const SessionPtr& session, On on, io::HttpReply& reply) {
   static Metric& reads = counter("millstream_online_requests_total");
   static Metric& rows = counter("millstream_online_rows_total");
   static Metric& failures = counter("millstream_online_errors_total");
@@ -78,7 +110,7 @@ void Api::read_features(std::string_view service, const io::HttpRequest& request
       if (!as_strings && numbers != "number") return invalid(fmt::format("?numbers={} must be string or number", numbers));
     }
     TRY(scratch.request.parse(request.body));
-    if (scratch.request.explain()) return explain(decoded ? *decoded : std::string(service), request, reply), Result<>{};
+    if (scratch.request.explain()) return explain(decoded ? *decoded : std::string(service), request, session, on, reply), Result<>{};
     TRY_ASSIGN(auto plan, context_.parts.online->plan(decoded ? std::string_view(*decoded) : service));
     const auto entities = scratch.request.entities();
     TRY(context_.parts.online->read(std::move(plan), entities, scratch.request.request(), scratch.reply));
@@ -97,14 +129,16 @@ void Api::read_features(std::string_view service, const io::HttpRequest& request
 }
 
 // Reads the log: not on a connection's thread.
-void Api::explain(std::string service, const io::HttpRequest& request, io::HttpReply& reply) {
+void Api::explain(std::string service, const io::HttpRequest& request, const SessionPtr& session, On on, io::HttpReply& reply) {
   if (!is_json(request.head->header("content-type")))
     return answer_problem(reply, 415, "unsupported_media_type", "send Content-Type: application/json");
-  defer(explain_features, {.names = {std::move(service)}, .query = std::string(request.query), .body = std::string(request.body)}, reply);
+  run(explain_features, {.names = {std::move(service)}, .query = std::string(request.query), .body = std::string(request.body), .session = session}, on, reply);
 }
 
-void Api::route(const io::HttpRequest& request, io::HttpReply& reply) {
+void Api::route(const io::HttpRequest& request, const SessionPtr& session, On on, io::HttpReply& reply) {
   RouteMatch match = match_route(request.method, request.path);
+  const bool open = match.route && match.route->needs.about == About::kNothing;
+  if (!open && session->guarded() && session->is_anonymous()) return answer_unauthorized(reply);
   if (!match.route && !match.allowed.empty()) {
     reply.headers.emplace_back("Allow", match.allowed);
     return answer_problem(reply, 405, "method_not_allowed", fmt::format("{} takes {}", request.path, match.allowed));
@@ -113,16 +147,22 @@ void Api::route(const io::HttpRequest& request, io::HttpReply& reply) {
   if (match.bad_escape) return answer_problem(reply, 400, "invalid_argument", "a %-escape in the path is broken");
   if ((request.method == "POST" || request.method == "PATCH") && !is_json(request.head->header("content-type")))
     return answer_problem(reply, 415, "unsupported_media_type", "send Content-Type: application/json");
-  Call call{.names = std::move(match.names), .query = std::string(request.query), .body = std::string(request.body)};
+  Call call{.names = std::move(match.names), .query = std::string(request.query), .body = std::string(request.body), .session = session};
+  if (!permit(*session, *match.route, call, reply)) return;
   if (match.route->quick) match.route->handler(context_, call, reply);
-  else defer(match.route->handler, std::move(call), reply);
+  else run(match.route->handler, std::move(call), on, reply);
 }
 
-void Api::defer(Handler handler, Call call, io::HttpReply& reply) {
+void Api::run(Handler handler, Call call, On on, io::HttpReply& reply) {
+  if (on == On::kWorker) return handler(context_, call, reply);
+  defer([this, handler, call = std::move(call)](io::HttpReply& out) { handler(context_, call, out); }, reply);
+}
+
+void Api::defer(std::move_only_function<void(io::HttpReply&)> work, io::HttpReply& reply) {
   auto pending = std::make_shared<io::HttpPending>(reply.defer());
-  const bool taken = workers_.submit([this, handler, call = std::move(call), pending] {
+  const bool taken = workers_.submit([work = std::move(work), pending]() mutable {
     io::HttpReply answer;
-    handler(context_, call, answer);
+    work(answer);
     pending->complete(std::move(answer));
   });
   if (taken) return;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/access.h"
 #include "api/jobs.h"
 #include "api/worker_pool.h"
 #include "base/clock.h"
@@ -29,6 +30,7 @@ struct ApiParts {
   engine::Engine* engine = nullptr;
   online::Online* online = nullptr;
   online::SampleWriter* samples = nullptr;
+  security::Authority* authority = nullptr;  // null: everybody may do everything
   std::string version;       // of the program
   std::string kafka;         // HOST:PORT
   size_t metrics_series_max = 10'000;  // of partitions, and of groups, at /metrics
@@ -47,6 +49,7 @@ struct Call {
   std::vector<std::string> names;  // the decoded {} segments of the route, in order
   std::string query;
   std::string body;
+  std::shared_ptr<security::Session> session;  // who asks
 };
 
 using Handler = void (*)(Context& context, const Call& call, io::HttpReply& reply);

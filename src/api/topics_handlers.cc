@@ -240,9 +240,11 @@ void answer(io::HttpReply& reply, const Result<Json>& result, int status = 200) 
 
 }  // namespace
 
-void list_topics(Context& context, const Call&, io::HttpReply& reply) {
+void list_topics(Context& context, const Call& call, io::HttpReply& reply) {
   Json topics = Json::array();
-  for (const auto& topic : context.parts.log->topics()) topics.push_back(summary(*context.parts.log, topic));
+  for (const auto& topic : context.parts.log->topics())
+    if (call.session->may(security::Operation::kDescribe, {security::ResourceType::kTopic, topic.name}, {}, security::Told::kNo))
+      topics.push_back(summary(*context.parts.log, topic));
   answer_json(reply, {{"topics", std::move(topics)}});
 }
 

@@ -74,6 +74,7 @@ Result<HttpAnswer> HttpClient::send(const HttpCall& call) {
   std::string request = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: millstream\r\n", call.method, call.target, format_endpoint(endpoint_));
   if (!call.body.empty() || call.method == "POST")
     request += fmt::format("Content-Type: {}\r\nContent-Length: {}\r\n", call.content_type, call.body.size());
+  if (!call.authorization.empty()) request += fmt::format("Authorization: {}\r\n", call.authorization);
   request.append("\r\n").append(call.body);
   const bool reused = socket_.is_open();
   if (!reused) TRY(connect(deadline_us));

@@ -16,6 +16,7 @@ struct HttpCall {
   std::string_view target = "/";  // encoded
   std::string_view body;
   std::string_view content_type = "application/json";
+  std::string_view authorization;  // the header of that name; empty: none
   int64_t timeout_ms = 30'000;
 };
 struct HttpAnswer {

@@ -46,6 +46,7 @@ HttpConnection::~HttpConnection() {
 void HttpConnection::start() {
   error_code ignored;
   socket_.non_blocking(true, ignored);
+  if (const auto end = socket_.remote_endpoint(ignored); !ignored) peer_ = end.address().to_string();
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
   reply_.connection_ = this;
   set_deadline(shared_.options.request_timeout_ms);
@@ -206,6 +207,7 @@ HttpConnection::Step HttpConnection::dispatch() {
                       .path = head_.target.substr(0, mark),
                       .query = head_.target.substr(std::min(mark + 1, head_.target.size())),
                       .body = {in_.get() + begin_ + head_bytes_, body_bytes_},
+                      .peer = peer_,
                       .head = &head_};
   head_only_ = head_.method == "HEAD";
   if (head_only_) request.method = "GET";

@@ -71,6 +71,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   size_t charged_ = 0;                         // bytes counted in shared_.buffered_bytes
   size_t scanned_ = 0;                         // of the head, while looking for its end
   Framing framing_ = Framing::kHead;
+  std::string peer_;
   HttpHead head_;
   bool head_moved_ = false;   // in_ has moved since head_ was parsed
   size_t head_bytes_ = 0;

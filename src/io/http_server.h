@@ -32,6 +32,7 @@ struct HttpRequest {
   std::string_view path;   // still percent-encoded
   std::string_view query;  // after '?', without it
   std::string_view body;
+  std::string_view peer;   // the client's address
   const HttpHead* head = nullptr;
 };
 

@@ -5,7 +5,9 @@
 #include <condition_variable>
 #include <chrono>
 #include <memory>
+#include <functional>
 #include <mutex>
+#include <unordered_map>
 
 #include "base/clock.h"
 #include "io/memory_budget.h"
@@ -43,9 +45,30 @@ class AliveCount {
   int count_ = 0;
 };
 
+// The connections there are, to be told when users change. Thread-safe.
+class ConnectionList {
+ public:
+  void add(const void* key, std::function<void()> look_again) {
+    const std::lock_guard lock(mutex_);
+    all_[key] = std::move(look_again);
+  }
+  void remove(const void* key) {
+    const std::lock_guard lock(mutex_);
+    all_.erase(key);
+  }
+  void tell_all() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, look_again] : all_) look_again();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<const void*, std::function<void()>> all_;
+};
+
 struct Broker {
   Broker(KafkaServerOptions o, log::Log& l, io::IoRuntime& runtime)
-      : options(std::move(o)), log(l), sessions(kFetchSessionsMax), worker(kWorkerQueueMax), coordinator(options, log, runtime.thread(0)),
+      : options(std::move(o)), log(l), sessions(kFetchSessionsMax), worker(kWorkerQueueMax), logins(kWorkerQueueMax), coordinator(options, log, runtime.thread(0)),
         requests(options.slow_request_ms * kMicrosPerMilli, log), traffic(options.topic_metrics_max, log) {}
 
   const KafkaServerOptions options;
@@ -53,6 +76,8 @@ struct Broker {
   FetchSessions sessions;
   FetchWaiters waiters;
   Worker worker;
+  Worker logins;  // passwords and tokens: they take milliseconds, and must not hold up what waits for the disk
+  ConnectionList connections;
   Coordinator coordinator;
   RequestLog requests;
   TopicTraffic traffic;

@@ -7,12 +7,15 @@
 #include <memory>
 #include <utility>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "io/tcp_server.h"
+#include "kafka/access.h"
 #include "kafka/error_code.h"
 #include "kafka/request.h"
 #include "kafka/request_times.h"
 #include "kafka/wire.h"
+#include "security/session.h"
 
 namespace ms::kafka {
 
@@ -22,7 +25,9 @@ struct AdvertisedAddress {
   std::atomic<int32_t> port = 0;  // known once the listener is there
 };
 
-// Where the answers of one connection go. Thread-safe.
+class Login;
+
+// Where the answers of one connection go. Thread-safe, but for login() and session(), which are the connection's thread's.
 class CallSink {
  public:
   virtual ~CallSink() = default;
@@ -32,12 +37,15 @@ class CallSink {
   virtual void complete(uint64_t slot, std::vector<Slice> frame, RequestTrace trace) = 0;  // an empty frame: no response
   virtual void abandon(std::string_view reason) = 0;                   // counts the reason and closes the connection
   virtual void on_closed(uint64_t slot, io::Job job) = 0;              // runs when it closes with this slot unanswered
+  virtual Login& login() = 0;
+  virtual std::shared_ptr<security::Session> session() = 0;
+  virtual void close_after_answers(int64_t delay_us) = 0;  // reads no more; `delay_us` from now what was answered is sent, then it closes
 };
 
 class Call {
  public:
   Call(std::shared_ptr<CallSink> sink, uint64_t slot, const ApiSpec& api, ParsedRequest request, io::Frame frame)
-      : sink_(std::move(sink)), slot_(slot), api_(&api), request_(std::move(request)), hold_(std::move(frame.hold)),
+      : sink_(std::move(sink)), slot_(slot), api_(&api), request_(std::move(request)), session_(sink_->session()), hold_(std::move(frame.hold)),
         times_(frame.began_us, system_clock().steady_us()) {}
   Call(Call&&) = default;
   Call& operator=(Call&&) = default;
@@ -59,6 +67,19 @@ class Call {
     enter(stage);
     return std::move(*this);
   }
+
+  // ---- who asks, and what it may. The table of access.h must have a line for what is asked.
+  security::Session& session() { return *session_; }
+  bool may(Operation operation, const Resource& resource, security::Told told = security::Told::kYes) {
+    if (!session_->guarded()) return true;
+    CHECK(has_access_line(api_->key, operation, resource.type));
+    return session_->may(operation, resource, api_->name, told);
+  }
+  // For lists: what may not be seen is left out, and nobody is told.
+  bool sees(Operation operation, const Resource& resource) { return may(operation, resource, security::Told::kNo); }
+  std::string denial(Operation operation, const Resource& resource) const { return denial_text(session_->principal(), operation, resource); }
+  Login& login() { return sink_->login(); }
+  std::shared_ptr<CallSink> sink() { return sink_; }
 
   // False: malformed; the call is over and the connection closing.
   template <class Request>
@@ -110,10 +131,14 @@ class Call {
   uint64_t slot_ = 0;
   const ApiSpec* api_ = nullptr;
   ParsedRequest request_;
+  std::shared_ptr<security::Session> session_;
   io::MemoryHold hold_;
   RequestTimes times_;
   Subject subject_;
   AnswerRoom room_;
 };
+
+// The cluster's operations as a bit field; nothing for who may not describe it.
+inline int32_t cluster_operations(Call& call) { return call.sees(Operation::kDescribe, cluster_resource()) ? call.session().operations(cluster_resource()) : 0; }
 
 }  // namespace ms::kafka

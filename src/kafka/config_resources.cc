@@ -109,12 +109,20 @@ ConfigOutcome change_config(log::Log& log, const ConfigChanges& wanted) {
 
 }  // namespace
 
-std::vector<ConfigOutcome> change_configs(log::Log& log, std::span<const ConfigChanges> wanted) {
+ErrorCode denied_config(int8_t resource_type) {
+  return resource_type == kTopicResource ? ErrorCode::kTopicAuthorizationFailed : ErrorCode::kClusterAuthorizationFailed;
+}
+
+std::vector<ConfigOutcome> change_configs(log::Log& log, Call& call, std::span<const ConfigChanges> wanted) {
   std::map<std::pair<int8_t, std::string_view>, size_t> named;
   for (const ConfigChanges& one : wanted) ++named[{one.resource_type, one.resource_name}];
   std::vector<ConfigOutcome> out;
-  for (const ConfigChanges& one : wanted)
-    out.push_back(named[{one.resource_type, one.resource_name}] > 1 ? refuse(ErrorCode::kInvalidRequest, "a resource may be named once only") : change_config(log, one));
+  for (const ConfigChanges& one : wanted) {
+    const Resource resource = one.resource_type == kTopicResource ? topic_resource(one.resource_name) : cluster_resource();
+    if (!call.may(Operation::kAlterConfigs, resource)) out.push_back(refuse(denied_config(one.resource_type), call.denial(Operation::kAlterConfigs, resource)));
+    else if (named[{one.resource_type, one.resource_name}] > 1) out.push_back(refuse(ErrorCode::kInvalidRequest, "a resource may be named once only"));
+    else out.push_back(change_config(log, one));
+  }
   return out;
 }
 

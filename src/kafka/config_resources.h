@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kafka/call.h"
 #include "kafka/error_code.h"
 #include "kafka/kafka_server.h"
 
@@ -41,7 +42,10 @@ struct ConfigChanges {
 };
 // Applies the changes of a request, each resource all or nothing; one outcome per resource. Topics are the only resource that
 // can be changed; one that is named twice is changed not at all. May wait for the disk.
-std::vector<ConfigOutcome> change_configs(log::Log& log, std::span<const ConfigChanges> wanted);
+std::vector<ConfigOutcome> change_configs(log::Log& log, Call& call, std::span<const ConfigChanges> wanted);
+
+// The error of a denial, by the type of the resource.
+ErrorCode denied_config(int8_t resource_type);
 
 // Appending to and subtracting from is for lists alone.
 bool is_list_config(std::string_view name);

@@ -1,6 +1,7 @@
 #include "kafka/connection.h"
 
 #include "base/metrics.h"
+#include "io/endpoint.h"
 #include "kafka/handlers.h"
 
 namespace ms::kafka {
@@ -11,23 +12,77 @@ constexpr size_t kInFlightMax = 64;
 constexpr size_t kUnsentBytesMax = 16u << 20;
 constexpr size_t kSendingMax = 256;  // answers whose sending is timed
 
+// Passwords may cross the loopback: who listens there has the machine.
+bool is_private(const std::string& peer) {
+  const auto endpoint = io::parse_endpoint(peer);
+  return endpoint && io::is_loopback(endpoint->host);
+}
+
 std::string host_of(const std::string& peer) { return "/" + peer.substr(0, peer.rfind(':')); }
 }  // namespace
 
 KafkaConnection::KafkaConnection(Broker& broker, std::shared_ptr<io::Connection> connection, std::shared_ptr<const AdvertisedAddress> advertised)
     : broker_(broker), alive_(broker.alive), connection_(std::move(connection)), advertised_(std::move(advertised)),
-      client_host_(host_of(connection_->peer())) {
+      client_host_(host_of(connection_->peer())),
+      login_(broker, connection_->peer(), connection_->security(),
+             broker.options.plain_in_the_clear || connection_->security().encrypted || is_private(connection_->peer())) {
   alive_->add(1);
 }
 
-KafkaConnection::~KafkaConnection() { alive_->add(-1); }
+KafkaConnection::~KafkaConnection() {
+  broker_.connections.remove(this);
+  alive_->add(-1);
+}
+
+std::shared_ptr<KafkaConnection> KafkaConnection::make(Broker& broker, std::shared_ptr<io::Connection> connection,
+                                                       std::shared_ptr<const AdvertisedAddress> advertised) {
+  auto made = std::make_shared<KafkaConnection>(broker, std::move(connection), std::move(advertised));
+  made->begin();
+  return made;
+}
+
+void KafkaConnection::begin() {
+  if (!broker_.options.authority) return;
+  broker_.connections.add(this, [weak = weak_from_this(), &thread = thread()] {
+    thread.post([weak] {
+      if (const auto self = weak.lock()) self->look_again();
+    });
+  });
+  if (login_.done()) return;
+  timer_.emplace(thread()).start(kLoginTimeoutUs, [this] {
+    if (!login_.done()) abandon("login_timeout");
+  });
+}
+
+void KafkaConnection::look_again() {
+  if (!closed_ && login_.is_over()) close_after_answers(0);
+}
+
+void KafkaConnection::close_after_answers(int64_t delay_us) {
+  if (closed_ || std::exchange(closing_, true)) return;
+  connection_->pause_reading();
+  for (Answer& answer : answers_)
+    if (answer.on_closed) thread().post(std::exchange(answer.on_closed, nullptr));  // fetches that wait
+  if (!timer_) timer_.emplace(thread());
+  timer_->start(delay_us, [this] {
+    may_close_ = true;
+    close_if_sent();
+  });
+}
+
+void KafkaConnection::close_if_sent() {
+  if (!may_close_ || closed_) return;
+  send_ready();
+  if (answers_.empty() && connection_->unsent_bytes() == 0) connection_->close();
+}
 
 void KafkaConnection::on_frame(io::Frame frame) {
-  if (closed_) return;
+  if (closed_ || closing_) return;
   const auto head = peek_header(frame.bytes);
   if (!head) return abandon("malformed");
   const ApiEntry* api = find_api(head->api_key);
   if (!api) return abandon("unknown_api");
+  if (const auto reason = login_.refuse(head->api_key, frame.bytes.size()); !reason.empty()) return abandon(reason);
   // ApiVersions answers also a version it does not know; its header then has the oldest form.
   const bool known = head->version >= api->spec.min_version && head->version <= api->spec.max_version;
   if (!known && api->spec.key != 18) return abandon("unknown_version");
@@ -58,6 +113,16 @@ void KafkaConnection::deliver(uint64_t slot, std::vector<Slice> frame, RequestTr
   answer.trace = std::move(trace);
   answer.frame = std::move(frame);
   answer.on_closed = nullptr;
+  if (closing_) return close_if_sent();
+  send_ready();
+  // Answers to which nothing is sent are over; and of those that a slow client lets pile up, only so many are remembered.
+  if (connection_->unsent_bytes() == 0) sent(sending_.size());
+  else if (sending_.size() > kSendingMax) sent(sending_.size() - kSendingMax);
+  throttle();
+}
+
+// In the order of the requests, up to the first that has no answer yet.
+void KafkaConnection::send_ready() {
   while (!answers_.empty() && answers_.front().trace) {
     Answer& next = answers_.front();
     sending_.push_back({next.api, std::move(*next.trace)});
@@ -65,10 +130,6 @@ void KafkaConnection::deliver(uint64_t slot, std::vector<Slice> frame, RequestTr
     answers_.pop_front();
     ++first_slot_;
   }
-  // Answers to which nothing is sent are over; and of those that a slow client lets pile up, only so many are remembered.
-  if (connection_->unsent_bytes() == 0) sent(sending_.size());
-  else if (sending_.size() > kSendingMax) sent(sending_.size() - kSendingMax);
-  throttle();
 }
 
 // The oldest `count` answers are with the system, or are not waited for any more.
@@ -108,18 +169,20 @@ void KafkaConnection::end_answers() {
 void KafkaConnection::throttle() {
   const size_t unsent_max = broker_.responses_short() ? 0 : kUnsentBytesMax;
   const bool busy = answers_.size() >= kInFlightMax || connection_->unsent_bytes() > unsent_max;
-  if (busy == paused_) return;
+  if (busy == paused_ || closing_) return;
   paused_ = busy;
   busy ? connection_->pause_reading() : connection_->resume_reading();
 }
 
 void KafkaConnection::on_sent() {
   if (!closed_) sent(sending_.size());
+  if (closing_) return close_if_sent();
   throttle();
 }
 
 void KafkaConnection::on_closed() {
   closed_ = true;
+  timer_.reset();
   end_answers();
 }
 

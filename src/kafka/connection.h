@@ -9,6 +9,7 @@
 #include "io/tcp_server.h"
 #include "kafka/broker.h"
 #include "kafka/call.h"
+#include "kafka/login.h"
 
 namespace ms::kafka {
 
@@ -16,6 +17,7 @@ struct ApiEntry;
 
 class KafkaConnection final : public io::FrameHandler, public CallSink, public std::enable_shared_from_this<KafkaConnection> {
  public:
+  static std::shared_ptr<KafkaConnection> make(Broker& broker, std::shared_ptr<io::Connection> connection, std::shared_ptr<const AdvertisedAddress> advertised);
   KafkaConnection(Broker& broker, std::shared_ptr<io::Connection> connection, std::shared_ptr<const AdvertisedAddress> advertised);
   ~KafkaConnection() override;
 
@@ -29,6 +31,9 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
   void complete(uint64_t slot, std::vector<Slice> frame, RequestTrace trace) override;
   void abandon(std::string_view reason) override;
   void on_closed(uint64_t slot, io::Job job) override;
+  Login& login() override { return login_; }
+  std::shared_ptr<security::Session> session() override { return login_.session(); }
+  void close_after_answers(int64_t delay_us) override;
 
  private:
   struct Answer {
@@ -41,6 +46,10 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
   void deliver(uint64_t slot, std::vector<Slice> frame, RequestTrace trace);
   void sent(size_t count);
   void throttle();
+  void send_ready();
+  void begin();
+  void look_again();  // at the session: users have changed
+  void close_if_sent();
 
   Broker& broker_;
   const std::shared_ptr<AliveCount> alive_;
@@ -54,7 +63,11 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
     RequestTrace trace;
   };
   std::deque<Sending> sending_;  // answers that the system has not taken yet
+  Login login_;
+  std::optional<io::Timer> timer_;  // the login's end, then the delay of a failure
   bool paused_ = false;
+  bool closing_ = false;  // as soon as the answers are sent
+  bool may_close_ = false;
   bool closed_ = false;
 };
 

@@ -16,6 +16,7 @@ struct KafkaServer::Impl {
   Result<> listen(const Listener& listener, io::IoRuntime& runtime);
   std::vector<std::unique_ptr<io::TcpServer>> tcp;  // one for each of options.listeners
   uint64_t log_listener = 0;
+  uint64_t authority_listener = 0;
   bool stopped = false;
 };
 
@@ -31,7 +32,7 @@ Result<> KafkaServer::Impl::listen(const Listener& listener, io::IoRuntime& runt
                                                  .memory_bytes_max = o.request_memory_bytes_max,
                                                  .tls = listener.tls},
                                                 runtime, [this, here](std::shared_ptr<io::Connection> connection) {
-                                                  return std::make_shared<KafkaConnection>(broker, std::move(connection), here);
+                                                  return KafkaConnection::make(broker, std::move(connection), here);
                                                 }));
   if (listener.advertised_port == 0) here->port = started->port();
   tcp.push_back(std::move(started));
@@ -43,6 +44,7 @@ Result<std::unique_ptr<KafkaServer>> KafkaServer::start(KafkaServerOptions optio
   Impl& impl = *server->impl_;
   Broker& broker = impl.broker;
   impl.log_listener = log.add_listener([&broker](std::span<const TopicPartition> touched) { broker.waiters.notify(touched); });
+  if (auto* authority = broker.options.authority) impl.authority_listener = authority->add_listener([&broker] { broker.connections.tell_all(); });
   for (const Listener& listener : broker.options.listeners) TRY(impl.listen(listener, runtime));
   return server;
 }
@@ -56,7 +58,9 @@ void KafkaServer::stop() {
   Broker& broker = impl_->broker;
   for (const auto& tcp : impl_->tcp) tcp->stop();
   broker.log.remove_listener(impl_->log_listener);
+  if (broker.options.authority) broker.options.authority->remove_listener(impl_->authority_listener);
   broker.worker.stop();
+  broker.logins.stop();
   broker.coordinator.stop();
   broker.waiters.close();
   // What is left waits for the log's writer, which always answers. If it does not, leaking beats a late call into nothing.

@@ -11,6 +11,7 @@
 #include "io/runtime.h"
 #include "io/tls_credentials.h"
 #include "log/log.h"
+#include "security/authority.h"
 
 namespace ms::kafka {
 
@@ -48,6 +49,8 @@ struct KafkaServerOptions {
   ConsumerGroupSettings consumer_groups;
   int64_t slow_request_ms = 500;    // a request that takes so long is logged; 0: none
   size_t topic_metrics_max = 1'000;  // topics with counters of their own
+  security::Authority* authority = nullptr;       // who may what; null: everybody may do everything. Outlives the server
+  bool plain_in_the_clear = false;                // passwords are taken from connections that can be listened to
 };
 
 class KafkaServer {

@@ -22,9 +22,4 @@ bool stamps_append_time(const log::TopicInfo& topic);
 // The error a client must see for a failed topic command.
 ErrorCode topic_error(const Error& error);
 
-// Bit fields of the operations anybody may do, as Kafka answers without an authorizer.
-inline constexpr int32_t kTopicOperations = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
-inline constexpr int32_t kClusterOperations = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
-inline constexpr int32_t kGroupOperations = 1 << 3 | 1 << 6 | 1 << 8;
-
 }  // namespace ms::kafka

@@ -186,7 +186,7 @@ Result<> Authority::change_credentials(std::span<const CredentialChange> changes
     if (has.empty()) users.erase(change.user);
     entries[user_key(change.user, change.mechanism)] = change.credential ? std::optional(format_credential(*change.credential)) : std::nullopt;
   }
-  if (now->any_user() && users.empty() && now->file.users.empty() && !now->file.oauth)
+  if (now->any_user() && users.empty() && !now->file.names_users())
     return invalid("without its last user the server would be open to everybody; make another user first");
   TRY(ensure_secret());
   TRY(log_.change_entries(kUserSpace, entries));

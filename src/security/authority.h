@@ -35,7 +35,8 @@ struct Rules {
 
   // The user's credentials; null: there is no such user.
   const ScramCredentials* find(const std::string& user) const;
-  bool any_user() const { return !file.users.empty() || !users_in_log.empty() || file.oauth.has_value(); }
+  // Somebody can show who it is: from then on everybody must.
+  bool any_user() const { return !users_in_log.empty() || file.names_users(); }
   Decision decide(const Asker& asker, Operation operation, const Resource& resource) const;
   bool is_super(std::string_view principal) const { return file.super_users.contains(std::string(principal)); }
 };

@@ -23,6 +23,8 @@ struct SecurityFile {
   int64_t session_ms_max = 0;       // after so long a client must authenticate again; 0: never
   std::optional<OauthSettings> oauth;
   std::vector<MappingRule> principal_mapping;
+
+  bool names_users() const { return !users.empty() || oauth || !principal_mapping.empty(); }
 };
 
 // `name` for messages. Errors: InvalidArgument with file:line:column.

@@ -5,6 +5,8 @@
 #include <optional>
 
 #include "io/http_message.h"
+#include "security/crypto.h"
+#include "server/password.h"
 
 namespace ms::server {
 namespace {
@@ -46,13 +48,19 @@ std::string segment(std::string_view name) { return io::percent_encode(name); }
 
 std::string dump(const Json& json, bool pretty) { return json.dump(pretty ? 2 : -1, ' ', false, Json::error_handler_t::replace); }
 
-Result<ApiClient> ApiClient::to(const std::string& url) {
-  TRY_ASSIGN(io::HttpClient http, io::HttpClient::to(url));
-  return ApiClient(std::move(http), url);
+Result<ApiClient> ApiClient::to(const Target& target) {
+  TRY_ASSIGN(io::HttpClient http, io::HttpClient::to(target.url));
+  ApiClient client(std::move(http), target.url);
+  if (target.user.empty()) return client;
+  TRY_ASSIGN(const std::string password, read_password(target.password_file, false));
+  client.authorization_ = "Basic " + security::base64(target.user + ":" + password);
+  return client;
 }
 
 Result<io::HttpAnswer> ApiClient::exchange(const io::HttpCall& call) {
-  auto answer = http_.send(call);
+  io::HttpCall authorized = call;
+  authorized.authorization = authorization_;
+  auto answer = http_.send(authorized);
   if (answer) return answer;
   const Error& error = answer.error();
   if (error.kind == ErrorKind::kUnavailable)

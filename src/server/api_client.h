@@ -12,9 +12,17 @@ namespace ms::server {
 
 using Json = nlohmann::ordered_json;
 
+// Which server a command talks to, and as whom.
+struct Target {
+  std::string url;
+  std::string user;           // empty: nobody
+  std::string password_file;  // empty: see read_password()
+};
+
 class ApiClient {
  public:
-  static Result<ApiClient> to(const std::string& url);
+  // Errors: InvalidArgument (URL, no password for the user).
+  static Result<ApiClient> to(const Target& target);
 
   // The body of a 2xx answer. Errors: that of the problem document, kUnavailable when there is no server.
   Result<Json> get(const std::string& target);
@@ -33,6 +41,7 @@ class ApiClient {
   Result<io::HttpAnswer> exchange(const io::HttpCall& call);
   io::HttpClient http_;
   std::string url_;
+  std::string authorization_;
 };
 
 // "not_found" -> kNotFound; kInternal for codes this program does not know.

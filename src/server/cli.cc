@@ -80,7 +80,9 @@ void add_output_options(Cli& cli, CLI::App& command) {
 }
 
 void add_server_options(Cli& cli, CLI::App& command) {
-  command.add_option("--server", cli.common.server, "URL of the server (also MILLSTREAM_SERVER; default http://127.0.0.1:8484)")->type_name("URL");
+  command.add_option("--server", cli.common.server.url, "URL of the server (also MILLSTREAM_SERVER; default http://127.0.0.1:8484)")->type_name("URL");
+  command.add_option("--user", cli.common.server.user, "log in as this user (also MILLSTREAM_USER); the password comes from MILLSTREAM_PASSWORD or the terminal")->type_name("NAME");
+  command.add_option("--password-file", cli.common.server.password_file, "or from the first line of this file")->type_name("FILE");
   add_output_options(cli, command);
 }
 
@@ -101,7 +103,8 @@ int run_cli(int argc, char** argv) {
   cli.app.name("millstream");
   cli.app.require_subcommand(1);
   cli.app.set_version_flag("--version", fmt::format("millstream {}", kVersion), "the version of this program");
-  cli.common.server = environment_or("MILLSTREAM_SERVER", "http://127.0.0.1:8484");
+  cli.common.server.url = environment_or("MILLSTREAM_SERVER", "http://127.0.0.1:8484");
+  cli.common.server.user = environment_or("MILLSTREAM_USER", "");
   cli.common.kafka = environment_or("MILLSTREAM_KAFKA", "127.0.0.1:9092");
   add_serve_command(cli);
   add_topic_commands(cli);
@@ -113,6 +116,7 @@ int run_cli(int argc, char** argv) {
   add_status_commands(cli);
   add_doctor_command(cli);
   add_log_commands(cli);
+  add_credential_command(cli);
   try {
     cli.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

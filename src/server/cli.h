@@ -7,13 +7,14 @@
 #include <string>
 
 #include "base/error.h"
+#include "server/api_client.h"
 #include "server/exit_code.h"
 
 namespace ms::server {
 
 // What every command can be told.
 struct CommonOptions {
-  std::string server;  // URL
+  Target server;
   std::string kafka;   // HOST:PORT
   bool json = false;
   bool quiet = false;
@@ -47,6 +48,7 @@ void add_verify_command(Cli& cli);
 void add_status_commands(Cli& cli);
 void add_doctor_command(Cli& cli);
 void add_log_commands(Cli& cli);
+void add_credential_command(Cli& cli);
 
 // Prints "millstream: MESSAGE" on stderr; returns the exit status of the error.
 int report(const Error& error);

@@ -22,7 +22,8 @@ constexpr SettingSpec kSpecs[] = {
     {"tls_key", SettingType::kText, "", "PEM file: the certificate's private key, not encrypted"},
     {"tls_client_ca", SettingType::kText, "", "PEM file: the authorities whose client certificates are taken"},
     {"tls_client_auth", SettingType::kText, "none", "none, optional or required: whether clients show a certificate"},
-    {"insecure", SettingType::kFlag, "false", "allow to listen off the loopback, without authentication"},
+    {"security", SettingType::kText, "", "FILE with users, super users and permissions (docs/security.md)"},
+    {"insecure", SettingType::kFlag, "false", "allow to listen off the loopback without users, and to send passwords in the clear"},
     {"auto_create_topics", SettingType::kFlag, "true", "a Kafka client's first record creates its topic"},
     {"default_partitions", SettingType::kInteger, "1", "partitions of topics created that way"},
     {"io_threads", SettingType::kInteger, "0", "event loops; 0: one per core"},
@@ -77,16 +78,21 @@ struct Reader {
   }
 };
 
-// Nothing that leaves the machine without authentication, unless the user says that this is meant.
+// Nothing that leaves the machine without authentication, and no password that others could read, unless the user says that
+// this is meant.
 Result<> check_loopback(const Reader& read, const ServeConfig& config) {
-  for (const auto& [key, endpoint] : {std::pair{"kafka", &config.kafka}, std::pair{"http", &config.http}})
-    if (!config.insecure && !io::is_loopback(endpoint->host))
-      return bad(key, read.at(key), "everybody who reaches this address could read and write everything, because nobody is authenticated there. "
-                                    "Listen on 127.0.0.1, or say --insecure if the network is yours alone");
+  const bool asks = !config.security.empty();
+  const auto outside = [&](const io::Endpoint& at) { return !config.insecure && !io::is_loopback(at.host); };
+  if (!asks && outside(config.kafka))
+    return bad("kafka", read.at("kafka"), "everybody who reaches this address could read and write everything, because nobody is authenticated there. Name users with --security FILE, "
+                                          "listen on 127.0.0.1, or say --insecure if the network is yours alone");
+  if (outside(config.http))
+    return bad("http", read.at("http"), fmt::format("{}. Listen on 127.0.0.1, or say --insecure if the network is yours alone",
+                                                    asks ? "passwords would travel in the clear to this address" : "everybody who reaches this address could read and write everything"));
   const bool everybody = config.tls.client_auth != io::ClientAuth::kRequired;
-  if (config.kafka_tls && everybody && !config.insecure && !io::is_loopback(config.kafka_tls->host))
-    return bad("kafka_tls", read.at("kafka_tls"), "everybody who reaches this address could read and write everything, because clients need no certificate. "
-                                                  "Ask for one (tls_client_auth: required), listen on 127.0.0.1, or say --insecure if the network is yours alone");
+  if (config.kafka_tls && everybody && !asks && outside(*config.kafka_tls))
+    return bad("kafka_tls", read.at("kafka_tls"), "everybody who reaches this address could read and write everything, because clients need no certificate. Name users with --security FILE, "
+                                                  "ask for a certificate (tls_client_auth: required), listen on 127.0.0.1, or say --insecure if the network is yours alone");
   return {};
 }
 
@@ -190,6 +196,7 @@ Result<ServeConfig> to_config(const Settings& settings) {
   ServeConfig config;
   config.dir = read.at("dir").value;
   if (config.dir.empty()) return bad("dir", read.at("dir"), "a directory is needed");
+  config.security = read.at("security").value;
   TRY(read_listeners(read, config));
   TRY_ASSIGN(config.auto_create_topics, read.flag("auto_create_topics"));
   TRY_ASSIGN(const int64_t partitions, read.integer("default_partitions", 1, 100'000));

@@ -22,6 +22,7 @@ struct ServeConfig {
   std::optional<io::Endpoint> kafka_tls, advertised_kafka_tls;
   io::TlsFiles tls;  // of kafka_tls
   bool insecure = false;
+  std::string security;  // file or empty
   bool auto_create_topics = true;
   int32_t default_partitions = 1;
   size_t io_threads = 0;

@@ -20,6 +20,7 @@
 #include "log/log.h"
 #include "online/online.h"
 #include "online/samples.h"
+#include "security/authority.h"
 #include "server/data_dir.h"
 #include "server/version.h"
 
@@ -65,6 +66,7 @@ class Server {
     TRY_ASSIGN(dir_, DataDir::open(fs_, config_.dir));
     TRY_ASSIGN(runtime_, io::IoRuntime::start({.threads = config_.io_threads}));
     TRY(start_log());
+    TRY(start_authority());
     TRY_ASSIGN(catalog_, catalog::Catalog::open(fs_, dir_->path() + "/catalog"));
     TRY_ASSIGN(engine_, engine::Engine::start({.dir = dir_->path(),
                                                .fs = &fs_,
@@ -122,6 +124,25 @@ class Server {
     return {};
   }
 
+  Result<> start_authority() {
+    security::SecurityFile file;
+    if (!config_.security.empty()) {
+      const auto text = read_file(fs_, config_.security);
+      if (!text) return invalid(text.error().message);
+      TRY_ASSIGN(file, security::parse_security_file(config_.security, *text));
+      TRY_ASSIGN(audit_, security::Audit::open({.file = dir_->path() + "/audit/audit.jsonl", .fs = &fs_, .clock = &system_clock()}));
+    }
+    TRY_ASSIGN(authority_, security::Authority::open(std::move(file), *log_, audit_.get()));
+    if (config_.security.empty() && authority_->guards())
+      return invalid(fmt::format("{} has users; start with --security FILE, whose super_users administer them (docs/security.md)", dir_->path()));
+    if (config_.security.empty() || authority_->guards()) return {};
+    const bool outside = !io::is_loopback(config_.kafka.host) || (config_.kafka_tls && !io::is_loopback(config_.kafka_tls->host));
+    if (outside && !config_.insecure)
+      return invalid(fmt::format("{} names no users yet, so everybody who reaches the server could do everything. 'millstream credential NAME' prints a line for its 'users'", config_.security));
+    log_warn("no_users_yet", {{"what", "everybody may do everything until the first user is there"}, {"security", config_.security}});
+    return {};
+  }
+
   template <class Listener>
   static Result<Listener> advised(Result<Listener> started, std::string_view option) {
     if (started || started.error().kind != ErrorKind::kConflict) return started;
@@ -147,6 +168,8 @@ class Server {
     options.auto_create_topics = config_.auto_create_topics;
     options.default_partitions = config_.default_partitions;
     options.slow_request_ms = config_.slow_request_ms;
+    options.authority = authority_.get();
+    options.plain_in_the_clear = config_.insecure;
     options.delete_topic = [catalog = catalog_.get(), log = log_.get()](const log::TopicInfo& topic) {
       return catalog->remove_topic(topic.id, topic.name, [&] { return log->delete_topic(topic.id); });
     };
@@ -163,6 +186,7 @@ class Server {
                                                     .engine = engine_.get(),
                                                     .online = online_.get(),
                                                     .samples = samples_.get(),
+                                                    .authority = authority_.get(),
                                                     .version = kVersion,
                                                     .kafka = kafka_address(),
                                                     .metrics_series_max = config_.metrics_series_max});
@@ -176,6 +200,8 @@ class Server {
   std::unique_ptr<DataDir> dir_;
   std::unique_ptr<io::IoRuntime> runtime_;
   std::unique_ptr<log::Log> log_;
+  std::unique_ptr<security::Audit> audit_;
+  std::unique_ptr<security::Authority> authority_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<online::Online> online_;

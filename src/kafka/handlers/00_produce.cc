@@ -76,13 +76,17 @@ ErrorCode refuse(const Records& records, bool transactional, int64_t& count) {
   return header && header->transactional() && !transactional ? ErrorCode::kTransactionalIdAuthorizationFailed : ErrorCode::kNone;
 }
 
-void plan(Broker& broker, const ProduceRequest& request, int16_t version, size_t frame_bytes, Produce& produce) {
+void plan(Broker& broker, const ProduceRequest& request, Call& call, Produce& produce) {
+  const int16_t version = call.version();
+  const bool may_transact = !request.transactional_id || call.may(Operation::kWrite, transaction_resource(*request.transactional_id));
   for (const auto& data : request.topic_data) {
     auto& topic = produce.response.responses.emplace_back();
     topic.name = data.name;
     topic.topic_id = data.topic_id;
     const auto info = version >= 13 ? broker.log.find_topic(data.topic_id) : broker.log.find_topic(data.name);
     const bool log_append_time = info && stamps_append_time(*info);
+    const std::string& name = info ? info->name : data.name;
+    const bool may_write = name.empty() || call.may(Operation::kWrite, topic_resource(name));
     for (const auto& partition : data.partition_data) {
       auto& answer = topic.partition_responses.emplace_back();
       answer.index = partition.index;
@@ -91,6 +95,8 @@ void plan(Broker& broker, const ProduceRequest& request, int16_t version, size_t
       ErrorCode error = refuse(partition.records, request.transactional_id.has_value(), count);
       if (version < 3) error = ErrorCode::kUnsupportedVersion;
       if (request.acks < -1 || request.acks > 1) error = ErrorCode::kInvalidRequiredAcks;
+      if (!may_write) error = ErrorCode::kTopicAuthorizationFailed;
+      if (!may_transact) error = ErrorCode::kTransactionalIdAuthorizationFailed;
       if (error == ErrorCode::kNone && !info) error = to_code(log::AppendError::kUnknownTopicOrPartition, version);
       if (error == ErrorCode::kNone && (partition.index < 0 || partition.index >= info->partitions)) error = ErrorCode::kUnknownTopicOrPartition;
       if (error != ErrorCode::kNone) {
@@ -100,7 +106,7 @@ void plan(Broker& broker, const ProduceRequest& request, int16_t version, size_t
       const Slice& batch = partition.records.parts.front();
       const TopicCounters& traffic = broker.traffic.of(info->id);
       produce.places.push_back({produce.response.responses.size() - 1, topic.partition_responses.size() - 1, log_append_time, &traffic, static_cast<int64_t>(batch.size()), count});
-      produce.parts.push_back({{info->id, {partition.index}}, batch, frame_bytes,
+      produce.parts.push_back({{info->id, {partition.index}}, batch, call.held_bytes(),
                                {request.transactional_id, version >= 12}});
     }
   }
@@ -140,7 +146,7 @@ void handle_produce(Broker& broker, Call call) {
   auto produce = std::make_unique<Produce>();
   produce->version = call.version();
   produce->acks = request.acks;
-  plan(broker, request, call.version(), call.held_bytes(), *produce);
+  plan(broker, request, call, *produce);
   if (produce->parts.empty()) return finish(std::move(call), *produce, {});
   auto parts = std::move(produce->parts);
   broker.log.append(std::move(parts), [call = call.leave_for(Stage::kLog), produce = std::move(produce)](std::vector<log::AppendOutcome> outcomes) mutable {

@@ -67,17 +67,19 @@ ErrorCode look_up(log::Log& log, TopicPartition p, const Asked& asked, bool read
   return ErrorCode::kNone;
 }
 
-ListOffsetsResponse answer_all(log::Log& log, const ListOffsetsRequest& request, int16_t version) {
+ListOffsetsResponse answer_all(log::Log& log, const ListOffsetsRequest& request, Call& call) {
   ListOffsetsResponse response;
   for (const auto& topic : request.topics) {
     auto& out = response.topics.emplace_back();
     out.name = topic.name;
     const auto info = log.find_topic(topic.name);
+    const bool may = call.may(Operation::kDescribe, topic_resource(topic.name));
     for (const auto& p : topic.partitions) {
       Answer& answer = out.partitions.emplace_back();
       answer.partition_index = p.partition_index;
       ErrorCode error = ErrorCode::kUnknownTopicOrPartition;
-      if (version < first_version_of(p.timestamp)) error = ErrorCode::kUnsupportedVersion;
+      if (!may) error = ErrorCode::kTopicAuthorizationFailed;
+      else if (call.version() < first_version_of(p.timestamp)) error = ErrorCode::kUnsupportedVersion;
       else if (info) error = look_up(log, {info->id, {p.partition_index}}, p, request.isolation_level == 1, answer);
       answer.error_code = code(error);
     }
@@ -90,10 +92,10 @@ ListOffsetsResponse answer_all(log::Log& log, const ListOffsetsRequest& request,
 void handle_list_offsets(Broker& broker, Call call) {
   ListOffsetsRequest request;
   if (!call.decode(request)) return;
-  if (!needs_disk(request)) return call.reply(answer_all(broker.log, request, call.version()));
+  if (!needs_disk(request)) return call.reply(answer_all(broker.log, request, call));
   broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
     call.enter(Stage::kWork);
-    call.reply(answer_all(broker.log, request, call.version()));
+    call.reply(answer_all(broker.log, request, call));
   });
 }
 

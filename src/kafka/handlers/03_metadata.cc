@@ -1,5 +1,7 @@
 // Metadata (3), versions 0-13.
 //
+// - What may not be described is left out of all topics; named, it is TOPIC_AUTHORIZATION_FAILED whether it exists or not, and by
+//   id UNKNOWN_TOPIC_ID.
 // - One broker, which leads everything with the constant leader epoch 0. Null topics (version 0: an empty list) mean all.
 // - Topics that do not exist are created when the request allows it (always before version 4), auto.create.topics.enable
 //   is on and the name is legal; the answer then names the leader at once, because some clients give up on
@@ -31,6 +33,10 @@ void describe(const Broker& broker, const log::TopicInfo& info, AnswerRoom& room
   }
 }
 
+bool may_create(Call& call, const std::string& name) {
+  return call.sees(Operation::kCreate, cluster_resource()) || call.may(Operation::kCreate, topic_resource(name));
+}
+
 // Creates it; finding that somebody was faster is fine too.
 ErrorCode create(Broker& broker, const std::string& name, std::optional<log::TopicInfo>& info) {
   auto created = broker.log.create_topic(name, broker.options.default_partitions, {});
@@ -52,23 +58,26 @@ bool wants_creation(const Broker& broker, const Plan& plan) {
   return false;
 }
 
-void add_topic(Broker& broker, const Plan& plan, const MetadataRequest::Topic& asked, AnswerRoom& room, MetadataResponse& response) {
+void add_topic(Broker& broker, const Plan& plan, const MetadataRequest::Topic& asked, Call& call, MetadataResponse& response) {
   auto& topic = response.topics.emplace_back();
   std::optional<log::TopicInfo> info;
   if (asked.name) {
     topic.name = *asked.name;
+    if (!call.may(Operation::kDescribe, topic_resource(*asked.name))) return void(topic.error_code = code(ErrorCode::kTopicAuthorizationFailed));
     info = broker.log.find_topic(*asked.name);
     if (!info) topic.error_code = code(ErrorCode::kUnknownTopicOrPartition);
     if (!info && !legal_topic_name(*asked.name)) topic.error_code = code(ErrorCode::kInvalidTopicException);
-    if (!info && plan.may_create && legal_topic_name(*asked.name)) topic.error_code = code(create(broker, *asked.name, info));
+    if (!info && plan.may_create && legal_topic_name(*asked.name))
+      topic.error_code = code(may_create(call, *asked.name) ? create(broker, *asked.name, info) : ErrorCode::kTopicAuthorizationFailed);
   } else {
     topic.topic_id = asked.topic_id;
     info = broker.log.find_topic(asked.topic_id);
+    if (info && !call.may(Operation::kDescribe, topic_resource(info->name))) info = std::nullopt;
     if (!info) topic.error_code = code(ErrorCode::kUnknownTopicId);
   }
   if (!info) return;
-  describe(broker, *info, room, topic);
-  if (plan.request.include_topic_authorized_operations) topic.topic_authorized_operations = kTopicOperations;
+  describe(broker, *info, call.room(), topic);
+  if (plan.request.include_topic_authorized_operations) topic.topic_authorized_operations = call.session().operations(topic_resource(info->name));
 }
 
 MetadataResponse answer(Broker& broker, const Plan& plan, Call& call) {
@@ -80,18 +89,19 @@ MetadataResponse answer(Broker& broker, const Plan& plan, Call& call) {
   self.port = call.advertised().port;
   response.cluster_id = broker.options.cluster_id;
   response.controller_id = broker.options.node_id;
-  if (plan.request.include_cluster_authorized_operations) response.cluster_authorized_operations = kClusterOperations;
+  if (plan.request.include_cluster_authorized_operations) response.cluster_authorized_operations = cluster_operations(call);
   if (plan.all) {
     for (const log::TopicInfo& info : broker.log.topics()) {
+      if (!call.sees(Operation::kDescribe, topic_resource(info.name))) continue;
       auto& topic = response.topics.emplace_back();
       describe(broker, info, room, topic);
-      if (plan.request.include_topic_authorized_operations) topic.topic_authorized_operations = kTopicOperations;
+      if (plan.request.include_topic_authorized_operations) topic.topic_authorized_operations = call.session().operations(topic_resource(info.name));
     }
     return response;
   }
   for (const auto& asked : *plan.request.topics) {
     if (!room.take(sizeof(MetadataResponse::Topic) + (asked.name ? asked.name->size() : 0))) break;
-    add_topic(broker, plan, asked, room, response);
+    add_topic(broker, plan, asked, call, response);
   }
   return response;
 }

@@ -18,18 +18,23 @@ struct Commit {
   std::map<log::OffsetKey, log::CommittedOffset> offsets;
 };
 
-void plan(Broker& broker, Commit& commit, bool by_id) {
+void plan(Broker& broker, Call& call, Commit& commit) {
+  const bool by_id = call.version() >= 10;
   const int64_t now_ms = system_clock().wall_us() / kMicrosPerMilli;
   for (const auto& topic : commit.request.topics) {
     auto& out = commit.response.topics.emplace_back();
     out.name = topic.name;
     out.topic_id = topic.topic_id;
     const auto info = by_id ? broker.log.find_topic(topic.topic_id) : broker.log.find_topic(topic.name);
+    const std::string& name = by_id && info ? info->name : topic.name;
+    const bool may_read = name.empty() || call.may(Operation::kRead, topic_resource(name));
     for (const auto& p : topic.partitions) {
       auto& answer = out.partitions.emplace_back();
       answer.partition_index = p.partition_index;
       const std::string metadata = p.committed_metadata.value_or("");
-      if (!info) {
+      if (!may_read) {
+        answer.error_code = code(ErrorCode::kTopicAuthorizationFailed);
+      } else if (!info) {
         answer.error_code = code(by_id ? ErrorCode::kUnknownTopicId : ErrorCode::kUnknownTopicOrPartition);
       } else if (!has_partition(info, p.partition_index)) {
         answer.error_code = code(ErrorCode::kUnknownTopicOrPartition);
@@ -61,7 +66,12 @@ void write(Broker& broker, Call call, std::unique_ptr<Commit> commit) {
 void handle_offset_commit(Broker& broker, Call call) {
   auto commit = std::make_unique<Commit>();
   if (!call.decode(commit->request)) return;
-  plan(broker, *commit, call.version() >= 10);
+  plan(broker, call, *commit);
+  if (!call.may(Operation::kRead, group_resource(commit->request.group_id))) {
+    for (auto& topic : commit->response.topics)
+      for (auto& p : topic.partitions) p.error_code = code(ErrorCode::kGroupAuthorizationFailed);
+    return call.reply(commit->response);
+  }
   broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), commit = std::move(commit)]() mutable {
     call.enter(Stage::kWork);
     write(broker, std::move(call), std::move(commit));

@@ -41,13 +41,15 @@ void fill(Partition& out, const Offsets& offsets, AnswerRoom& room, TopicId topi
 
 // Everything the group has, topic by topic.
 template <class Topic>
-void fill_all(log::Log& log, const Offsets& offsets, AnswerRoom& room, std::vector<Topic>& topics) {
+void fill_all(log::Log& log, const Offsets& offsets, Call& call, std::vector<Topic>& topics) {
+  AnswerRoom& room = call.room();
   std::optional<log::TopicInfo> info;
   TopicId last;
   for (const auto& [key, offset] : offsets.committed) {
     if (topics.empty() || key.first != last) {
       last = key.first;
       info = log.find_topic(last);
+      if (info && !call.sees(Operation::kDescribe, topic_resource(info->name))) info = std::nullopt;
       if (!info) continue;
       if (!room.take(sizeof(Topic) + info->name.size())) return;
       auto& topic = topics.emplace_back();
@@ -62,7 +64,9 @@ void fill_all(log::Log& log, const Offsets& offsets, AnswerRoom& room, std::vect
 }
 
 template <class Asked, class Topic>
-void fill_some(log::Log& log, const Offsets& offsets, const std::vector<Asked>& asked, bool by_id, AnswerRoom& room, std::vector<Topic>& topics) {
+void fill_some(log::Log& log, const Offsets& offsets, const std::vector<Asked>& asked, Call& call, std::vector<Topic>& topics) {
+  const bool by_id = call.version() >= 10;
+  AnswerRoom& room = call.room();
   for (const auto& a : asked) {
     auto& topic = topics.emplace_back();
     if (!room.take(sizeof topic + a.name.size() + a.partition_indexes.size() * sizeof topic.partitions.front())) return;
@@ -73,36 +77,55 @@ void fill_some(log::Log& log, const Offsets& offsets, const std::vector<Asked>& 
       if (by_id) info = log.find_topic(a.topic_id);
     }
     if (!by_id) info = log.find_topic(a.name);
+    const std::string& name = by_id && info ? info->name : a.name;
+    const bool may = name.empty() || call.may(Operation::kDescribe, topic_resource(name));
+    if (!may) info = std::nullopt;
     for (const int32_t p : a.partition_indexes) {
       auto& out = topic.partitions.emplace_back();
       fill(out, offsets, room, info ? info->id : TopicId{}, p);
-      if (by_id && !info) out.error_code = code(ErrorCode::kUnknownTopicId);
+      if (!may) out.error_code = code(ErrorCode::kTopicAuthorizationFailed);
+      else if (by_id && !info) out.error_code = code(ErrorCode::kUnknownTopicId);
     }
   }
+}
+
+// Before version 2 the answer has no place for the error but its partitions.
+void refuse(Call call, const OffsetFetchRequest& request) {
+  OffsetFetchResponse response;
+  response.error_code = code(ErrorCode::kGroupAuthorizationFailed);
+  for (const auto& topic : request.topics ? *request.topics : decltype(request.topics)::value_type{}) {
+    auto& out = response.topics.emplace_back();
+    out.name = topic.name;
+    for (const int32_t p : topic.partition_indexes)
+      out.partitions.push_back({.partition_index = p, .committed_offset = -1, .metadata = "", .error_code = code(ErrorCode::kGroupAuthorizationFailed)});
+  }
+  call.reply(response);
 }
 
 void answer(Broker& broker, Call call, const OffsetFetchRequest& request) {
   OffsetFetchResponse response;
   if (call.version() < 8) {
+    if (!call.may(Operation::kDescribe, group_resource(request.group_id))) return refuse(std::move(call), request);
     const Offsets offsets(broker.log, request.group_id, request.require_stable);
     if (request.topics) {
-      fill_some(broker.log, offsets, *request.topics, false, call.room(), response.topics);
+      fill_some(broker.log, offsets, *request.topics, call, response.topics);
     } else {
-      fill_all(broker.log, offsets, call.room(), response.topics);
+      fill_all(broker.log, offsets, call, response.topics);
     }
     return call.reply(response);
   }
   for (const auto& group : request.groups) {
     auto& out = response.groups.emplace_back();
     out.group_id = group.group_id;
-    out.error_code = code(broker.coordinator.may_fetch(group.group_id, group.member_id, group.member_epoch));
+    const bool may = call.may(Operation::kDescribe, group_resource(group.group_id));
+    out.error_code = code(may ? broker.coordinator.may_fetch(group.group_id, group.member_id, group.member_epoch) : ErrorCode::kGroupAuthorizationFailed);
     if (out.error_code != 0) continue;
     const Offsets offsets(broker.log, group.group_id, request.require_stable);
     if (!call.room().take(sizeof out + group.group_id.size() + offsets.committed.size())) break;  // looking at many offsets costs time, too
     if (group.topics) {
-      fill_some(broker.log, offsets, *group.topics, call.version() >= 10, call.room(), out.topics);
+      fill_some(broker.log, offsets, *group.topics, call, out.topics);
     } else {
-      fill_all(broker.log, offsets, call.room(), out.topics);
+      fill_all(broker.log, offsets, call, out.topics);
     }
   }
   call.reply(response);

@@ -8,13 +8,22 @@ namespace ms::kafka {
 
 namespace {
 
+constexpr int8_t kGroupKey = 0, kTransactionKey = 1;
+
+ErrorCode check(Call& call, int8_t key_type, const std::string& key) {
+  if (key_type == kGroupKey) return call.may(Operation::kDescribe, group_resource(key)) ? ErrorCode::kNone : ErrorCode::kGroupAuthorizationFailed;
+  if (key_type != kTransactionKey) return ErrorCode::kInvalidRequest;
+  return call.may(Operation::kDescribe, transaction_resource(key)) ? ErrorCode::kNone : ErrorCode::kTransactionalIdAuthorizationFailed;
+}
+
 template <class Place>
-void fill(const Broker& broker, const AdvertisedAddress& here, bool known_type, Place& place) {
+void fill(const Broker& broker, const AdvertisedAddress& here, ErrorCode error, Place& place) {
+  const bool known_type = error == ErrorCode::kNone;
   place.node_id = known_type ? broker.options.node_id : -1;
   place.host = known_type ? here.host : "";
   place.port = known_type ? here.port.load() : -1;
-  place.error_code = code(known_type ? ErrorCode::kNone : ErrorCode::kInvalidRequest);
-  if (!known_type) place.error_message = "only groups (key type 0) and transactional ids (1) have a coordinator here";
+  place.error_code = code(error);
+  if (error == ErrorCode::kInvalidRequest) place.error_message = "only groups (key type 0) and transactional ids (1) have a coordinator here";
 }
 
 }  // namespace
@@ -22,15 +31,14 @@ void fill(const Broker& broker, const AdvertisedAddress& here, bool known_type, 
 void handle_find_coordinator(Broker& broker, Call call) {
   FindCoordinatorRequest request;
   if (!call.decode(request)) return;
-  const bool known_type = request.key_type == 0 || request.key_type == 1;
   FindCoordinatorResponse response;
   const AdvertisedAddress& here = call.advertised();
-  fill(broker, here, known_type, response);
+  if (call.version() < 4) fill(broker, here, check(call, request.key_type, request.key), response);
   for (const std::string& key : request.coordinator_keys) {
     auto& coordinator = response.coordinators.emplace_back();
     if (!call.room().take(sizeof coordinator + key.size() + here.host.size() + 100)) break;
     coordinator.key = key;
-    fill(broker, here, known_type, coordinator);
+    fill(broker, here, check(call, request.key_type, key), coordinator);
   }
   call.reply(response);
 }

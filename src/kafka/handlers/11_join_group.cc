@@ -60,6 +60,7 @@ void handle_join_group(Broker& broker, Call call) {
   if (request.session_timeout_ms < broker.options.group_session_timeout_min_ms || request.session_timeout_ms > broker.options.group_session_timeout_max_ms)
     error = ErrorCode::kInvalidSessionTimeout;
   if (request.group_id.empty()) error = ErrorCode::kInvalidGroupId;
+  if (error == ErrorCode::kNone && !call.may(Operation::kRead, group_resource(request.group_id))) error = ErrorCode::kGroupAuthorizationFailed;
   if (error != ErrorCode::kNone) {
     JoinAnswer refused;
     refused.error = error;

@@ -7,6 +7,11 @@ namespace ms::kafka {
 void handle_sync_group(Broker& broker, Call call) {
   SyncGroupRequest request;
   if (!call.decode(request)) return;
+  if (!call.may(Operation::kRead, group_resource(request.group_id))) {
+    SyncGroupResponse response;
+    response.error_code = code(ErrorCode::kGroupAuthorizationFailed);
+    return call.reply(response);
+  }
   SyncInput input;
   input.member_id = std::move(request.member_id);
   input.instance_id = std::move(request.group_instance_id);

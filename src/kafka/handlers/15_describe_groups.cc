@@ -57,8 +57,13 @@ void handle_describe_groups(Broker& broker, Call call) {
       auto& group = response.groups.emplace_back();
       if (!call.room().take(sizeof group + 2 * id.size())) break;
       group.group_id = id;
+      if (!call.may(Operation::kDescribe, group_resource(id))) {
+        group.error_code = code(ErrorCode::kGroupAuthorizationFailed);
+        if (call.version() >= 6) group.error_message = call.denial(Operation::kDescribe, group_resource(id));
+        continue;
+      }
       describe(broker, call.version(), call.room(), group);
-      if (request.include_authorized_operations) group.authorized_operations = kGroupOperations;
+      if (request.include_authorized_operations) group.authorized_operations = call.session().operations(group_resource(id));
     }
     call.reply(response);
   });

@@ -24,7 +24,9 @@ void handle_list_groups(Broker& broker, Call call) {
   broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
     call.enter(Stage::kWork);
     ListGroupsResponse response;
+    const bool all = call.sees(Operation::kDescribe, cluster_resource());
     const auto add = [&](const std::string& id, const std::string& protocol_type, std::string_view state, std::string_view type) {
+      if (!all && !call.sees(Operation::kDescribe, group_resource(id))) return;
       if (passes(request.states_filter, state) && passes(request.types_filter, type) && call.room().take(sizeof(ListGroupsResponse::Group) + id.size() + protocol_type.size()))
         response.groups.push_back({id, protocol_type, std::string(state), std::string(type)});
     };

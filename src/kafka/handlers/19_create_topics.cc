@@ -87,6 +87,15 @@ std::optional<Refusal> create(Broker& broker, const Asked& asked, bool validate_
   return fill(broker, *created, answer), std::nullopt;
 }
 
+// Who may not see the configuration gets none, and no counts, as in Kafka.
+void hide_config(Call& call, Answer& answer) {
+  if (call.sees(Operation::kDescribeConfigs, topic_resource(answer.name))) return;
+  answer.topic_config_error_code = code(ErrorCode::kTopicAuthorizationFailed);
+  answer.configs.reset();
+  answer.num_partitions = -1;
+  answer.replication_factor = -1;
+}
+
 }  // namespace
 
 void handle_create_topics(Broker& broker, Call call) {
@@ -95,11 +104,19 @@ void handle_create_topics(Broker& broker, Call call) {
   broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
     call.enter(Stage::kWork);
     CreateTopicsResponse response;
+    const bool may_create_any = call.sees(Operation::kCreate, cluster_resource());
     for (const auto& asked : request.topics) {
       Answer& answer = response.topics.emplace_back();
       answer.name = asked.name;
       const bool twice = std::ranges::count(request.topics, asked.name, &Asked::name) > 1;
+      const bool may_create = may_create_any || call.may(Operation::kCreate, topic_resource(asked.name));
+      if (!may_create) {
+        answer.error_code = code(ErrorCode::kTopicAuthorizationFailed);
+        answer.error_message = call.denial(Operation::kCreate, topic_resource(asked.name));
+        continue;
+      }
       auto refusal = twice ? Refusal{ErrorCode::kInvalidRequest, "the request names this topic twice"} : create(broker, asked, request.validate_only, answer);
+      if (!refusal) hide_config(call, answer);
       if (!refusal) continue;
       answer.error_code = code(refusal->error);
       answer.error_message = std::move(refusal->message);

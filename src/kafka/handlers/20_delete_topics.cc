@@ -18,8 +18,19 @@ void refuse(Answer& out, ErrorCode error, std::string message) {
   out.error_message = std::move(message);
 }
 
-void remove(Broker& broker, const Topic& topic, Answer& out) {
+// By id the name is told only to who may describe the topic.
+bool check(Call& call, const Topic& topic, const std::optional<log::TopicInfo>& info, Answer& out) {
+  if (!topic.name && !info) return true;
+  const std::string name = topic.name ? *topic.name : info->name;
+  if (call.may(Operation::kDelete, topic_resource(name))) return true;
+  refuse(out, ErrorCode::kTopicAuthorizationFailed, topic.name ? call.denial(Operation::kDelete, topic_resource(name)) : "no DELETE permission for this topic");
+  if (!topic.name && call.sees(Operation::kDescribe, topic_resource(name))) out.name = name;
+  return false;
+}
+
+void remove(Broker& broker, Call& call, const Topic& topic, Answer& out) {
   const auto info = topic.name ? broker.log.find_topic(*topic.name) : broker.log.find_topic(topic.topic_id);
+  if (!check(call, topic, info, out)) return;
   if (!info) return refuse(out, topic.name ? ErrorCode::kUnknownTopicOrPartition : ErrorCode::kUnknownTopicId, "there is no such topic");
   out.name = info->name;
   out.topic_id = info->id;
@@ -44,7 +55,7 @@ void handle_delete_topics(Broker& broker, Call call) {
       out.topic_id = topic.topic_id;
       if (topic.name.has_value() != topic.topic_id.uuid.is_nil()) refuse(out, ErrorCode::kInvalidRequest, "a topic needs either a name or an id");
       else if (asked[{topic.name, topic.topic_id}] > 1) refuse(out, ErrorCode::kInvalidRequest, "the request has this topic twice");
-      else remove(broker, topic, out);
+      else remove(broker, call, topic, out);
     }
     call.reply(response);
   });

@@ -49,7 +49,12 @@ void handle_delete_records(Broker& broker, Call call) {
       auto& out = response.topics.emplace_back();
       out.name = topic.name;
       const auto info = broker.log.find_topic(topic.name);
-      for (const auto& p : topic.partitions) remove(broker.log, info, p.offset, out.partitions.emplace_back(Answer{.partition_index = p.partition_index}));
+      const bool may = call.may(Operation::kDelete, topic_resource(topic.name));
+      for (const auto& p : topic.partitions) {
+        Answer& answer = out.partitions.emplace_back(Answer{.partition_index = p.partition_index});
+        if (may) remove(broker.log, info, p.offset, answer);
+        else answer.low_watermark = -1, answer.error_code = code(ErrorCode::kTopicAuthorizationFailed);
+      }
     }
     call.reply(response);
   });

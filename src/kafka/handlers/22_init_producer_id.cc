@@ -21,6 +21,7 @@ void refuse(Call call, ErrorCode error) {
 }
 
 void init_transactional(Broker& broker, Call call, InitProducerIdRequest request) {
+  if (!call.may(Operation::kWrite, transaction_resource(*request.transactional_id))) return refuse(std::move(call), ErrorCode::kTransactionalIdAuthorizationFailed);
   if (request.transactional_id->empty()) return refuse(std::move(call), ErrorCode::kInvalidRequest);
   if (request.transaction_timeout_ms <= 0 || request.transaction_timeout_ms > kTransactionTimeoutMsMax)
     return refuse(std::move(call), ErrorCode::kInvalidTransactionTimeout);
@@ -40,6 +41,9 @@ void handle_init_producer_id(Broker& broker, Call call) {
   InitProducerIdRequest request;
   if (!call.decode(request)) return;
   if (request.transactional_id) return init_transactional(broker, std::move(call), std::move(request));
+  // Who may write to some topic may do it once each.
+  if (!call.session().may_any(Operation::kWrite, ResourceType::kTopic) && !call.may(Operation::kIdempotentWrite, cluster_resource()))
+    return refuse(std::move(call), ErrorCode::kClusterAuthorizationFailed);
   broker.worker.run([&broker, call = call.leave_for(Stage::kQueue)]() mutable {
     call.enter(Stage::kWork);
     const auto id = broker.log.new_producer_id();

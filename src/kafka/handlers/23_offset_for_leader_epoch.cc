@@ -12,11 +12,14 @@ void handle_offset_for_leader_epoch(Broker& broker, Call call) {
     auto& out = response.topics.emplace_back();
     out.topic = topic.topic;
     const auto info = broker.log.find_topic(topic.topic);
+    const bool may = call.may(Operation::kDescribe, topic_resource(topic.topic));
     for (const auto& p : topic.partitions) {
       auto& answer = out.partitions.emplace_back();
       answer.partition = p.partition;
       const auto state = info ? broker.log.partition_state({info->id, {p.partition}}) : not_found("topic");
-      if (!state) {
+      if (!may) {
+        answer.error_code = code(ErrorCode::kTopicAuthorizationFailed);
+      } else if (!state) {
         answer.error_code = code(ErrorCode::kUnknownTopicOrPartition);
       } else if (p.current_leader_epoch > kLeaderEpoch) {
         answer.error_code = code(ErrorCode::kUnknownLeaderEpoch);

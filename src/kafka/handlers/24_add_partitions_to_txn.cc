@@ -21,15 +21,16 @@ void set_all(Response& response, ErrorCode error) {
 }
 
 // False: a partition is not there.
-bool plan(Broker& broker, const AddPartitionsToTxnRequest& request, Response& response, std::vector<TopicPartition>& partitions) {
+bool plan(Broker& broker, Call& call, const AddPartitionsToTxnRequest& request, Response& response, std::vector<TopicPartition>& partitions) {
   bool all = true;
   for (const auto& topic : request.topics) {
     auto& out = response.results_by_topic.emplace_back();
     out.name = topic.name;
     const auto info = broker.log.find_topic(topic.name);
+    const bool may = call.may(Operation::kWrite, topic_resource(topic.name));
     for (const int32_t p : topic.partitions) {
-      const bool known = has_partition(info, p);
-      out.results_by_partition.push_back({p, code(known ? ErrorCode::kNone : ErrorCode::kUnknownTopicOrPartition)});
+      const bool known = may && has_partition(info, p);
+      out.results_by_partition.push_back({p, code(!may ? ErrorCode::kTopicAuthorizationFailed : known ? ErrorCode::kNone : ErrorCode::kUnknownTopicOrPartition)});
       if (known) partitions.push_back({info->id, {p}});
       all = all && known;
     }
@@ -43,8 +44,16 @@ void handle_add_partitions_to_txn(Broker& broker, Call call) {
   AddPartitionsToTxnRequest request;
   if (!call.decode(request)) return;
   auto response = std::make_unique<Response>();
+  if (!call.may(Operation::kWrite, transaction_resource(request.transactional_id))) {
+    for (const auto& topic : request.topics) {
+      auto& out = response->results_by_topic.emplace_back();
+      out.name = topic.name;
+      for (const int32_t p : topic.partitions) out.results_by_partition.push_back({p, code(ErrorCode::kTransactionalIdAuthorizationFailed)});
+    }
+    return call.reply(*response);
+  }
   log::AddTransactionPartitions step{std::move(request.transactional_id), {request.producer_id, request.producer_epoch}, {}};
-  if (!plan(broker, request, *response, step.partitions)) {
+  if (!plan(broker, call, request, *response, step.partitions)) {
     set_all(*response, ErrorCode::kOperationNotAttempted);
     return call.reply(*response);
   }

@@ -10,9 +10,13 @@ namespace ms::kafka {
 void handle_add_offsets_to_txn(Broker& broker, Call call) {
   AddOffsetsToTxnRequest request;
   if (!call.decode(request)) return;
-  if (request.group_id.empty()) {
+  ErrorCode refused = ErrorCode::kNone;
+  if (!call.may(Operation::kWrite, transaction_resource(request.transactional_id))) refused = ErrorCode::kTransactionalIdAuthorizationFailed;
+  else if (!call.may(Operation::kRead, group_resource(request.group_id))) refused = ErrorCode::kGroupAuthorizationFailed;
+  else if (request.group_id.empty()) refused = ErrorCode::kInvalidGroupId;
+  if (refused != ErrorCode::kNone) {
     AddOffsetsToTxnResponse response;
-    response.error_code = code(ErrorCode::kInvalidGroupId);
+    response.error_code = code(refused);
     return call.reply(response);
   }
   log::AddTransactionGroup step{std::move(request.transactional_id), {request.producer_id, request.producer_epoch}, std::move(request.group_id)};

@@ -13,6 +13,11 @@ namespace ms::kafka {
 void handle_end_txn(Broker& broker, Call call) {
   EndTxnRequest request;
   if (!call.decode(request)) return;
+  if (!call.may(Operation::kWrite, transaction_resource(request.transactional_id))) {
+    EndTxnResponse response;
+    response.error_code = code(ErrorCode::kTransactionalIdAuthorizationFailed);
+    return call.reply(response);
+  }
   log::EndTransaction step{std::move(request.transactional_id), {request.producer_id, request.producer_epoch}, request.committed, call.version() >= 5};
   broker.log.transact(std::move(step), [call = call.leave_for(Stage::kLog)](Result<log::ProducerIdentity> producer) mutable {
     EndTxnResponse response;

@@ -20,18 +20,20 @@ struct Commit {
   log::StageTransactionOffsets step;
 };
 
-void plan(Broker& broker, Commit& commit, int16_t version) {
+void plan(Broker& broker, Call& call, Commit& commit) {
   const TxnOffsetCommitRequest& r = commit.request;
-  commit.step = {r.transactional_id, {r.producer_id, r.producer_epoch}, r.group_id, {}, version >= 5};
+  commit.step = {r.transactional_id, {r.producer_id, r.producer_epoch}, r.group_id, {}, call.version() >= 5};
   const int64_t now_ms = system_clock().wall_us() / kMicrosPerMilli;
   for (const auto& topic : r.topics) {
     auto& out = commit.response.topics.emplace_back();
     out.name = topic.name;
     const auto info = broker.log.find_topic(topic.name);
+    const bool may_read = call.may(Operation::kRead, topic_resource(topic.name));
     for (const auto& p : topic.partitions) {
       ErrorCode error = ErrorCode::kNone;
       const std::string metadata = p.committed_metadata.value_or("");
-      if (!has_partition(info, p.partition_index)) error = ErrorCode::kUnknownTopicOrPartition;
+      if (!may_read) error = ErrorCode::kTopicAuthorizationFailed;
+      else if (!has_partition(info, p.partition_index)) error = ErrorCode::kUnknownTopicOrPartition;
       else if (metadata.size() > kOffsetMetadataBytesMax) error = ErrorCode::kOffsetMetadataTooLarge;
       else commit.step.offsets[{info->id, p.partition_index}] = {{p.committed_offset}, p.committed_leader_epoch, metadata, now_ms};
       out.partitions.push_back({p.partition_index, code(error)});
@@ -66,7 +68,16 @@ void stage(Broker& broker, Call call, std::unique_ptr<Commit> commit) {
 void handle_txn_offset_commit(Broker& broker, Call call) {
   auto commit = std::make_unique<Commit>();
   if (!call.decode(commit->request)) return;
-  plan(broker, *commit, call.version());
+  plan(broker, call, *commit);
+  const TxnOffsetCommitRequest& r = commit->request;
+  ErrorCode refused = ErrorCode::kNone;
+  if (!call.may(Operation::kWrite, transaction_resource(r.transactional_id))) refused = ErrorCode::kTransactionalIdAuthorizationFailed;
+  else if (!call.may(Operation::kRead, group_resource(r.group_id))) refused = ErrorCode::kGroupAuthorizationFailed;
+  if (refused != ErrorCode::kNone) {
+    for (auto& topic : commit->response.topics)
+      for (auto& p : topic.partitions) p.error_code = code(refused);
+    return call.reply(commit->response);
+  }
   broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), commit = std::move(commit)]() mutable {
     call.enter(Stage::kWork);
     stage(broker, std::move(call), std::move(commit));

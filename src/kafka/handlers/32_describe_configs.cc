@@ -79,7 +79,13 @@ void handle_describe_configs(Broker& broker, Call call) {
     auto& answer = response.results.emplace_back();
     answer.resource_type = asked.resource_type;
     answer.resource_name = asked.resource_name;
-    describe(broker, question, asked, answer);
+    const Resource resource = asked.resource_type == kTopicResource ? topic_resource(asked.resource_name) : cluster_resource();
+    if (call.may(Operation::kDescribeConfigs, resource)) {
+      describe(broker, question, asked, answer);
+    } else {
+      answer.error_code = code(denied_config(asked.resource_type));
+      answer.error_message = call.denial(Operation::kDescribeConfigs, resource);
+    }
   }
   call.reply(response);
 }

@@ -33,6 +33,11 @@ void describe(Broker& broker, const log::TopicInfo& info, const std::set<int32_t
 void handle_describe_log_dirs(Broker& broker, Call call) {
   DescribeLogDirsRequest request;
   if (!call.decode(request)) return;
+  if (!call.may(Operation::kDescribe, cluster_resource())) {
+    DescribeLogDirsResponse response;
+    response.error_code = code(ErrorCode::kClusterAuthorizationFailed);
+    return call.reply(response);
+  }
   DescribeLogDirsResponse response;
   Answer& answer = response.results.emplace_back();
   answer.log_dir = "millstream";

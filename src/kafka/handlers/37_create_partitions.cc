@@ -42,7 +42,12 @@ void handle_create_partitions(Broker& broker, Call call) {
     for (const auto& asked : request.topics) {
       auto& out = response.results.emplace_back();
       out.name = asked.name;
-      grow(broker, asked, request.validate_only, out);
+      if (call.may(Operation::kAlter, topic_resource(asked.name))) {
+        grow(broker, asked, request.validate_only, out);
+      } else {
+        out.error_code = code(ErrorCode::kTopicAuthorizationFailed);
+        out.error_message = call.denial(Operation::kAlter, topic_resource(asked.name));
+      }
     }
     call.reply(response);
   });

@@ -17,6 +17,11 @@ ErrorCode remove(log::Log& log, const std::string& group) {
   return removed.error().kind == ErrorKind::kNotFound ? ErrorCode::kGroupIdNotFound : ErrorCode::kKafkaStorageError;
 }
 
+ErrorCode check(Broker& broker, Call& call, const std::string& group) {
+  if (!call.may(Operation::kDelete, group_resource(group))) return ErrorCode::kGroupAuthorizationFailed;
+  return broker.coordinator.has_members(group) ? ErrorCode::kNonEmptyGroup : ErrorCode::kNone;
+}
+
 }  // namespace
 
 void handle_delete_groups(Broker& broker, Call call) {
@@ -25,7 +30,7 @@ void handle_delete_groups(Broker& broker, Call call) {
   broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
     call.enter(Stage::kWork);
     for (const std::string& group : deletion->request.groups_names)
-      deletion->response.results.push_back({group, code(broker.coordinator.has_members(group) ? ErrorCode::kNonEmptyGroup : ErrorCode::kNone)});
+      deletion->response.results.push_back({group, code(check(broker, call, group))});
     broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
       call.enter(Stage::kWork);
       for (auto& result : deletion->response.results)

@@ -9,6 +9,11 @@ namespace ms::kafka {
 void handle_elect_leaders(Broker& broker, Call call) {
   ElectLeadersRequest request;
   if (!call.decode(request)) return;
+  if (!call.may(Operation::kAlter, cluster_resource())) {
+    ElectLeadersResponse response;
+    response.error_code = code(ErrorCode::kClusterAuthorizationFailed);
+    return call.reply(response);
+  }
   ElectLeadersResponse response;
   if (request.election_type < 0 || request.election_type > 1) {
     response.error_code = code(ErrorCode::kInvalidRequest);

@@ -26,6 +26,12 @@ void reassign(const Broker& broker, bool exists, const std::optional<std::vector
 void handle_alter_partition_reassignments(Broker& broker, Call call) {
   AlterPartitionReassignmentsRequest request;
   if (!call.decode(request)) return;
+  if (!call.may(Operation::kAlter, cluster_resource())) {
+    AlterPartitionReassignmentsResponse response;
+    response.error_code = code(ErrorCode::kClusterAuthorizationFailed);
+    response.error_message = call.denial(Operation::kAlter, cluster_resource());
+    return call.reply(response);
+  }
   AlterPartitionReassignmentsResponse response;
   response.allow_replication_factor_change = request.allow_replication_factor_change;
   for (const auto& topic : request.topics) {

@@ -8,6 +8,12 @@ namespace ms::kafka {
 void handle_list_partition_reassignments(Broker&, Call call) {
   ListPartitionReassignmentsRequest request;
   if (!call.decode(request)) return;
+  if (!call.may(Operation::kDescribe, cluster_resource())) {
+    ListPartitionReassignmentsResponse response;
+    response.error_code = code(ErrorCode::kClusterAuthorizationFailed);
+    response.error_message = call.denial(Operation::kDescribe, cluster_resource());
+    return call.reply(response);
+  }
   ListPartitionReassignmentsResponse response;
   call.reply(response);
 }

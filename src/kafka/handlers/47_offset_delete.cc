@@ -17,15 +17,16 @@ struct Deletion {
   std::vector<log::OffsetKey> keys;
 };
 
-void plan(const Broker& broker, const ConsumerGroup* group, Deletion& deletion) {
+void plan(const Broker& broker, Call& call, const ConsumerGroup* group, Deletion& deletion) {
   for (const auto& topic : deletion.request.topics) {
     auto& out = deletion.response.topics.emplace_back();
     out.name = topic.name;
     const auto info = broker.log.find_topic(topic.name);
+    const bool may_read = call.may(Operation::kRead, topic_resource(topic.name));
     const bool subscribed = group && group->subscribes_to(topic.name);
     for (const auto& p : topic.partitions) {
       const bool exists = has_partition(info, p.partition_index);
-      const ErrorCode error = !exists ? ErrorCode::kUnknownTopicOrPartition : subscribed ? ErrorCode::kGroupSubscribedToTopic : ErrorCode::kNone;
+      const ErrorCode error = !may_read ? ErrorCode::kTopicAuthorizationFailed : !exists ? ErrorCode::kUnknownTopicOrPartition : subscribed ? ErrorCode::kGroupSubscribedToTopic : ErrorCode::kNone;
       out.partitions.push_back({p.partition_index, code(error)});
       if (error == ErrorCode::kNone) deletion.keys.emplace_back(info->id, p.partition_index);
     }
@@ -46,9 +47,10 @@ void handle_offset_delete(Broker& broker, Call call) {
   broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
     call.enter(Stage::kWork);
     const std::string group = deletion->request.group_id;
-    const ErrorCode error = check(broker, group);
+    const bool may = call.may(Operation::kDelete, group_resource(group));
+    const ErrorCode error = may ? check(broker, group) : ErrorCode::kGroupAuthorizationFailed;
     deletion->response.error_code = code(error);
-    if (error == ErrorCode::kNone) plan(broker, broker.coordinator.find_consumer(group), *deletion);
+    if (error == ErrorCode::kNone) plan(broker, call, broker.coordinator.find_consumer(group), *deletion);
     if (deletion->keys.empty()) return call.reply(deletion->response);
     const auto keys = std::move(deletion->keys);
     broker.log.delete_offsets(group, keys, [call = call.leave_for(Stage::kLog), deletion = std::move(deletion)](Result<> result) mutable {

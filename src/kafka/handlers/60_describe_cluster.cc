@@ -21,7 +21,7 @@ void handle_describe_cluster(Broker& broker, Call call) {
   self.broker_id = broker.options.node_id;
   self.host = call.advertised().host;
   self.port = call.advertised().port;
-  if (request.include_cluster_authorized_operations) response.cluster_authorized_operations = kClusterOperations;
+  if (request.include_cluster_authorized_operations) response.cluster_authorized_operations = cluster_operations(call);
   call.reply(response);
 }
 

@@ -37,11 +37,13 @@ void handle_describe_producers(Broker& broker, Call call) {
       auto& out = response.topics.emplace_back();
       out.name = topic.name;
       const auto info = broker.log.find_topic(topic.name);
+      const bool may = call.may(Operation::kRead, topic_resource(topic.name));
       for (const int32_t p : topic.partition_indexes) {
         if (call.room().over()) break;
         auto& partition = out.partitions.emplace_back();
         partition.partition_index = p;
-        describe(broker, info, call.room(), partition);
+        if (may) describe(broker, info, call.room(), partition);
+        else partition.error_code = code(ErrorCode::kTopicAuthorizationFailed);
       }
     }
     call.reply(response);

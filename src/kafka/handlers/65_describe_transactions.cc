@@ -14,7 +14,7 @@ namespace {
 
 using State = DescribeTransactionsResponse::TransactionState;
 
-void fill(const log::Log& log, const log::TransactionInfo& t, State& out) {
+void fill(const log::Log& log, Call& call, const log::TransactionInfo& t, State& out) {
   out.transaction_state = name_of(t.state);
   out.transaction_timeout_ms = t.timeout_ms;
   out.transaction_start_time_ms = t.state == log::TransactionState::kOngoing ? t.started.us / kMicrosPerMilli : -1;
@@ -23,7 +23,7 @@ void fill(const log::Log& log, const log::TransactionInfo& t, State& out) {
   std::map<TopicId, std::vector<int32_t>> topics;
   for (const TopicPartition& p : t.partitions) topics[p.topic].push_back(p.partition.value);
   for (auto& [id, partitions] : topics)
-    if (const auto info = log.find_topic(id)) out.topics.push_back({.topic = info->name, .partitions = std::move(partitions)});
+    if (const auto info = log.find_topic(id); info && call.sees(Operation::kDescribe, topic_resource(info->name))) out.topics.push_back({.topic = info->name, .partitions = std::move(partitions)});
 }
 
 void unknown(ErrorCode error, State& out) {
@@ -44,13 +44,17 @@ void handle_describe_transactions(Broker& broker, Call call) {
       auto& out = response.transaction_states.emplace_back();
       out.transactional_id = id;
       if (!call.room().take(sizeof out + id.size())) break;
+      if (!call.may(Operation::kDescribe, transaction_resource(id))) {
+        unknown(ErrorCode::kTransactionalIdAuthorizationFailed, out);
+        continue;
+      }
       if (!all) {
         unknown(ErrorCode::kCoordinatorNotAvailable, out);
         continue;
       }
       const auto found = std::ranges::lower_bound(*all, id, {}, &log::TransactionInfo::id);
       if (found == all->end() || found->id != id) unknown(ErrorCode::kTransactionalIdNotFound, out);
-      else if (call.room().take(found->partitions.size() * 64)) fill(broker.log, *found, out);
+      else if (call.room().take(found->partitions.size() * 64)) fill(broker.log, call, *found, out);
     }
     call.reply(response);
   });

@@ -38,7 +38,7 @@ void handle_list_transactions(Broker& broker, Call call) {
     if (!all) response.error_code = code(ErrorCode::kCoordinatorNotAvailable);
     const int64_t now_ms = system_clock().wall_us() / kMicrosPerMilli;
     for (const log::TransactionInfo& t : all ? *all : std::vector<log::TransactionInfo>{}) {
-      if (!wanted(request, t, now_ms)) continue;
+      if (!wanted(request, t, now_ms) || !call.sees(Operation::kDescribe, transaction_resource(t.id))) continue;
       if (!call.room().take(sizeof response.transaction_states.front() + t.id.size())) break;
       response.transaction_states.push_back({.transactional_id = t.id, .producer_id = t.producer.id, .transaction_state = name_of(t.state)});
     }

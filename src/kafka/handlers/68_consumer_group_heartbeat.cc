@@ -55,6 +55,13 @@ ConsumerGroupHeartbeatResponse response_of(ConsumerAnswer answer, int64_t interv
   return response;
 }
 
+ErrorCode check(Call& call, const ConsumerGroupHeartbeatRequest& r) {
+  if (!call.may(Operation::kRead, group_resource(r.group_id))) return ErrorCode::kGroupAuthorizationFailed;
+  for (const std::string& topic : r.subscribed_topic_names.value_or(std::vector<std::string>()))
+    if (!call.may(Operation::kDescribe, topic_resource(topic))) return ErrorCode::kTopicAuthorizationFailed;
+  return ErrorCode::kNone;
+}
+
 }  // namespace
 
 void handle_consumer_group_heartbeat(Broker& broker, Call call) {
@@ -66,6 +73,8 @@ void handle_consumer_group_heartbeat(Broker& broker, Call call) {
     call.reply(response);
   };
   if (const auto why = why_invalid(request, call.version()); !why.empty()) return refuse(ErrorCode::kInvalidRequest, std::string(why));
+  if (const ErrorCode denied = check(call, request); denied != ErrorCode::kNone)
+    return refuse(denied, denied == ErrorCode::kGroupAuthorizationFailed ? call.denial(Operation::kRead, group_resource(request.group_id)) : "a topic of the subscription may not be described");
   if (request.server_assignor && !assignor_named(*request.server_assignor))
     return refuse(ErrorCode::kUnsupportedAssignor, "there are the assignors uniform and range, not '" + *request.server_assignor + "'");
   const std::string group = request.group_id;

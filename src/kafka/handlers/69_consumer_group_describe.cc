@@ -40,6 +40,15 @@ void describe(const ConsumerGroup& group, AnswerRoom& room, ConsumerGroupDescrib
   }
 }
 
+// Members tell which topics they read: all of them must be the client's to see.
+bool sees_topics(Call& call, const ConsumerGroup& group) {
+  if (!call.session().guarded()) return true;
+  for (const auto& [id, member] : group.members())
+    for (const std::string& topic : group.subscription_of(member))
+      if (!call.may(Operation::kDescribe, topic_resource(topic))) return false;
+  return true;
+}
+
 }  // namespace
 
 void handle_consumer_group_describe(Broker& broker, Call call) {
@@ -52,9 +61,19 @@ void handle_consumer_group_describe(Broker& broker, Call call) {
       auto& out = response.groups.emplace_back();
       if (!call.room().take(sizeof out + 2 * id.size())) break;
       out.group_id = id;
+      if (!call.may(Operation::kDescribe, group_resource(id))) {
+        out.error_code = code(ErrorCode::kGroupAuthorizationFailed);
+        out.error_message = call.denial(Operation::kDescribe, group_resource(id));
+        continue;
+      }
       if (const ConsumerGroup* group = broker.coordinator.find_consumer(id)) {
+        if (!sees_topics(call, *group)) {
+          out.error_code = code(ErrorCode::kTopicAuthorizationFailed);
+          out.error_message = "the group uses topics that " + call.session().principal() + " may not describe";
+          continue;
+        }
         describe(*group, call.room(), out);
-        if (request.include_authorized_operations) out.authorized_operations = kGroupOperations;
+        if (request.include_authorized_operations) out.authorized_operations = call.session().operations(group_resource(id));
       } else {
         out.error_code = code(ErrorCode::kGroupIdNotFound);
         out.error_message = "there is no consumer group '" + id + "'";

@@ -16,6 +16,11 @@ constexpr int8_t kTopic = 2, kBroker = 4, kBrokerLogger = 8, kClientMetrics = 16
 void handle_list_config_resources(Broker& broker, Call call) {
   ListConfigResourcesRequest request;
   if (!call.decode(request)) return;
+  if (!call.may(Operation::kDescribeConfigs, cluster_resource())) {
+    ListConfigResourcesResponse response;
+    response.error_code = code(ErrorCode::kClusterAuthorizationFailed);
+    return call.reply(response);
+  }
   ListConfigResourcesResponse response;
   const std::set<int8_t> known{kTopic, kBroker, kBrokerLogger, kClientMetrics, kGroup};
   std::set<int8_t> asked(request.resource_types.begin(), request.resource_types.end());

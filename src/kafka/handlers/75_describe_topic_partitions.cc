@@ -17,11 +17,12 @@ constexpr int32_t kPartitionsMax = 2000;  // Kafka's max.request.partition.size.
 
 using Answer = DescribeTopicPartitionsResponse;
 
-std::set<std::string> names_of(const log::Log& log, const DescribeTopicPartitionsRequest& request) {
+std::set<std::string> names_of(const log::Log& log, Call& call, const DescribeTopicPartitionsRequest& request) {
   std::set<std::string> names;
   for (const auto& topic : request.topics) names.insert(topic.name);
   if (names.empty())
-    for (const log::TopicInfo& info : log.topics()) names.insert(info.name);
+    for (const log::TopicInfo& info : log.topics())
+      if (call.sees(Operation::kDescribe, topic_resource(info.name))) names.insert(info.name);
   return names;
 }
 
@@ -29,7 +30,6 @@ std::set<std::string> names_of(const log::Log& log, const DescribeTopicPartition
 std::optional<int32_t> describe(int32_t self, const log::TopicInfo& info, int32_t first, int32_t& left, Answer::Topic& topic) {
   topic.topic_id = info.id;
   topic.is_internal = info.internal;
-  topic.topic_authorized_operations = kTopicOperations;
   int32_t p = first;
   for (; p < info.partitions && left > 0; ++p, --left)
     topic.partitions.push_back({.partition_index = p, .leader_id = self, .leader_epoch = kLeaderEpoch, .replica_nodes = {self}, .isr_nodes = {self},
@@ -37,10 +37,11 @@ std::optional<int32_t> describe(int32_t self, const log::TopicInfo& info, int32_
   return p < info.partitions ? std::optional(p) : std::nullopt;
 }
 
-Answer answer_of(const Broker& broker, const DescribeTopicPartitionsRequest& request, AnswerRoom& room) {
+Answer answer_of(const Broker& broker, const DescribeTopicPartitionsRequest& request, Call& call) {
+  AnswerRoom& room = call.room();
   Answer answer;
   int32_t left = std::clamp(request.response_partition_limit, 1, kPartitionsMax);
-  const auto names = names_of(broker.log, request);
+  const auto names = names_of(broker.log, call, request);
   for (auto name = request.cursor ? names.lower_bound(request.cursor->topic_name) : names.begin(); name != names.end(); ++name) {
     if (left == 0) {
       answer.next_cursor = {.topic_name = *name, .partition_index = 0};
@@ -49,11 +50,16 @@ Answer answer_of(const Broker& broker, const DescribeTopicPartitionsRequest& req
     if (!room.take(sizeof(Answer::Topic) + name->size())) break;
     Answer::Topic& topic = answer.topics.emplace_back();
     topic.name = *name;
+    if (!call.may(Operation::kDescribe, topic_resource(*name))) {
+      topic.error_code = code(ErrorCode::kTopicAuthorizationFailed);
+      continue;
+    }
     const auto info = broker.log.find_topic(*name);
     if (!info) {
       topic.error_code = code(legal_topic_name(*name) ? ErrorCode::kUnknownTopicOrPartition : ErrorCode::kInvalidTopicException);
       continue;
     }
+    topic.topic_authorized_operations = call.session().operations(topic_resource(*name));
     const int32_t first = request.cursor && request.cursor->topic_name == *name ? request.cursor->partition_index : 0;
     if (const auto next = describe(broker.options.node_id, *info, first, left, topic)) {
       answer.next_cursor = {.topic_name = *name, .partition_index = *next};
@@ -68,7 +74,7 @@ Answer answer_of(const Broker& broker, const DescribeTopicPartitionsRequest& req
 void handle_describe_topic_partitions(Broker& broker, Call call) {
   DescribeTopicPartitionsRequest request;
   if (!call.decode(request)) return;
-  if (!request.cursor || request.cursor->partition_index >= 0) return call.reply(answer_of(broker, request, call.room()));
+  if (!request.cursor || request.cursor->partition_index >= 0) return call.reply(answer_of(broker, request, call));
   DescribeTopicPartitionsResponse response;
   for (const auto& asked : request.topics) {
     if (!call.room().take(sizeof(Answer::Topic) + asked.name.size())) break;

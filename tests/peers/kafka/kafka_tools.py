@@ -8,6 +8,7 @@ from fetched import once
 HERE = pathlib.Path(__file__).resolve().parent
 TOOLS = "org.apache.kafka.tools."
 CLASSES = {
+    "acls": TOOLS + "AclCommand",
     "console-consumer": TOOLS + "consumer.ConsoleConsumer",
     "console-producer": TOOLS + "ConsoleProducer",
     "consumer-groups": TOOLS + "consumer.group.ConsumerGroupCommand",

@@ -1,0 +1,466 @@
+"""Users, permissions and the audit file, seen through real clients."""
+
+import base64
+import json
+import os
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient, NewTopic, ResourcePatternType,
+                                   ResourceType, ScramCredentialInfo, ScramMechanism, UserScramCredentialDeletion, UserScramCredentialUpsertion)
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.errors import KafkaError as PythonKafkaError
+from kafka_tools import tool
+from millstream import BINARY, Server
+
+PATIENCE = 60
+PASSWORDS = {"admin": "admin-secret", "alice": "alice-secret", "bob": "bob=secret,with commas"}
+
+
+def line_of(user, password=None):
+    done = subprocess.run([BINARY, "credential", user, "--iterations", "4096"], env={**os.environ, "MILLSTREAM_PASSWORD": password or PASSWORDS[user]},
+                          capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+SECURITY = """super_users: [admin]
+users:
+{users}
+acls:
+  - allow: alice
+    topic_prefix: pay.
+    operations: [READ, WRITE, CREATE]
+  - allow: alice
+    group_prefix: pay.
+    operations: [READ, DELETE]
+  - allow: alice
+    transactional_id_prefix: pay.
+    operations: WRITE
+  - deny: alice
+    topic: pay.secret
+    operations: ALL
+"""
+
+
+class SecureServer(Server):
+    def __init__(self, tmp):
+        file = tmp / "security.yaml"
+        file.write_text(SECURITY.format(users="".join(line_of(user) for user in PASSWORDS)))
+        super().__init__(tmp / "data", "--security", file)
+
+    def audit(self, **fields):
+        """The events that have these fields, once there is one."""
+        file = self.directory / "audit" / "audit.jsonl"
+
+        def found():
+            events = [json.loads(line) for line in file.read_text().splitlines()]
+            return [e for e in events if all(e.get(name) == value for name, value in fields.items())]
+
+        self.wait_for(found, f"the audit file has {fields}")
+        return found()
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory):
+    with SecureServer(tmp_path_factory.mktemp("secure")) as server:
+        admin = client(AdminClient, server, "admin")
+        names = ["pay.in", "pay.secret", "payroll", "open"]
+        for future in admin.create_topics([NewTopic(name, 1) for name in names]).values():
+            future.result(PATIENCE)
+        produce(server, "admin", "payroll", b"salary")
+        produce(server, "admin", "pay.secret", b"secret")
+        yield server
+
+
+def settings(server, user, password=None, mechanism="SCRAM-SHA-256"):
+    return {"bootstrap.servers": server.kafka, "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": mechanism, "sasl.username": user,
+            "sasl.password": password or PASSWORDS[user], "log_level": 0}
+
+
+def client(kind, server, user, password=None, mechanism="SCRAM-SHA-256", **more):
+    return kind({**settings(server, user, password, mechanism), **more})
+
+
+def produce(server, user, topic, value=b"x", **config):
+    """The error of the delivery, or None."""
+    errors = []
+    producer = client(Producer, server, user, **config)
+    producer.produce(topic, value, on_delivery=lambda error, _: errors.append(error))
+    assert producer.flush(PATIENCE) == 0
+    return errors[0].code() if errors[0] else None
+
+
+def first_message(server, user, topic, group="pay.g", patience=PATIENCE):
+    consumer = client(Consumer, server, user, **{"group.id": group})
+    consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+    message = consumer.poll(patience)
+    consumer.close()
+    return message
+
+
+def refused_reason(server, user, password, mechanism):
+    """What the client is told when it may not come in."""
+    said = []
+    admin = client(AdminClient, server, user, password, mechanism, error_cb=said.append, **{"socket.timeout.ms": 5000})
+    with pytest.raises(KafkaException):
+        admin.list_topics(timeout=5)
+    admin.poll(0.1)
+    codes = {error.code() for error in said}
+    assert KafkaError._AUTHENTICATION in codes, said
+    return next(error.str() for error in said if error.code() == KafkaError._AUTHENTICATION)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_librdkafka_comes_in(secure, mechanism):
+    for user in PASSWORDS:
+        assert client(AdminClient, secure, user, mechanism=mechanism).list_topics(timeout=PATIENCE).brokers
+    secure.audit(event="login", outcome="allowed", user="alice", mechanism=mechanism)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_nothing_tells_a_wrong_password_from_an_unknown_user(secure, mechanism):
+    wrong, unknown = (refused_reason(secure, user, "wrong", mechanism) for user in ("alice", "nobody"))
+    cut = lambda text: text[text.index("Authentication failed"):].split(" (after")[0]  # noqa: E731
+    assert cut(wrong) == cut(unknown)
+    assert "invalid credentials" in wrong
+    secure.audit(event="login", outcome="denied", user="nobody", mechanism=mechanism)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_kafka_python(secure, mechanism):
+    config = dict(bootstrap_servers=secure.kafka, security_protocol="SASL_PLAINTEXT", sasl_mechanism=mechanism, sasl_plain_username="alice")
+    producer = KafkaProducer(sasl_plain_password=PASSWORDS["alice"], **config)
+    producer.send("pay.in", b"x").get(30)
+    producer.close()
+    if mechanism == "PLAIN":  # it tries for half a minute
+        with pytest.raises(PythonKafkaError):
+            KafkaAdminClient(sasl_plain_password="wrong", **config)
+
+
+def test_without_a_login_there_is_nothing(secure):
+    with pytest.raises(KafkaException):
+        AdminClient({"bootstrap.servers": secure.kafka, "log_level": 0}).list_topics(timeout=3)
+
+
+def test_topics_that_one_may_not_see_are_not_there(secure):
+    assert set(client(AdminClient, secure, "admin").list_topics(timeout=PATIENCE).topics) >= {"pay.in", "pay.secret", "payroll", "open"}
+    alice = client(AdminClient, secure, "alice")
+    assert set(alice.list_topics(timeout=PATIENCE).topics) == {"pay.in"}
+    assert client(AdminClient, secure, "bob").list_topics(timeout=PATIENCE).topics == {}
+    # What is forbidden looks like what is missing.
+    forbidden, missing = (alice.list_topics(name, timeout=PATIENCE).topics[name].error.code() for name in ("payroll", "missing"))
+    assert forbidden == missing == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+def test_a_prefix_is_not_a_longer_word_and_deny_wins(secure):
+    assert produce(secure, "alice", "pay.in") is None
+    for topic in ("payroll", "pay.secret", "open", "Pay.in"):
+        assert produce(secure, "alice", topic) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    secure.audit(event="access", outcome="denied", principal="User:alice", operation="DESCRIBE", resource="payroll")
+
+
+def test_records_cannot_be_read_by_another_door(secure):
+    assert first_message(secure, "admin", "payroll").value() == b"salary"
+    for topic in ("payroll", "pay.secret"):
+        message = first_message(secure, "alice", topic, patience=5)
+        assert message is None or message.error().code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    consumer = client(Consumer, secure, "alice", **{"group.id": "pay.g"})
+    with pytest.raises(KafkaException) as refused:  # ListOffsets
+        consumer.get_watermark_offsets(TopicPartition("payroll", 0), timeout=PATIENCE)
+    assert refused.value.args[0].code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError._UNKNOWN_PARTITION)
+    consumer.close()
+
+
+def test_groups(secure):
+    def error_of(group):
+        consumer = client(Consumer, secure, "alice", **{"group.id": group})
+        consumer.subscribe(["pay.in"])
+        message = consumer.poll(10)
+        consumer.close()
+        return message and message.error() and message.error().code()
+
+    produce(secure, "alice", "pay.in")
+    assert error_of("pay.readers") in (None, False)
+    assert error_of("payroll-readers") == KafkaError.GROUP_AUTHORIZATION_FAILED
+
+
+def test_transactions(secure):
+    good = client(Producer, secure, "alice", **{"transactional.id": "pay.t"})
+    good.init_transactions(PATIENCE)
+    good.begin_transaction()
+    good.produce("pay.in", b"in a transaction")
+    good.commit_transaction(PATIENCE)
+    bad = client(Producer, secure, "alice", **{"transactional.id": "other.t"})
+    with pytest.raises(KafkaException) as refused:
+        bad.init_transactions(PATIENCE)
+    assert refused.value.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+
+
+def test_idempotent_producers_need_a_topic_they_may_write(secure):
+    assert produce(secure, "alice", "pay.in", **{"enable.idempotence": True}) is None
+    producer = client(Producer, secure, "bob", **{"enable.idempotence": True}, error_cb=lambda _: None)
+    with pytest.raises(KafkaException) as refused:
+        producer.list_topics("pay.in", timeout=PATIENCE)
+        producer.produce("pay.in", b"x")
+        if producer.flush(5):
+            raise KafkaException(KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED))
+    assert refused
+
+
+def test_acls_come_and_go(secure):
+    admin = client(AdminClient, secure, "admin")
+    binding = AclBinding(ResourceType.TOPIC, "open", ResourcePatternType.LITERAL, "User:bob", "*", AclOperation.WRITE, AclPermissionType.ALLOW)
+    assert produce(secure, "bob", "open") == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    admin.create_acls([binding])[binding].result(PATIENCE)
+    assert produce(secure, "bob", "open") is None
+    mine = AclBindingFilter(ResourceType.ANY, None, ResourcePatternType.ANY, "User:bob", None, AclOperation.ANY, AclPermissionType.ANY)
+    assert [a.name for a in admin.describe_acls(mine).result(PATIENCE)] == ["open"]
+    assert len(admin.delete_acls([mine])[mine].result(PATIENCE)) == 1
+    assert produce(secure, "bob", "open") == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    bob = client(AdminClient, secure, "bob")  # must live until the result is there
+    with pytest.raises(KafkaException) as refused:
+        bob.create_acls([binding])[binding].result(PATIENCE)
+    assert refused.value.args[0].code() == KafkaError.CLUSTER_AUTHORIZATION_FAILED
+    secure.audit(event="acl_created", principal="User:admin")
+
+
+def test_users_come_and_go(secure):
+    admin = client(AdminClient, secure, "admin")
+    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
+    admin.alter_user_scram_credentials([UserScramCredentialUpsertion("carol", info, b"carol-secret")])["carol"].result(PATIENCE)
+    described = admin.describe_user_scram_credentials(["carol"])["carol"].result(PATIENCE)
+    assert [(i.mechanism, i.iterations) for i in described.scram_credential_infos] == [(ScramMechanism.SCRAM_SHA_256, 4096)]
+    carol = client(AdminClient, secure, "carol", "carol-secret")
+    assert carol.list_topics(timeout=PATIENCE).brokers
+    admin.alter_user_scram_credentials([UserScramCredentialDeletion("carol", ScramMechanism.SCRAM_SHA_256)])["carol"].result(PATIENCE)
+    with pytest.raises(KafkaException):  # her open connection has ended
+        carol.list_topics(timeout=5)
+    assert refused_reason(secure, "carol", "carol-secret", "SCRAM-SHA-256")
+    with pytest.raises(KafkaException) as refused:
+        admin.alter_user_scram_credentials([UserScramCredentialDeletion("alice", ScramMechanism.SCRAM_SHA_256)])["alice"].result(PATIENCE)
+    assert "security file" in refused.value.args[0].str()
+    secure.audit(event="user_deleted", user="carol", principal="User:admin")
+
+
+# ---- the tools of Apache Kafka
+
+
+def properties(tmp_path, user, password, mechanism="SCRAM-SHA-512"):
+    module = "plain.PlainLoginModule" if mechanism == "PLAIN" else "scram.ScramLoginModule"
+    file = tmp_path / f"{user}-{mechanism}.properties"
+    file.write_text(f"security.protocol=SASL_PLAINTEXT\nsasl.mechanism={mechanism}\n"
+                    f'sasl.jaas.config=org.apache.kafka.common.security.{module} required username="{user}" password="{password}";\n')
+    return file
+
+
+def test_java_tools_make_users_and_acls(secure, tmp_path):
+    admin = ("--bootstrap-server", secure.kafka, "--command-config", properties(tmp_path, "admin", PASSWORDS["admin"]))
+    tool("configs", *admin, "--alter", "--entity-type", "users", "--entity-name", "dora", "--add-config", "SCRAM-SHA-512=[iterations=8192,password=dora-secret]")
+    tool("acls", *admin, "--add", "--allow-principal", "User:dora", "--operation", "Read", "--operation", "Write", "--topic", "dora.", "--resource-pattern-type", "prefixed")
+    tool("acls", *admin, "--add", "--allow-principal", "User:dora", "--operation", "Create", "--topic", "dora.in")
+    listed = tool("acls", *admin, "--list", "--topic", "dora.in", "--resource-pattern-type", "match")
+    assert "principal=User:dora" in listed and "operation=CREATE" in listed and "patternType=PREFIXED" in listed
+    dora = properties(tmp_path, "dora", "dora-secret")
+    at = ("--bootstrap-server", secure.kafka, "--command-config", dora)
+    tool("topics", *at, "--create", "--topic", "dora.in", "--partitions", 1)
+    assert tool("topics", *at, "--list").split() == ["dora.in"]
+    with pytest.raises(AssertionError, match="Authorization failed|no CREATE permission"):
+        tool("topics", *at, "--create", "--topic", "other")
+    tool("acls", *admin, "--remove", "--force", "--allow-principal", "User:dora", "--operation", "Create", "--topic", "dora.in")
+    tool("configs", *admin, "--alter", "--entity-type", "users", "--entity-name", "dora", "--delete-config", "SCRAM-SHA-512")
+    with pytest.raises(AssertionError, match="Authentication failed"):
+        tool("topics", *at, "--list")
+
+
+# ---- messages no client would send
+
+
+class Raw:
+    """One connection that speaks SASL by hand."""
+
+    def __init__(self, server):
+        host, port = server.kafka.rsplit(":", 1)
+        self.socket = socket.create_connection((host, int(port)), timeout=30)
+
+    def call(self, api, version, body):
+        frame = struct.pack(">hhih", api, version, 7, 1) + b"r" + body
+        self.socket.sendall(struct.pack(">i", len(frame)) + frame)
+        size = self._read(4)
+        return self._read(struct.unpack(">i", size)[0])[4:] if size else None
+
+    def _read(self, count):
+        data = b""
+        while len(data) < count:
+            try:
+                more = self.socket.recv(count - len(data))
+            except ConnectionError:
+                more = b""
+            if not more:
+                return None
+            data += more
+        return data
+
+    def handshake(self, mechanism):
+        name = mechanism.encode()
+        return struct.unpack(">h", self.call(17, 1, struct.pack(">h", len(name)) + name)[:2])[0]
+
+    def authenticate(self, message):
+        """(error code, error message, bytes)"""
+        answer = self.call(36, 0, struct.pack(">i", len(message)) + message)
+        error, size = struct.unpack(">hh", answer[:4])
+        text = answer[4 : 4 + max(size, 0)]
+        at = 4 + max(size, 0)
+        return error, text, answer[at + 4 : at + 4 + struct.unpack(">i", answer[at : at + 4])[0]]
+
+    def is_closed(self):
+        return self._read(1) is None
+
+
+def test_what_an_unknown_user_is_told_has_the_shape_of_a_known_one(secure):
+    def challenge(user):
+        raw = Raw(secure)
+        assert raw.handshake("SCRAM-SHA-256") == 0
+        error, _, data = raw.authenticate(b"n,,n=" + user + b",r=abc")
+        assert error == 0
+        nonce, salt, iterations = data.decode().split(",")
+        return nonce[:5], salt, iterations, len(nonce)
+
+    known, unknown = challenge(b"alice"), challenge(b"nobody")
+    assert (known[0], known[2], known[3]) == (unknown[0], unknown[2], unknown[3])
+    assert len(base64.b64decode(known[1][2:])) == len(base64.b64decode(unknown[1][2:]))
+    assert challenge(b"nobody")[1] == unknown[1]  # the same salt each time
+    assert challenge(b"somebody")[1] != unknown[1]
+
+
+def test_an_unauthenticated_connection_can_do_nothing_but_log_in(secure):
+    raw = Raw(secure)
+    assert raw.call(18, 0, b"")[:2] == b"\0\0"
+    assert raw.handshake("GSSAPI") == 33
+    assert raw.handshake("PLAIN") == 0
+    error, text, _ = raw.authenticate(b"\0alice\0wrong")
+    assert error == 58 and b"wrong" not in text and raw.is_closed()
+    assert Raw(secure).call(3, 0, struct.pack(">i", 0)) is None  # Metadata
+    big = Raw(secure)
+    assert big.handshake("PLAIN") == 0
+    assert big.call(36, 0, struct.pack(">i", 600_000) + b"\0" * 600_000) is None
+
+
+def test_authenticate_without_a_handshake(secure):
+    error, _, _ = Raw(secure).authenticate(b"\0alice\0" + PASSWORDS["alice"].encode())
+    assert error == 34
+
+
+# ---- tokens
+
+
+def test_oauthbearer(tmp_path):
+    jwks, key = signing_key()
+    (tmp_path / "jwks.json").write_text(json.dumps(jwks))
+    file = tmp_path / "security.yaml"
+    file.write_text(f"super_users: [robot]\noauth: {{jwks: {tmp_path}/jwks.json, issuer: https://issuer, audience: millstream}}\n")
+
+    def outcome(server, **claims):
+        token, expires = signed_token(key, claims)
+        said = []
+        admin = AdminClient({"bootstrap.servers": server.kafka, "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "OAUTHBEARER", "log_level": 0,
+                             "oauth_cb": lambda _: (token, expires), "error_cb": said.append})
+        try:
+            admin.poll(0.1)
+            return len(admin.list_topics(timeout=5).brokers)
+        except KafkaException:
+            admin.poll(0.1)
+            return [e.code() for e in said if e.code() == KafkaError._AUTHENTICATION]
+
+    with Server(tmp_path / "data", "--security", file) as server:
+        assert outcome(server, sub="robot") == 1
+        for wrong in ({"iss": "https://other"}, {"aud": "other"}, {"exp": time.time() - 100}, {"alg": "none"}, {"alg": "HS256"}):
+            assert KafkaError._AUTHENTICATION in outcome(server, sub="robot", **wrong), wrong
+
+
+def encoded(value):
+    data = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def signing_key():
+    """(JWKS, path of the private key), made by the openssl program."""
+    folder = tempfile.mkdtemp()
+    subprocess.run(["openssl", "genrsa", "-out", f"{folder}/key", "2048"], check=True, capture_output=True)
+    modulus = subprocess.run(["openssl", "rsa", "-in", f"{folder}/key", "-noout", "-modulus"], check=True, capture_output=True, text=True).stdout
+    number = bytes.fromhex(modulus.strip().split("=")[1])
+    return {"keys": [{"kty": "RSA", "kid": "k", "n": encoded(number), "e": encoded(b"\x01\x00\x01")}]}, f"{folder}/key"
+
+
+def signed_token(key, claims):
+    header = {"alg": claims.pop("alg", "RS256"), "kid": "k"}
+    body = {"iss": "https://issuer", "aud": "millstream", "exp": time.time() + 300, **claims}
+    text = f"{encoded(header)}.{encoded(body)}"
+    signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=text.encode(), check=True, capture_output=True).stdout
+    return f"{text}.{encoded(b'' if header['alg'] == 'none' else signature)}", time.time() + 300
+
+
+# ---- HTTP
+
+
+def http(server, path, user=None, password=None, body=None, method=None):
+    headers = {"Content-Type": "application/json"}
+    if user:
+        headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password or PASSWORDS[user]}".encode()).decode()
+    request = urllib.request.Request(f"http://{server.http}{path}", None if body is None else json.dumps(body).encode(), headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return reply.status, json.load(reply) if "json" in reply.headers["Content-Type"] else None
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_http_is_no_back_door(secure):
+    for path in ("/v1/topics", "/v1/topics/payroll/records", "/v1/status", "/metrics", "/v1/jobs", "/nothing"):
+        assert http(secure, path)[0] == 401, path
+        assert http(secure, path, "alice", "wrong")[0] == 401, path
+        assert http(secure, path, "nobody", "wrong")[0] == 401, path
+    assert http(secure, "/healthz")[0] == 200
+    assert [t["name"] for t in http(secure, "/v1/topics", "alice")[1]["topics"]] == ["pay.in"]
+    assert http(secure, "/v1/topics/pay.in/records", "alice")[0] == 200
+    for path in ("/v1/topics/payroll/records", "/v1/topics/payroll", "/v1/topics/missing", "/v1/status", "/metrics"):
+        assert http(secure, path, "alice")[0] == 403, path
+        assert http(secure, path, "admin")[0] in (200, 404), path
+    assert http(secure, "/v1/topics", "alice", body={"name": "pay.by-http"})[0] == 201
+    assert http(secure, "/v1/topics", "alice", body={"name": "by-http"})[0] == 403
+    assert http(secure, "/v1/topics/pay.by-http", "alice", method="DELETE")[0] == 403
+    assert http(secure, "/v1/services/x/features", "alice", body={"entities": []})[0] == 403
+    assert http(secure, "/v1/services/x/features", body={"entities": []})[0] == 401
+    assert http(secure, "/v1/apply", "alice", body={"files": []})[0] == 403
+
+
+def test_commands_log_in(secure, monkeypatch, tmp_path):
+    monkeypatch.setenv("MILLSTREAM_PASSWORD", PASSWORDS["admin"])
+    assert "payroll" in secure.cli("topic", "list", "--user", "admin").stdout
+    secret = tmp_path / "password"
+    secret.write_text(PASSWORDS["alice"] + "\n")
+    assert "payroll" not in secure.cli("topic", "list", "--user", "alice", "--password-file", secret).stdout
+    assert "--user NAME" in secure.cli("topic", "list", status=2).stderr
+    assert "no DESCRIBE permission for the cluster" in secure.cli("status", "--user", "alice", "--password-file", secret, status=2).stderr
+
+
+def test_a_directory_with_users_does_not_start_without_its_file(tmp_path):
+    file = tmp_path / "security.yaml"
+    file.write_text("super_users: [root]\n")
+    with Server(tmp_path / "data", "--security", file) as server:
+        open_admin = AdminClient({"bootstrap.servers": server.kafka, "log_level": 0})
+        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
+        open_admin.alter_user_scram_credentials([UserScramCredentialUpsertion("root", info, b"root-secret")])["root"].result(PATIENCE)
+        with pytest.raises(KafkaException):  # the first user closes the server, also for who made it
+            open_admin.list_topics(timeout=3)
+        assert client(AdminClient, server, "root", "root-secret").list_topics(timeout=PATIENCE).brokers
+    with pytest.raises(RuntimeError, match="--security"):
+        Server(tmp_path / "data").start()
+    with Server(tmp_path / "data", "--security", file) as server:
+        assert client(AdminClient, server, "root", "root-secret").list_topics(timeout=PATIENCE).brokers
