@@ -179,6 +179,7 @@ bool ConsumerGroup::update(Member& member, const ConsumerHeartbeat& input) {
     if (input.rebalance_timeout_ms >= 0) member.rebalance_timeout_ms = input.rebalance_timeout_ms;
     member.client_id = input.client_id;
     member.client_host = input.client_host;
+    member.sees = input.sees;
     std::set<std::string> topics = input.topics ? std::set(input.topics->begin(), input.topics->end()) : member.topics;
     changed = subscribe(member, std::move(topics), input.regex.value_or(member.regex), input.assignor ? input.assignor : member.assignor);
   });
@@ -215,11 +216,19 @@ void ConsumerGroup::see_topics(const Topics& topics) {
   if (count_topics()) ++epoch_;
 }
 
+std::set<TopicId> ConsumerGroup::found_by_regex(const Member& member) const {
+  const auto at = regexes_.find(member.regex);
+  if (at == regexes_.end()) return {};
+  std::set<TopicId> out = at->second.topics;
+  if (member.sees) std::erase_if(out, [&](const TopicId& id) { return !member.sees(topics_->names.at(id)); });
+  return out;
+}
+
 std::set<TopicId> ConsumerGroup::topics_of(const Member& member) const {
   std::set<TopicId> out;
   for (const std::string& name : member.topics)
     if (const auto at = topics_->by_name.find(name); at != topics_->by_name.end()) out.insert(at->second.id);
-  if (const auto at = regexes_.find(member.regex); at != regexes_.end()) out.insert(at->second.topics.begin(), at->second.topics.end());
+  out.merge(found_by_regex(member));
   return out;
 }
 
@@ -383,8 +392,7 @@ ConsumerGroupPhase ConsumerGroup::phase() const {
 
 std::set<std::string> ConsumerGroup::subscription_of(const Member& member) const {
   std::set<std::string> out = member.topics;
-  if (const auto at = regexes_.find(member.regex); at != regexes_.end())
-    for (const TopicId& id : at->second.topics) out.insert(topics_->names.at(id));
+  for (const TopicId& id : found_by_regex(member)) out.insert(topics_->names.at(id));
   return out;
 }
 

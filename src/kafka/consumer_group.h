@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 
 #include "kafka/consumer_assignor.h"
@@ -34,6 +35,7 @@ struct ConsumerHeartbeat {
   std::optional<Assignor> assignor;
   std::optional<PartitionsByTopic> owned;
   std::string client_id, client_host;
+  std::function<bool(const std::string&)> sees;  // the topics that an expression may find; empty: all
   bool is_full() const { return rebalance_timeout_ms >= 0 && (topics || regex) && owned; }
   size_t bytes() const;  // about what they take in memory
 };
@@ -68,6 +70,7 @@ class ConsumerGroup {
     int64_t rebalance_timeout_ms = 0;
     std::set<std::string> topics;
     std::string regex;  // empty: none
+    std::function<bool(const std::string&)> sees;
     std::optional<Assignor> assignor;
     PartitionsByTopic assigned, revoking;
     int64_t expires_ms = kNever, revoke_by_ms = kNever;
@@ -129,6 +132,7 @@ class ConsumerGroup {
   void see_topics(const Topics& topics);
   void resolve(const std::string& regex);
   void forget_regex(const std::string& regex);  // unless somebody still has it
+  std::set<TopicId> found_by_regex(const Member& member) const;
   std::set<TopicId> topics_of(const Member& member) const;
   bool count_topics();  // true: other partitions than before
   void make_target();

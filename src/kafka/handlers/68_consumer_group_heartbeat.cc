@@ -25,7 +25,7 @@ std::string_view why_invalid(const ConsumerGroupHeartbeatRequest& r, int16_t ver
   return "";
 }
 
-ConsumerHeartbeat input_of(const Call& call, ConsumerGroupHeartbeatRequest& r) {
+ConsumerHeartbeat input_of(Call& call, ConsumerGroupHeartbeatRequest& r) {
   ConsumerHeartbeat in;
   in.member_id = r.member_id.empty() ? random_uuid().to_string() : std::move(r.member_id);
   in.epoch = r.member_epoch;
@@ -39,6 +39,8 @@ ConsumerHeartbeat input_of(const Call& call, ConsumerGroupHeartbeatRequest& r) {
     for (const auto& topic : in.owned.emplace(), *r.topic_partitions) (*in.owned)[topic.topic_id].insert(topic.partitions.begin(), topic.partitions.end());
   in.client_id = call.header().client_id;
   in.client_host = call.client_host();
+  if (call.session().guarded())
+    in.sees = [session = call.shared_session()](const std::string& topic) { return session->may(Operation::kDescribe, topic_resource(topic), {}, security::Told::kNo); };
   return in;
 }
 
