@@ -106,6 +106,39 @@ Result<ScramCredential> parse_credential(ScramMechanism mechanism, std::string_v
   return out;
 }
 
+namespace {
+
+std::string escaped(std::string_view user) {
+  std::string out;
+  for (const char c : user) out += c == ',' ? "=2C" : c == '=' ? "=3D" : std::string(1, c);
+  return out;
+}
+
+}  // namespace
+
+ScramClient::ScramClient(ScramMechanism mechanism, std::string_view user, std::string password, std::string nonce)
+    : mechanism_(mechanism), password_(std::move(password)), nonce_(std::move(nonce)), first_bare_(fmt::format("n={},r={}", escaped(user), nonce_)) {}
+
+Result<std::string> ScramClient::answer(std::string_view challenge) {
+  std::string_view rest = challenge;
+  const auto nonce = take(rest, 'r'), salt_text = take(rest, 's'), count = take(rest, 'i');
+  const auto salt = from_base64(salt_text.value_or(""));
+  int iterations = 0;
+  if (count) std::from_chars(count->data(), count->data() + count->size(), iterations);
+  if (!nonce || !nonce->starts_with(nonce_) || !salt || salt->empty()) return corruption("the server's SCRAM challenge is malformed");
+  if (iterations < kIterationsMin || iterations > kIterationsMax)
+    return invalid(fmt::format("the server asks for {} iterations, which are {} to {}: do not trust it", iterations, kIterationsMin, kIterationsMax));
+  const Digest digest = digest_of(mechanism_);
+  const std::string salted = pbkdf2(digest, password_, *salt, iterations);
+  const std::string client_key = hmac(digest, salted, "Client Key");
+  const std::string without_proof = fmt::format("c=biws,r={}", *nonce);
+  const std::string message = fmt::format("{},{},{}", first_bare_, challenge, without_proof);
+  expected_ = "v=" + base64(hmac(digest, hmac(digest, salted, "Server Key"), message));
+  return fmt::format("{},p={}", without_proof, base64(exclusive_or(client_key, hmac(digest, hash(digest, client_key), message))));
+}
+
+bool ScramClient::verifies(std::string_view server_final) const { return !expected_.empty() && equal_in_constant_time(server_final, expected_); }
+
 std::optional<std::string> ScramServer::begin(std::string_view text) {
   // gs2-header: "n," (no channel binding) or "y," (the client thinks that we have none), an authorization id, ",".
   const std::string_view all = text;

@@ -61,4 +61,20 @@ class ScramServer {
   ScramCredential credential_;
 };
 
+// The client's side of the same, for our own commands.
+class ScramClient {
+ public:
+  ScramClient(ScramMechanism mechanism, std::string_view user, std::string password, std::string nonce);
+  std::string first() const { return "n,," + first_bare_; }
+  // The final message. Errors: kCorruption (no SCRAM), kInvalidArgument (iterations that are none: a server that fishes for proofs).
+  Result<std::string> answer(std::string_view challenge);
+  // Whether the server knows the credential, too.
+  bool verifies(std::string_view server_final) const;
+
+ private:
+  const ScramMechanism mechanism_;
+  const std::string password_, nonce_, first_bare_;
+  std::string expected_;  // of the server's final message
+};
+
 }  // namespace ms::security

@@ -79,6 +79,26 @@ TEST(Scram, FirstMessages) {
     EXPECT_EQ(user_of(bad), std::nullopt) << bad;
 }
 
+TEST(Scram, OurClientAndOurServer) {
+  ScramClient client(ScramMechanism::kSha256, "a,b=c", "pencil", "n1");
+  ScramServer server(ScramMechanism::kSha256, "n2");
+  EXPECT_EQ(server.begin(client.first()), "a,b=c");
+  const auto last = client.answer(server.challenge(pencil()));
+  ASSERT_TRUE(last);
+  const auto verified = server.finish(*last);
+  ASSERT_TRUE(verified);
+  EXPECT_TRUE(client.verifies(*verified));
+  EXPECT_FALSE(client.verifies("v=AAAA") || client.verifies(""));
+  for (const char* bad : {"", "r=x,s=c2FsdA==,i=4096", "r=n1x,s=,i=4096", "r=n1x,s=c2FsdA==", "r=n1x,s=c2FsdA==,i=1", "r=n1x,s=c2FsdA==,i=99999999"}) EXPECT_FALSE(client.answer(bad)) << bad;
+}
+
+TEST(Scram, TheClientOfRfc7677) {
+  ScramClient client(ScramMechanism::kSha256, "user", "pencil", "rOprNGfwEbeRWgbNEkqO");
+  EXPECT_EQ(client.first(), kFirst);
+  EXPECT_EQ(client.answer(kChallenge).value_or(""), kFinal);
+  EXPECT_TRUE(client.verifies(kVerified));
+}
+
 TEST(Scram, CredentialsAsTexts) {
   for (const auto mechanism : {ScramMechanism::kSha256, ScramMechanism::kSha512}) {
     const ScramCredential made = make_credential(mechanism, "secret", "salt", 4096);

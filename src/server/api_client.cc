@@ -48,6 +48,15 @@ std::string segment(std::string_view name) { return io::percent_encode(name); }
 
 std::string dump(const Json& json, bool pretty) { return json.dump(pretty ? 2 : -1, ' ', false, Json::error_handler_t::replace); }
 
+Result<kafka::AdminClient> connect_kafka(const Target& target, io::Endpoint server, int64_t timeout_ms) {
+  kafka::AdminOptions options{.server = std::move(server), .timeout_ms = timeout_ms};
+  options.user = target.user;
+  if (!target.user.empty()) {
+    TRY_ASSIGN(options.password, read_password(target.password_file, false));
+  }
+  return kafka::AdminClient::connect(std::move(options));
+}
+
 Result<ApiClient> ApiClient::to(const Target& target) {
   TRY_ASSIGN(io::HttpClient http, io::HttpClient::to(target.url));
   ApiClient client(std::move(http), target.url);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "io/http_client.h"
+#include "kafka/admin/admin_client.h"
 
 namespace ms::server {
 
@@ -18,6 +19,9 @@ struct Target {
   std::string user;           // empty: nobody
   std::string password_file;  // empty: see read_password()
 };
+
+// A Kafka client of the same user. Errors: those of connecting and of logging in, InvalidArgument (no password).
+Result<kafka::AdminClient> connect_kafka(const Target& target, io::Endpoint server, int64_t timeout_ms = 30'000);
 
 class ApiClient {
  public:

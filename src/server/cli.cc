@@ -79,15 +79,20 @@ void add_output_options(Cli& cli, CLI::App& command) {
   command.add_flag("--quiet", cli.common.quiet, "no progress, no remarks");
 }
 
-void add_server_options(Cli& cli, CLI::App& command) {
-  command.add_option("--server", cli.common.server.url, "URL of the server (also MILLSTREAM_SERVER; default http://127.0.0.1:8484)")->type_name("URL");
+void add_user_options(Cli& cli, CLI::App& command) {
   command.add_option("--user", cli.common.server.user, "log in as this user (also MILLSTREAM_USER); the password comes from MILLSTREAM_PASSWORD or the terminal")->type_name("NAME");
   command.add_option("--password-file", cli.common.server.password_file, "or from the first line of this file")->type_name("FILE");
+}
+
+void add_server_options(Cli& cli, CLI::App& command) {
+  command.add_option("--server", cli.common.server.url, "URL of the server (also MILLSTREAM_SERVER; default http://127.0.0.1:8484)")->type_name("URL");
+  add_user_options(cli, command);
   add_output_options(cli, command);
 }
 
 void add_kafka_options(Cli& cli, CLI::App& command) {
   command.add_option("--kafka", cli.common.kafka, "HOST:PORT of the server's Kafka port (also MILLSTREAM_KAFKA; default 127.0.0.1:9092)")->type_name("HOST:PORT");
+  add_user_options(cli, command);
   add_output_options(cli, command);
 }
 

@@ -14,7 +14,7 @@ namespace ms::server {
 
 // What every command can be told.
 struct CommonOptions {
-  Target server;
+  Target server;       // its user is the Kafka port's, too
   std::string kafka;   // HOST:PORT
   bool json = false;
   bool quiet = false;
@@ -33,6 +33,7 @@ struct Cli {
 CLI::App* add_command(Cli& cli, CLI::App& parent, const std::string& name, const std::string& help, Command command);
 // --json, --quiet; and --server for commands that talk to one over HTTP.
 void add_output_options(Cli& cli, CLI::App& command);
+void add_user_options(Cli& cli, CLI::App& command);  // --user, --password-file
 void add_server_options(Cli& cli, CLI::App& command);
 // --kafka for commands that talk to its Kafka port.
 void add_kafka_options(Cli& cli, CLI::App& command);

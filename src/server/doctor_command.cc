@@ -170,7 +170,7 @@ int doctor(const Cli& cli, const DoctorOptions& options) {
   const std::string place = nearest_existing(options.dir);
   std::vector<Finding> findings = {directory(options.dir, holder), space(place), kind(place), sync_latency(place), clock(options.dir),
                                          port("kafka port", *kafka, holder), port("http port", *http, holder), open_files()};
-  if (!holder.empty()) std::ranges::move(look_at_server(*kafka, *http), std::back_inserter(findings));
+  if (!holder.empty()) std::ranges::move(look_at_server(*kafka, *http, cli.common.server), std::back_inserter(findings));
   Json list = Json::array();
   Table table({"CHECK", "VERDICT", "FOUND"});
   for (const Finding& finding : findings) {
@@ -190,6 +190,7 @@ void add_doctor_command(Cli& cli) {
   sub->add_option("--dir", options->dir, "the data directory (default ./millstream-data)")->type_name("DIR");
   sub->add_option("--kafka", options->kafka, "HOST:PORT (default 127.0.0.1:9092)")->type_name("TEXT");
   sub->add_option("--http", options->http, "HOST:PORT (default 127.0.0.1:8484)")->type_name("TEXT");
+  add_user_options(cli, *sub);
   add_output_options(cli, *sub);
 }
 

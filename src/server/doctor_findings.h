@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/endpoint.h"
+#include "server/api_client.h"
 
 namespace ms::server {
 
@@ -17,8 +18,8 @@ struct Finding {
   std::string text;  // what was found and, unless it is fine, what to do
 };
 
-// Asks a running server. Never fails: what cannot be asked is a finding.
-std::vector<Finding> look_at_server(const io::Endpoint& kafka, const io::Endpoint& http);
+// Asks a running server, as the user of `as`. Never fails: what cannot be asked is a finding.
+std::vector<Finding> look_at_server(const io::Endpoint& kafka, const io::Endpoint& http, Target as);
 
 // ---- what is made of what was asked; pure
 

@@ -118,16 +118,17 @@ Finding judge_certificate(std::string_view metrics, int64_t now_s) {
   return {"certificate", Verdict::kWarning, text + "; put a new one in its place, the server takes it up by itself"};
 }
 
-std::vector<Finding> look_at_server(const io::Endpoint& kafka, const io::Endpoint& http) {
+std::vector<Finding> look_at_server(const io::Endpoint& kafka, const io::Endpoint& http, Target as) {
   std::vector<Finding> findings;
-  auto client = kafka::AdminClient::connect({.server = kafka, .timeout_ms = kPatienceMs});
+  auto client = connect_kafka(as, kafka, kPatienceMs);
   if (client) {
     findings.push_back({"kafka answers", Verdict::kOk, io::format_endpoint(kafka)});
     findings.insert(findings.end(), {advertised(*client), groups(*client), transactions(*client)});
   } else {
     findings.push_back({"kafka answers", Verdict::kProblem, client.error().message});
   }
-  auto api = ApiClient::to("http://" + io::format_endpoint(http));
+  as.url = "http://" + io::format_endpoint(http);
+  auto api = ApiClient::to(as);
   const auto metrics = api ? api->get_text("/metrics") : Result<std::string>(Unexpected(api.error()));
   if (metrics) findings.insert(findings.end(), {{"http answers", Verdict::kOk, io::format_endpoint(http)}, judge_appends(*metrics), judge_upload(*metrics),
                                              judge_certificate(*metrics, system_clock().wall_us() / kMicrosPerSecond)});

@@ -23,7 +23,7 @@ struct GroupOptions {
 
 Result<AdminClient> connect(const Cli& cli) {
   TRY_ASSIGN(io::Endpoint server, io::parse_endpoint(cli.common.kafka));
-  return AdminClient::connect({.server = std::move(server)});
+  return connect_kafka(cli.common.server, std::move(server));
 }
 
 std::string text_or_dash(int64_t offset) { return offset < 0 ? "-" : std::to_string(offset); }

@@ -214,7 +214,7 @@ Result<std::pair<kafka::Positions, kafka::SeekPlan>> plan_trim(kafka::AdminClien
 
 Result<> trim(const Cli& cli, const TopicOptions& options) {
   TRY_ASSIGN(io::Endpoint server, io::parse_endpoint(cli.common.kafka));
-  TRY_ASSIGN(auto client, kafka::AdminClient::connect({.server = std::move(server)}));
+  TRY_ASSIGN(auto client, connect_kafka(cli.common.server, std::move(server)));
   TRY_ASSIGN(const auto planned, plan_trim(client, options));
   const auto& [now, plan] = planned;
   if (!options.dry_run) TRY(kafka::delete_records(client, plan));

@@ -446,6 +446,9 @@ def test_commands_log_in(secure, monkeypatch, tmp_path):
     secret = tmp_path / "password"
     secret.write_text(PASSWORDS["alice"] + "\n")
     assert "payroll" not in secure.cli("topic", "list", "--user", "alice", "--password-file", secret).stdout
+    monkeypatch.setenv("MILLSTREAM_KAFKA", secure.kafka)
+    secure.cli("group", "list", "--user", "alice", "--password-file", secret)
+    assert "SASL_AUTHENTICATION_FAILED" in secure.cli("group", "list", "--user", "alice", status=2).stderr
     assert "--user NAME" in secure.cli("topic", "list", status=2).stderr
     assert "no DESCRIBE permission for the cluster" in secure.cli("status", "--user", "alice", "--password-file", secret, status=2).stderr
 

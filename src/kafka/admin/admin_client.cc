@@ -8,7 +8,11 @@
 
 #include "base/clock.h"
 #include "kafka/error_code.h"
+#include "kafka/admin/admin_error.h"
 #include "kafka/messages/api_versions.h"
+#include "kafka/messages/sasl_authenticate.h"
+#include "kafka/messages/sasl_handshake.h"
+#include "security/scram.h"
 
 namespace ms::kafka {
 
@@ -52,7 +56,8 @@ Result<> AdminClient::open(int64_t deadline_us) {
   auto socket = io::BlockingSocket::connect(options_.server, deadline_us);
   if (!socket) return Unexpected(advised(socket.error(), "there is no Kafka server"));
   socket_ = std::move(*socket);
-  return negotiate();
+  TRY(negotiate());
+  return options_.user.empty() ? Result<>() : log_in();
 }
 
 Result<> AdminClient::negotiate() {
@@ -62,6 +67,26 @@ Result<> AdminClient::negotiate() {
   if (answer.error_code != code(ErrorCode::kNone)) return not_understood(ApiVersionsRequest::kApi);
   versions_.clear();
   for (const auto& api : answer.api_keys) versions_[api.api_key] = {api.min_version, api.max_version};
+  return {};
+}
+
+Result<> AdminClient::log_in() {
+  constexpr auto kMechanism = security::ScramMechanism::kSha256;
+  constexpr size_t kNonceBytes = 18;
+  SaslHandshakeRequest handshake{.mechanism = std::string(security::to_string(kMechanism))};
+  TRY_ASSIGN(const auto offered, ask<SaslHandshakeResponse>(handshake, 1));
+  TRY(check(offered.error_code, fmt::format("logging in as '{}'", options_.user)));
+  security::ScramClient scram(kMechanism, options_.user, options_.password, security::base64(security::random_bytes(kNonceBytes)));
+  const auto say = [&](const std::string& message) -> Result<std::string> {
+    SaslAuthenticateRequest request{.auth_bytes = Slice::copy(message)};
+    TRY_ASSIGN(const auto answer, ask<SaslAuthenticateResponse>(request, 1));
+    TRY(check(answer.error_code, fmt::format("logging in as '{}'", options_.user), answer.error_message));
+    return std::string(answer.auth_bytes.view());
+  };
+  TRY_ASSIGN(const std::string challenge, say(scram.first()));
+  TRY_ASSIGN(const std::string proof, scram.answer(challenge));
+  TRY_ASSIGN(const std::string verified, say(proof));
+  if (!scram.verifies(verified)) return corruption(fmt::format("{} does not know the password itself: do not trust it", io::format_endpoint(options_.server)));
   return {};
 }
 

@@ -16,13 +16,14 @@ struct AdminOptions {
   io::Endpoint server;
   int64_t timeout_ms = 30'000;  // of each call, from the question to the whole answer
   std::string client_id = "millstream";
+  std::string user, password;  // to log in with SCRAM-SHA-256; an empty user: not at all
 };
 
 // One thread at a time.
 class AdminClient {
  public:
   // Connects and asks which versions the server speaks. Errors: kUnavailable and kTimeout, naming the address and what to do;
-  // kCorruption: what listens there does not speak Kafka.
+  // kCorruption: what listens there does not speak Kafka; kInvalidArgument: the login is refused.
   static Result<AdminClient> connect(AdminOptions options);
 
   // Asks in the newest version that both sides have, at most `version_max`. The answer's own error codes are the caller's
@@ -58,6 +59,7 @@ class AdminClient {
 
   Result<> open(int64_t deadline_us);
   Result<> negotiate();
+  Result<> log_in();
   Result<int16_t> version_of(const ApiSpec& api, int16_t version_max) const;
   // The body of the answer.
   Result<Slice> exchange(const ApiSpec& api, int16_t version, const std::string& body);

@@ -9,7 +9,7 @@ namespace {
 
 using Response = DescribeAclsResponse;
 
-void refuse(Call call, ErrorCode error, std::string message) {
+void refuse(Call& call, ErrorCode error, std::string message) {
   Response response;
   response.error_code = code(error);
   response.error_message = std::move(message);
@@ -25,11 +25,11 @@ bool same_resource(const Response::Resource& resource, const security::Acl& acl)
 void handle_describe_acls(Broker& broker, Call call) {
   DescribeAclsRequest request;
   if (!call.decode(request)) return;
-  if (!broker.options.authority) return refuse(std::move(call), ErrorCode::kSecurityDisabled, kNoAuthority);
+  if (!broker.options.authority) return refuse(call, ErrorCode::kSecurityDisabled, kNoAuthority);
   if (!call.may(Operation::kDescribe, cluster_resource()))
-    return refuse(std::move(call), ErrorCode::kClusterAuthorizationFailed, call.denial(Operation::kDescribe, cluster_resource()));
+    return refuse(call, ErrorCode::kClusterAuthorizationFailed, call.denial(Operation::kDescribe, cluster_resource()));
   const auto filter = acl_filter_of(request);
-  if (!filter) return refuse(std::move(call), ErrorCode::kInvalidRequest, "the filter has a value that Kafka does not know");
+  if (!filter) return refuse(call, ErrorCode::kInvalidRequest, "the filter has a value that Kafka does not know");
   Response response;
   const auto rules = broker.options.authority->rules();
   for (const security::Acl& acl : rules->acls.all()) {  // those of one resource follow each other
