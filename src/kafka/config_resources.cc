@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "kafka/broker.h"
+#include "kafka/group_config.h"
 #include "kafka/topics.h"
 #include "log/topic_config.h"
 
@@ -61,7 +63,8 @@ namespace {
 
 // Is the request one that Kafka's brokers would pass on to the controller?
 std::optional<ConfigOutcome> check_changes(const ConfigChanges& wanted) {
-  if (wanted.resource_type != kTopicResource) return refuse(ErrorCode::kInvalidRequest, "only the configuration of topics can be changed");
+  if (wanted.resource_type != kTopicResource && wanted.resource_type != kGroupResource)
+    return refuse(ErrorCode::kInvalidRequest, "only the configuration of topics and groups can be changed");
   std::set<std::string_view> names;
   for (const ConfigChange& change : wanted.changes) {
     if (!names.insert(change.name).second) return refuse(ErrorCode::kInvalidRequest, "'" + change.name + "' is named twice");
@@ -77,7 +80,7 @@ using NewValues = std::map<std::string, std::optional<std::string>>;
 std::optional<ConfigOutcome> new_values(const ConfigChanges& wanted, const log::TopicConfig& effective, NewValues& out) {
   for (const ConfigChange& change : wanted.changes) {
     const auto now = effective.find(change.name);
-    if (now == effective.end()) return refuse(ErrorCode::kInvalidConfig, "topics have no configuration '" + change.name + "'");
+    if (now == effective.end()) return refuse(ErrorCode::kInvalidConfig, std::string(wanted.resource_type == kGroupResource ? "groups" : "topics") + " have no configuration '" + change.name + "'");
     const bool of_list = change.operation == ConfigOperation::kAppend || change.operation == ConfigOperation::kSubtract;
     if (of_list && !is_list_config(change.name))
       return refuse(ErrorCode::kInvalidConfig, "'" + change.name + "' is not a list: nothing can be appended to it or subtracted from it");
@@ -91,8 +94,26 @@ std::optional<ConfigOutcome> new_values(const ConfigChanges& wanted, const log::
   return std::nullopt;
 }
 
-ConfigOutcome change_config(log::Log& log, const ConfigChanges& wanted) {
-  if (auto refused = check_changes(wanted)) return *refused;
+ConfigOutcome change_group(Broker& broker, const ConfigChanges& wanted) {
+  const std::string& group = wanted.resource_name;
+  if (group.empty()) return refuse(ErrorCode::kInvalidRequest, "the configuration of a group needs its name");
+  GroupConfig after = group_config(broker.log, group);
+  NewValues changes;
+  if (wanted.replace_all)
+    for (const auto& [name, value] : after) changes[name] = std::nullopt;
+  const ConsumerGroupSettings& server = broker.options.consumer_groups;
+  if (auto refused = new_values(wanted, effective_group_config(server, after), changes)) return *refused;
+  for (const auto& [name, value] : changes) value ? void(after[name] = *value) : void(after.erase(name));
+  const auto settings = settings_of(server, after);
+  if (!settings) return refuse(ErrorCode::kInvalidConfig, settings.error().message);
+  if (wanted.validate_only) return {};
+  if (auto changed = change_group_config(broker.log, group, changes); !changed) return refuse(ErrorCode::kKafkaStorageError, changed.error().message);
+  const auto own = after.empty() ? std::nullopt : std::optional(*settings);
+  broker.coordinator.run([&broker, group, own] { broker.coordinator.configure(group, own); });
+  return {};
+}
+
+ConfigOutcome change_topic(log::Log& log, const ConfigChanges& wanted) {
   const auto info = log.find_topic(wanted.resource_name);
   if (!info) return refuse(ErrorCode::kUnknownTopicOrPartition, "there is no topic '" + wanted.resource_name + "'");
   NewValues changes;
@@ -107,14 +128,19 @@ ConfigOutcome change_config(log::Log& log, const ConfigChanges& wanted) {
   return {};
 }
 
+ConfigOutcome change_config(Broker& broker, const ConfigChanges& wanted) {
+  if (auto refused = check_changes(wanted)) return *refused;
+  return wanted.resource_type == kGroupResource ? change_group(broker, wanted) : change_topic(broker.log, wanted);
+}
+
 }  // namespace
 
-std::vector<ConfigOutcome> change_configs(log::Log& log, std::span<const ConfigChanges> wanted) {
+std::vector<ConfigOutcome> change_configs(Broker& broker, std::span<const ConfigChanges> wanted) {
   std::map<std::pair<int8_t, std::string_view>, size_t> named;
   for (const ConfigChanges& one : wanted) ++named[{one.resource_type, one.resource_name}];
   std::vector<ConfigOutcome> out;
   for (const ConfigChanges& one : wanted)
-    out.push_back(named[{one.resource_type, one.resource_name}] > 1 ? refuse(ErrorCode::kInvalidRequest, "a resource may be named once only") : change_config(log, one));
+    out.push_back(named[{one.resource_type, one.resource_name}] > 1 ? refuse(ErrorCode::kInvalidRequest, "a resource may be named once only") : change_config(broker, one));
   return out;
 }
 

@@ -13,8 +13,11 @@
 
 namespace ms::kafka {
 
+struct Broker;
+
 inline constexpr int8_t kTopicResource = 2;
 inline constexpr int8_t kBrokerResource = 4;
+inline constexpr int8_t kGroupResource = 32;
 
 // What a broker tells of itself; read-only.
 std::map<std::string, std::string> broker_config(const KafkaServerOptions& options);
@@ -39,9 +42,9 @@ struct ConfigChanges {
   bool replace_all = false;
   bool validate_only = false;
 };
-// Applies the changes of a request, each resource all or nothing; one outcome per resource. Topics are the only resource that
-// can be changed; one that is named twice is changed not at all. May wait for the disk.
-std::vector<ConfigOutcome> change_configs(log::Log& log, std::span<const ConfigChanges> wanted);
+// Applies the changes of a request, each resource all or nothing; one outcome per resource. Topics and groups can be
+// changed; one that is named twice is changed not at all. May wait for the disk.
+std::vector<ConfigOutcome> change_configs(Broker& broker, std::span<const ConfigChanges> wanted);
 
 // Appending to and subtracting from is for lists alone.
 bool is_list_config(std::string_view name);

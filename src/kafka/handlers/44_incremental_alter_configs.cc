@@ -1,4 +1,4 @@
-// IncrementalAlterConfigs (44), versions 0-1: set, delete, append to and subtract from lists. Topics only.
+// IncrementalAlterConfigs (44), versions 0-1: set, delete, append to and subtract from lists. Topics and groups.
 #include "kafka/config_resources.h"
 #include "kafka/handlers.h"
 #include "kafka/messages/incremental_alter_configs.h"
@@ -16,7 +16,7 @@ void handle_incremental_alter_configs(Broker& broker, Call call) {
       ConfigChanges& one = wanted.emplace_back(resource.resource_type, resource.resource_name, std::vector<ConfigChange>{}, false, request.validate_only);
       for (const auto& c : resource.configs) one.changes.push_back({c.name, static_cast<ConfigOperation>(c.config_operation), c.value});
     }
-    std::vector<ConfigOutcome> outcomes = change_configs(broker.log, wanted);
+    std::vector<ConfigOutcome> outcomes = change_configs(broker, wanted);
     for (size_t i = 0; i < outcomes.size(); ++i)
       response.responses.push_back({code(outcomes[i].error), std::move(outcomes[i].message), wanted[i].resource_type, wanted[i].resource_name});
     call.reply(response);
