@@ -29,6 +29,9 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
   void complete(uint64_t slot, std::vector<Slice> frame, RequestTrace trace) override;
   void abandon(std::string_view reason) override;
   void on_closed(uint64_t slot, io::Job job) override;
+  const std::string& principal() const override;
+  void charge(std::string_view quota_key, const std::string& client_id, double amount) override;
+  int32_t throttle_ms(const std::string& client_id) override;
 
  private:
   struct Answer {
@@ -40,6 +43,9 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
   void end_answers();
   void deliver(uint64_t slot, std::vector<Slice> frame, RequestTrace trace);
   void sent(size_t count);
+  void handle(const ApiEntry& api, Call call, size_t frame_bytes);
+  void charge_time(const std::string& client_id);
+  int64_t throttled_us() const;
   void throttle();
 
   Broker& broker_;
@@ -54,6 +60,9 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
     RequestTrace trace;
   };
   std::deque<Sending> sending_;  // answers that the system has not taken yet
+  int64_t handling_since_us_ = 0;                // what the handler at work has not been charged for yet; 0: none, or nobody counts
+  std::atomic<int64_t> throttled_until_us_ = 0;  // by a quota
+  std::unique_ptr<io::Timer> unthrottle_;        // made when needed, gone before the connection
   bool paused_ = false;
   bool closed_ = false;
 };

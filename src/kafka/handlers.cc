@@ -52,6 +52,8 @@ std::span<const ApiEntry> api_table() {
       entry<AlterPartitionReassignmentsRequest>(handle_alter_partition_reassignments),
       entry<ListPartitionReassignmentsRequest>(handle_list_partition_reassignments),
       entry<OffsetDeleteRequest>(handle_offset_delete),
+      entry<DescribeClientQuotasRequest>(handle_describe_client_quotas),
+      entry<AlterClientQuotasRequest>(handle_alter_client_quotas),
       entry<DescribeClusterRequest>(handle_describe_cluster),
       entry<DescribeProducersRequest>(handle_describe_producers),
       entry<DescribeTransactionsRequest>(handle_describe_transactions),
