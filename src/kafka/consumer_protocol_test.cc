@@ -20,7 +20,7 @@ TEST(ConsumerProtocol, RoundTripInEveryVersion) {
 
 // As the protocol's description has it; the assignor's bytes may be null or anything.
 TEST(ConsumerProtocol, GoldenBytes) {
-  const std::string v1("\0\1\0\0\0\1\0\1t\0\0\0\2??\0\0\0\1\0\1t\0\0\0\1\0\0\0\5", 34);
+  const std::string v1("\0\1\0\0\0\1\0\1t\0\0\0\2??\0\0\0\1\0\1t\0\0\0\1\0\0\0\5", 30);
   const auto read = decode_subscription(v1);
   ASSERT_TRUE(read);
   EXPECT_EQ(read->topics, std::vector<std::string>{"t"});
