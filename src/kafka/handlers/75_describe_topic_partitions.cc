@@ -29,7 +29,6 @@ std::set<std::string> names_of(const log::Log& log, const DescribeTopicPartition
 std::optional<int32_t> describe(int32_t self, const log::TopicInfo& info, int32_t first, int32_t& left, Answer::Topic& topic) {
   topic.topic_id = info.id;
   topic.is_internal = info.internal;
-  topic.topic_authorized_operations = kTopicOperations;
   int32_t p = first;
   for (; p < info.partitions && left > 0; ++p, --left)
     topic.partitions.push_back({.partition_index = p, .leader_id = self, .leader_epoch = kLeaderEpoch, .replica_nodes = {self}, .isr_nodes = {self},
@@ -49,6 +48,7 @@ Answer answer_of(const Broker& broker, const DescribeTopicPartitionsRequest& req
     if (!room.take(sizeof(Answer::Topic) + name->size())) break;
     Answer::Topic& topic = answer.topics.emplace_back();
     topic.name = *name;
+    topic.topic_authorized_operations = kTopicOperations;
     const auto info = broker.log.find_topic(*name);
     if (!info) {
       topic.error_code = code(legal_topic_name(*name) ? ErrorCode::kUnknownTopicOrPartition : ErrorCode::kInvalidTopicException);
