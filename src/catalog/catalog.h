@@ -79,8 +79,13 @@ struct DefinitionFile {
   std::string text;
 };
 
-// The id of a topic by name; nullopt: there is none. A null function: topics are not checked (plan without a server).
-using TopicLookup = std::function<std::optional<TopicId>(std::string_view)>;
+struct KnownTopic {
+  KnownTopic(TopicId topic, bool is_compacted = false) : id(topic), compacted(is_compacted) {}  // NOLINT: a topic is its id, mostly
+  TopicId id;
+  bool compacted;  // the log removes records that are superseded
+};
+// A topic by name; nullopt: there is none. A null function: topics are not checked (plan without a server).
+using TopicLookup = std::function<std::optional<KnownTopic>(std::string_view)>;
 
 class Catalog {
  public:
