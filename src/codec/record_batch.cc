@@ -232,7 +232,7 @@ bool RecordReader::parse(std::span<const uint8_t> record, RecordView& out) {
   int64_t timestamp_delta = 0;
   int32_t offset_delta = 0;
   if (!get_varlong(at, end, timestamp_delta) || !get_varint(at, end, offset_delta)) return false;
-  if (offset_delta <= delta_before_ || offset_delta > header_.last_offset_delta) return false;
+  if (offset_delta <= delta_before_ || offset_delta > header_.last_offset_delta - (left_ - 1)) return false;
   delta_before_ = offset_delta;
   if (!get_bytes(at, end, out.key) || !get_bytes(at, end, out.value)) return false;
   const uint8_t* headers = at;

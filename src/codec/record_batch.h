@@ -93,7 +93,7 @@ class RecordReader {
                                    size_t decompressed_bytes_max = kDecompressedBytesMax);
   enum class Step : uint8_t { kRecord, kEnd, kMalformed };
   // kEnd after header().records records; kMalformed when the bytes do not hold them, or hold more, or an offset delta is
-  // not larger than the one before or behind the batch's last. So those of a dense batch are 0, 1, 2, ... Final both.
+  // not larger than the one before or leaves too few for the records to come. So those of a dense batch are 0, 1, 2, ... Final both.
   Step next(RecordView& out);
   const RecordBatchHeader& header() const { return header_; }
 

@@ -13,6 +13,8 @@
 
 namespace ms::kafka {
 
+struct Broker;
+
 inline constexpr int8_t kTopicResource = 2;
 inline constexpr int8_t kBrokerResource = 4;
 
@@ -41,7 +43,7 @@ struct ConfigChanges {
 };
 // Applies the changes of a request, each resource all or nothing; one outcome per resource. Topics are the only resource that
 // can be changed; one that is named twice is changed not at all. May wait for the disk.
-std::vector<ConfigOutcome> change_configs(log::Log& log, std::span<const ConfigChanges> wanted);
+std::vector<ConfigOutcome> change_configs(Broker& broker, std::span<const ConfigChanges> wanted);
 
 // Appending to and subtracting from is for lists alone.
 bool is_list_config(std::string_view name);

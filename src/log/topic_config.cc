@@ -145,6 +145,12 @@ Result<> check_topic_config(const TopicConfig& config) {
   return {};
 }
 
+bool begins_to_compact(const TopicConfig& now, const ConfigValues& changes) {
+  const auto changed = changes.find("cleanup.policy");
+  if (changed == changes.end() || !changed->second || has_policy(now, "compact")) return false;
+  return changed->second->find("compact") != std::string::npos;
+}
+
 TopicSettings topic_settings(const TopicConfig& checked) {
   const auto type = checked.find("message.timestamp.type");
   const bool deletes = has_policy(checked, "delete");

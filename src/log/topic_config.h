@@ -29,6 +29,9 @@ struct TopicSettings {
 Result<> check_topic_name(std::string_view name);
 // Errors: kInvalidArgument naming the key, the value and what is allowed.
 Result<> check_topic_config(const TopicConfig& config);
+using ConfigValues = std::map<std::string, std::optional<std::string>>;  // nullopt: back to the default
+// Whether these changes make a topic compacted that is not.
+bool begins_to_compact(const TopicConfig& now, const ConfigValues& changes);
 TopicSettings topic_settings(const TopicConfig& checked);
 TopicConfig effective_topic_config(const TopicConfig& checked);
 
