@@ -97,7 +97,9 @@ Result<> Authority::load() {
   return guards() ? ensure_secret() : Result<>();
 }
 
+// Once: whoever is challenged reads it without a lock.
 Result<> Authority::ensure_secret() {
+  if (!secret_.empty()) return {};
   const log::Entries kept = log_.entries(kSecretSpace);
   if (const auto at = kept.find("unknown_users"); at != kept.end()) return secret_ = at->second, Result<>();
   secret_ = random_bytes(kSecretBytes);
