@@ -58,30 +58,27 @@ void answer_unauthorized(io::HttpReply& reply) {
 
 bool permit(security::Session& session, security::Operation operation, const security::Resource& resource, std::string_view on_behalf, io::HttpReply& reply) {
   if (session.may(operation, resource, on_behalf)) return true;
-  const std::string what = resource.type == security::ResourceType::kCluster ? "the cluster" : fmt::format("topic '{}'", resource.name);
-  answer_problem(reply, 403, "forbidden", fmt::format("{} has no {} permission for {}; a super user can give it, for example with kafka-acls.sh --add",
-                                                      session.principal(), security::to_string(operation), what));
+  answer_problem(reply, 403, "forbidden", security::denial_text(session.principal(), operation, resource));
   return false;
 }
 
 bool permit(security::Session& session, const Route& route, const Call& call, io::HttpReply& reply) {
   if (!session.guarded()) return true;
   const std::string request = fmt::format("{} {}", route.method, route.path);
-  const auto topic = [](std::string_view name) { return security::Resource{security::ResourceType::kTopic, name}; };
   const auto asks = [&](security::Operation operation, const security::Resource& resource) { return permit(session, operation, resource, request, reply); };
   const auto body = route.needs.about == About::kNewTopic || route.needs.about == About::kChangedTopic ? parse_object(call.body) : Result<Json>(Json::object());
   if (!body) return answer_error(reply, body.error()), false;
   switch (route.needs.about) {
     case About::kNothing:
     case About::kTopicList: return true;
-    case About::kCluster: return asks(route.needs.operation, the_cluster());
-    case About::kTopic: return asks(route.needs.operation, topic(call.names[0]));
+    case About::kCluster: return asks(route.needs.operation, security::cluster_resource());
+    case About::kTopic: return asks(route.needs.operation, security::topic_resource(call.names[0]));
     case About::kChangedTopic:
-      return (!body->contains("config") || asks(security::Operation::kAlterConfigs, topic(call.names[0]))) &&
-             (!body->contains("partitions") || asks(security::Operation::kAlter, topic(call.names[0]))) && asks(security::Operation::kDescribe, topic(call.names[0]));
+      return (!body->contains("config") || asks(security::Operation::kAlterConfigs, security::topic_resource(call.names[0]))) &&
+             (!body->contains("partitions") || asks(security::Operation::kAlter, security::topic_resource(call.names[0]))) && asks(security::Operation::kDescribe, security::topic_resource(call.names[0]));
     case About::kNewTopic:
-      return session.may(security::Operation::kCreate, the_cluster(), request, security::Told::kNo) ||
-             asks(security::Operation::kCreate, topic(string_member(*body, "name").value_or("")));
+      return session.may(security::Operation::kCreate, security::cluster_resource(), request, security::Told::kNo) ||
+             asks(security::Operation::kCreate, security::topic_resource(string_member(*body, "name").value_or("")));
   }
   return false;
 }

@@ -48,6 +48,5 @@ void answer_unauthorized(io::HttpReply& reply);  // 401
 // a topic is changed.
 bool permit(security::Session& session, const Route& route, const Call& call, io::HttpReply& reply);
 bool permit(security::Session& session, security::Operation operation, const security::Resource& resource, std::string_view on_behalf, io::HttpReply& reply);
-inline security::Resource the_cluster() { return {security::ResourceType::kCluster, security::kClusterName}; }
 
 }  // namespace ms::api

@@ -93,7 +93,7 @@ void Api::answer(const io::HttpRequest& request, const SessionPtr& session, On o
     return answer_problem(reply, 405, "method_not_allowed", "features are read with POST");
   }
   if (session->guarded() && session->is_anonymous()) return answer_unauthorized(reply);
-  if (permit(*session, kReadFeatures, the_cluster(), "POST /v1/services/{}/features", reply)) read_features(service, request, session, on, reply);
+  if (permit(*session, kReadFeatures, security::cluster_resource(), "POST /v1/services/{}/features", reply)) read_features(service, request, session, on, reply);
 }
 
 void Api::read_features(std::string_view service, const io::HttpRequest& request, const SessionPtr& session, On on, io::HttpReply& reply) {

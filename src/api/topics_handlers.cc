@@ -243,7 +243,7 @@ void answer(io::HttpReply& reply, const Result<Json>& result, int status = 200) 
 void list_topics(Context& context, const Call& call, io::HttpReply& reply) {
   Json topics = Json::array();
   for (const auto& topic : context.parts.log->topics())
-    if (call.session->may(security::Operation::kDescribe, {security::ResourceType::kTopic, topic.name}, {}, security::Told::kNo))
+    if (call.session->may(security::Operation::kDescribe, security::topic_resource(topic.name), {}, security::Told::kNo))
       topics.push_back(summary(*context.parts.log, topic));
   answer_json(reply, {{"topics", std::move(topics)}});
 }

@@ -1,7 +1,5 @@
 #include "kafka/access.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 namespace ms::kafka {
@@ -92,26 +90,12 @@ constexpr AccessLine kTable[] = {
     {75, kDescribe, kTopic, kTopicFailed},                // DescribeTopicPartitions; of all topics: left out
 };
 
-std::string_view word_of(ResourceType type) {
-  switch (type) {
-    case kTopic: return "topic";
-    case kGroup: return "group";
-    case kTransactionalId: return "transactional id";
-    default: return "cluster";
-  }
-}
-
 }  // namespace
 
 std::span<const AccessLine> access_table() { return kTable; }
 
 bool has_access_line(int16_t api_key, Operation operation, ResourceType type) {
   return std::ranges::any_of(kTable, [&](const AccessLine& line) { return line.api_key == api_key && line.operation == operation && line.type == type; });
-}
-
-std::string denial_text(std::string_view principal, Operation operation, const Resource& resource) {
-  const std::string what = resource.type == kCluster ? "the cluster" : fmt::format("{} '{}'", word_of(resource.type), resource.name.substr(0, 300));
-  return fmt::format("{} has no {} permission for {}; a super user can give it, for example with kafka-acls.sh --add", principal, security::to_string(operation), what);
 }
 
 }  // namespace ms::kafka

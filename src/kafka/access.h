@@ -11,9 +11,13 @@
 
 namespace ms::kafka {
 
+using security::cluster_resource;
+using security::group_resource;
 using security::Operation;
 using security::Resource;
 using security::ResourceType;
+using security::topic_resource;
+using security::transaction_resource;
 
 // What one API asks for. An API that asks for several things has several lines; one that asks for nothing has one with kAny.
 struct AccessLine {
@@ -24,13 +28,5 @@ struct AccessLine {
 };
 std::span<const AccessLine> access_table();  // by ascending key
 bool has_access_line(int16_t api_key, Operation operation, ResourceType type);
-
-inline Resource topic_resource(std::string_view name) { return {ResourceType::kTopic, name}; }
-inline Resource group_resource(std::string_view name) { return {ResourceType::kGroup, name}; }
-inline Resource transaction_resource(std::string_view id) { return {ResourceType::kTransactionalId, id}; }
-inline Resource cluster_resource() { return {ResourceType::kCluster, security::kClusterName}; }
-
-// "User:bob may not WRITE to topic 'orders'; a super user can allow it (kafka-acls.sh --add)". Says nothing about what exists.
-std::string denial_text(std::string_view principal, Operation operation, const Resource& resource);
 
 }  // namespace ms::kafka

@@ -78,7 +78,7 @@ class Call {
   }
   // For lists: what may not be seen is left out, and nobody is told.
   bool sees(Operation operation, const Resource& resource) { return may(operation, resource, security::Told::kNo); }
-  std::string denial(Operation operation, const Resource& resource) const { return denial_text(session_->principal(), operation, resource); }
+  std::string denial(Operation operation, const Resource& resource) const { return security::denial_text(session_->principal(), operation, resource); }
   Login& login() { return sink_->login(); }
   std::shared_ptr<CallSink> sink() { return sink_; }
 

@@ -67,6 +67,15 @@ bool name_matches(const AclFilter& filter, const Acl& acl) {
   return acl.name == *filter.name && (filter.pattern == PatternType::kAny || acl.pattern == filter.pattern);
 }
 
+std::string_view noun_of(ResourceType type) {
+  switch (type) {
+    case ResourceType::kTopic: return "topic";
+    case ResourceType::kGroup: return "group";
+    case ResourceType::kTransactionalId: return "transactional id";
+    default: return "cluster";
+  }
+}
+
 }  // namespace
 
 std::string_view to_string(ResourceType type) { return word_of<ResourceType>(kTypes, type); }
@@ -81,6 +90,11 @@ std::optional<Permission> permission_named(std::string_view word) { return value
 std::string to_string(const Acl& acl) {
   return fmt::format("{} {} from {} {} on {}:{}:{}", to_string(acl.permission), acl.principal, acl.host, to_string(acl.operation), to_string(acl.type),
                      to_string(acl.pattern), acl.name);
+}
+
+std::string denial_text(std::string_view principal, Operation operation, const Resource& resource) {
+  const std::string what = resource.type == ResourceType::kCluster ? "the cluster" : fmt::format("{} '{}'", noun_of(resource.type), resource.name.substr(0, 300));
+  return fmt::format("{} has no {} permission for {}; a super user can give it, for example with kafka-acls.sh --add", principal, to_string(operation), what);
 }
 
 const std::vector<Operation>& operations_of(ResourceType type) {

@@ -71,6 +71,14 @@ struct Resource {
   ResourceType type = ResourceType::kTopic;
   std::string_view name;
 };
+inline Resource topic_resource(std::string_view name) { return {ResourceType::kTopic, name}; }
+inline Resource group_resource(std::string_view name) { return {ResourceType::kGroup, name}; }
+inline Resource transaction_resource(std::string_view id) { return {ResourceType::kTransactionalId, id}; }
+inline Resource cluster_resource() { return {ResourceType::kCluster, kClusterName}; }
+
+// "User:bob has no WRITE permission for topic 'orders'; ...". Says nothing about what exists.
+std::string denial_text(std::string_view principal, Operation operation, const Resource& resource);
+
 struct Asker {
   std::string_view principal, host;
 };

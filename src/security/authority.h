@@ -38,7 +38,7 @@ struct Rules {
   // Somebody can show who it is: from then on everybody must.
   bool any_user() const { return !users_in_log.empty() || file.names_users(); }
   Decision decide(const Asker& asker, Operation operation, const Resource& resource) const;
-  bool is_super(std::string_view principal) const { return file.super_users.contains(std::string(principal)); }
+  bool is_super(std::string_view principal) const { return file.super_users.contains(principal); }
 };
 
 // One change of a user's credentials; nullopt: deleted.

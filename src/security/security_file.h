@@ -16,7 +16,7 @@
 namespace ms::security {
 
 struct SecurityFile {
-  std::set<std::string> super_users;              // principals
+  std::set<std::string, std::less<>> super_users;              // principals
   std::map<std::string, ScramCredentials> users;  // by name
   std::set<Acl> acls;
   bool plain = true, scram = true;  // mechanisms that are offered

@@ -28,7 +28,7 @@ principal_mapping:
   - {attribute: cn, under: "O=Acme"}
 )");
   ASSERT_TRUE(file) << file.error().message;
-  EXPECT_EQ(file->super_users, (std::set<std::string>{"User:admin", "User:root"}));
+  EXPECT_EQ(file->super_users, (std::set<std::string, std::less<>>{"User:admin", "User:root"}));
   EXPECT_TRUE(file->scram);
   EXPECT_FALSE(file->plain);
   EXPECT_EQ(file->session_ms_max, 3'600'000);
