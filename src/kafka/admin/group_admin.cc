@@ -7,6 +7,7 @@
 #include "base/nearest.h"
 #include "kafka/admin/admin_error.h"
 #include "kafka/admin/topic_offsets.h"
+#include "kafka/consumer_protocol.h"
 #include "kafka/error_code.h"
 #include "kafka/messages/consumer_group_describe.h"
 #include "kafka/messages/delete_groups.h"
@@ -23,23 +24,12 @@ constexpr int16_t kOffsetFetchByName = 9;  // from version 10 on topics are ids
 
 std::string named(std::string_view group) { return fmt::format("group '{}'", group); }
 
-// The assignment that a classic member holds, in the embedded consumer protocol: version, topics with partitions, user data.
-// Another protocol's bytes (Kafka Connect) give nothing.
-std::set<PartitionName> parse_assignment(const Slice& bytes) {
+// What a classic member holds. Another protocol's bytes (Kafka Connect) give nothing.
+std::set<PartitionName> assigned_to(const Slice& assignment) {
   std::set<PartitionName> assigned;
-  Decoder in(bytes, 0, false);
-  int16_t version = 0;
-  int32_t topics = 0;
-  in.value(version);
-  in.value(topics);
-  for (; in.ok() && topics > 0; --topics) {
-    std::string topic;
-    std::vector<int32_t> partitions;
-    in.value(topic);
-    in.value(partitions);
+  for (const auto& [topic, partitions] : decode_assignment(assignment.view()).value_or(PartitionsByName{}))
     for (const int32_t p : partitions) assigned.emplace(topic, p);
-  }
-  return in.ok() ? assigned : std::set<PartitionName>{};
+  return assigned;
 }
 
 Result<GroupDescription> describe_classic(AdminClient& client, const GroupListing& listing) {
@@ -50,10 +40,10 @@ Result<GroupDescription> describe_classic(AdminClient& client, const GroupListin
   TRY(check(group.error_code, named(listing.name), group.error_message));
   GroupDescription out{.group = listing, .assignor = group.protocol_data, .members = {}};
   out.group.state = group.group_state;
-  const bool consumers = group.protocol_type == "consumer";
+  const bool consumers = group.protocol_type == kConsumerProtocolType;
   for (auto& m : group.members)
     out.members.push_back({m.member_id, m.group_instance_id.value_or(""), m.client_id, m.client_host,
-                           consumers ? parse_assignment(m.member_assignment) : std::set<PartitionName>{}});
+                           consumers ? assigned_to(m.member_assignment) : std::set<PartitionName>{}});
   return out;
 }
 
