@@ -80,7 +80,7 @@ class Fsck {
   // ---- every object that is needed is there and whole, and nothing else is
 
   Result<> check_objects() {
-    TRY_ASSIGN(store_, open_store());
+    TRY_ASSIGN(store_, open_directory_store(fs_, dir_ + "/objects"));
     reader_ = std::make_unique<ObjectReader>(*store_, 0);
     TRY_ASSIGN(const auto names, fs_.list(dir_ + "/objects"));
     std::set<std::string> known;
@@ -104,8 +104,6 @@ class Fsck {
     return {};
   }
 
-  Result<std::unique_ptr<ObjectStore>> open_store() { return open_directory_store(fs_, dir_ + "/objects"); }
-
   std::string held(const ObjectRun& run) const {
     const auto topic = state_.meta.topics().find(run.of.topic);
     return fmt::format("it holds offsets {} to {} of {}", run.base.value, run.next.value, text_of(topic->second, run.of));
@@ -128,8 +126,6 @@ class Fsck {
     for (const RunDirectory& run : (*directory)->runs) TRY(check_batches(path, object, run));
     return {};
   }
-
-  static bool is_damage(const Error& error) { return error.kind == ErrorKind::kCorruption || error.kind == ErrorKind::kUnsupported; }
 
   Result<ObjectReader::DirectoryPtr> whole_directory(uint64_t object) {
     std::array<uint8_t, kObjectHeaderBytes> header{};

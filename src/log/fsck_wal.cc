@@ -23,8 +23,6 @@ class WalCheck {
   }
 
  private:
-  static bool is_damage(const Error& error) { return error.kind == ErrorKind::kCorruption || error.kind == ErrorKind::kUnsupported; }
-
   Result<> read() {
     TRY_ASSIGN(auto snapshot, read_snapshot(fs_, dir_ + "/meta.snapshot"));
     if (!snapshot) snapshot.emplace();

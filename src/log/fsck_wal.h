@@ -16,6 +16,8 @@ struct FsckState {
   MetaState meta;
   std::map<TopicPartition, std::vector<OffsetRange>> in_wal;  // ascending; neighbours are one range
 };
+// Of the log's files, and so a finding; not of the file system.
+inline bool is_damage(const Error& error) { return error.kind == ErrorKind::kCorruption || error.kind == ErrorKind::kUnsupported; }
 // Snapshot and write-ahead log into `report`; nullopt when they cannot be read to their end, so that nothing follows for objects.
 Result<std::optional<FsckState>> fsck_wal(FileSystem& fs, const std::string& dir, FsckReport& report);
 
