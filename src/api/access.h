@@ -25,9 +25,11 @@ std::optional<Credentials> parse_basic(std::string_view header);
 // The sessions of those who have shown their password. Thread-safe.
 class HttpSessions {
  public:
-  explicit HttpSessions(security::Authority* authority) : authority_(authority) {}
+  explicit HttpSessions(security::Authority* authority) : authority_(authority), everybody_(open("")) {}
 
-  // Everybody's while no user exists.
+  // That of every request while no user exists: such requests cost no session.
+  const std::shared_ptr<security::Session>& everybody() const { return everybody_; }
+  // Of somebody who does not say who it is.
   std::shared_ptr<security::Session> open(std::string_view host) const;
   bool guards() const { return authority_ && authority_->guards(); }
   // The user's session if that is its password. The first knows only passwords that were right before, and takes microseconds;
@@ -38,6 +40,7 @@ class HttpSessions {
  private:
   std::shared_ptr<security::Session> session_of(const std::string& user, std::string_view host);
   security::Authority* const authority_;
+  const std::shared_ptr<security::Session> everybody_;
   std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<security::Session>> sessions_;
 };

@@ -69,7 +69,7 @@ void Api::stop() {
 void Api::handle(const io::HttpRequest& request, io::HttpReply& reply) {
   if (!names_address(request.head->header("host")))
     return answer_problem(reply, 403, "foreign_host", "use the server's address or localhost as the host of the URL");
-  if (!sessions_.guards()) return answer(request, sessions_.open(request.peer), On::kConnection, reply);
+  if (!sessions_.guards()) return answer(request, sessions_.everybody(), On::kConnection, reply);
   auto credentials = parse_basic(request.head->header("authorization"));
   if (!credentials) return answer(request, sessions_.open(request.peer), On::kConnection, reply);
   if (auto session = sessions_.find(*credentials, request.peer)) return answer(request, session, On::kConnection, reply);
