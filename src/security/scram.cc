@@ -30,6 +30,12 @@ std::optional<std::string> user_name(std::string_view text) {
   return out;
 }
 
+std::string escaped(std::string_view user) {
+  std::string out;
+  for (const char c : user) out += c == ',' ? "=2C" : c == '=' ? "=3D" : std::string(1, c);
+  return out;
+}
+
 bool is_nonce(std::string_view text) {
   if (text.empty()) return false;
   for (const char c : text)
@@ -105,16 +111,6 @@ Result<ScramCredential> parse_credential(ScramMechanism mechanism, std::string_v
     return invalid(fmt::format("iterations of a credential are {} to {}, not '{}'", kIterationsMin, kIterationsMax, iterations));
   return out;
 }
-
-namespace {
-
-std::string escaped(std::string_view user) {
-  std::string out;
-  for (const char c : user) out += c == ',' ? "=2C" : c == '=' ? "=3D" : std::string(1, c);
-  return out;
-}
-
-}  // namespace
 
 ScramClient::ScramClient(ScramMechanism mechanism, std::string_view user, std::string password, std::string nonce)
     : mechanism_(mechanism), password_(std::move(password)), nonce_(std::move(nonce)), first_bare_(fmt::format("n={},r={}", escaped(user), nonce_)) {}

@@ -1,4 +1,4 @@
-// SCRAM (RFC 5802, RFC 7677) as the server speaks it, without channel binding, and the credentials it keeps: never a
+// SCRAM (RFC 5802, RFC 7677), both sides, without channel binding, and the credentials that a server keeps: never a
 // password, and nothing that lets its owner log in elsewhere. Pure.
 #pragma once
 
