@@ -3,7 +3,6 @@ time until its acknowledgement, and until a consumer has it. Millstream syncs be
 (gated) and without (in `also`: the goal). Nothing is pinned; runs alternate, each with a new topic; the
 consumer must see every record once."""
 
-import contextlib
 import itertools
 import os
 import pathlib
@@ -35,12 +34,7 @@ def one(server, topic, rate, linger, seconds):
 def run(quick):
     seconds, count = (QUICK_SECONDS, 1) if quick else (SECONDS, 3)
     results, names = {}, itertools.count()
-    with tempfile.TemporaryDirectory(prefix="millstream-b14-", dir=harness.CACHE) as directory, contextlib.ExitStack() as stack:
-        root = pathlib.Path(directory)
-        peers = [servers.Millstream(root / "ours"), servers.Kafka(root / "kafka-fsync", fsync=True),
-                 servers.Kafka(root / "kafka")]
-        for peer in peers:
-            stack.enter_context(peer)
+    with tempfile.TemporaryDirectory(prefix="millstream-b14-", dir=harness.CACHE) as directory, servers.logs(pathlib.Path(directory)) as peers:
         for peer in peers:  # a JVM is slow until it has compiled
             one(peer, f"warm{next(names)}", RATES[1], 0, seconds)
         for rate, linger in itertools.product(RATES, LINGERS):

@@ -2,7 +2,6 @@
 1,000 partitions in turn (acks=all). Millstream syncs before it acknowledges; Apache Kafka with an fsync per append (gated) and without
 (in `also`). Nothing is pinned; runs alternate, each with a new topic. Every record must be in its partition."""
 
-import contextlib
 import itertools
 import os
 import pathlib
@@ -32,12 +31,8 @@ def one(server, topic, seconds):
 def run(quick):
     seconds, count = (QUICK_SECONDS, 1) if quick else (SECONDS, 3)
     results, names = {}, itertools.count()
-    with tempfile.TemporaryDirectory(prefix="millstream-b15-", dir=harness.CACHE) as directory, contextlib.ExitStack() as stack:
-        root = pathlib.Path(directory)
-        peers = [servers.Millstream(root / "ours"), servers.Kafka(root / "kafka-fsync", fsync=True),
-                 servers.Kafka(root / "kafka")]
+    with tempfile.TemporaryDirectory(prefix="millstream-b15-", dir=harness.CACHE) as directory, servers.logs(pathlib.Path(directory)) as peers:
         for peer in peers:
-            stack.enter_context(peer)
             one(peer, f"warm{next(names)}", QUICK_SECONDS)
         for _ in range(count):
             for peer in peers:

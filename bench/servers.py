@@ -214,6 +214,14 @@ class Kafka(Process):
         return self
 
 
+@contextlib.contextmanager
+def logs(directory):
+    """Millstream, Apache Kafka with an fsync per append, and without: started, in this order."""
+    with contextlib.ExitStack() as stack:
+        made = Millstream(directory / "ours"), Kafka(directory / "kafka-fsync", fsync=True), Kafka(directory / "kafka")
+        yield [stack.enter_context(server) for server in made]
+
+
 def create_topic(server, name, partitions):
     """Through the Kafka protocol, so the same for every server; returns when every partition has a leader that answers."""
     from confluent_kafka.admin import AdminClient, NewTopic

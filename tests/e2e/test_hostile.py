@@ -13,6 +13,7 @@ import urllib.request
 import pyarrow as pa
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from ill_clients import send, until_closed
 from millstream import Server
 from samples_file import crc32c
 
@@ -54,21 +55,6 @@ def address(text):
 def connected(to):
     with socket.create_connection(address(to), PATIENCE) as connection:
         yield connection
-
-
-def until_closed(connection):
-    """What the server sends before it ends the connection."""
-    received = b""
-    with contextlib.suppress(ConnectionResetError):
-        while piece := connection.recv(1 << 16):
-            received += piece
-    return received
-
-
-def send(connection, data):
-    """All of it, or as much as the server takes before it ends the connection."""
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        connection.sendall(data)
 
 
 def frame(api, version, body, client=b"hostile"):

@@ -14,6 +14,7 @@ import urllib.request
 import pytest
 from certificates import Authority
 from confluent_kafka import Producer
+from ill_clients import send, until_closed
 from millstream import Server
 
 PATIENCE = 60
@@ -81,19 +82,6 @@ def target(module_target):
     yield module_target
     module_target.check_honest_client()
     assert module_target.server.process.poll() is None
-
-
-def until_closed(connection):
-    received = b""
-    with contextlib.suppress(ConnectionResetError):
-        while piece := connection.recv(1 << 16):
-            received += piece
-    return received
-
-
-def send(connection, data):
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        connection.sendall(data)
 
 
 def test_noise(target):
