@@ -74,7 +74,7 @@ void Audit::write(std::string_view event, std::initializer_list<Field> fields) {
   {
     const std::lock_guard lock(mutex_);
     if (bytes_ > kWaitingBytesMax) {
-      ++lost_;
+      ++lost_, ++number_;  // a hole in the numbers
       return lost_events().add();
     }
     lines_.push_back(line(event, fields));
