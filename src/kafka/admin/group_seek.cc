@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "kafka/admin/admin_error.h"
+#include "kafka/error_code.h"
 #include "kafka/messages/offset_commit.h"
 
 namespace ms::kafka {
@@ -13,7 +14,6 @@ namespace ms::kafka {
 namespace {
 
 constexpr int16_t kOffsetCommitByName = 9;  // from version 10 on topics are ids
-constexpr int16_t kUnknownMemberId = 25, kIllegalGeneration = 22, kRebalanceInProgress = 27, kStaleMemberEpoch = 113;
 
 template <class... F>
 struct Overloaded : F... {
@@ -28,8 +28,9 @@ Result<int64_t> to_int(std::string_view digits) {
 }
 
 // A commit from outside is refused with what a stranger among members is told.
-bool has_members(int16_t code) {
-  return code == kUnknownMemberId || code == kIllegalGeneration || code == kRebalanceInProgress || code == kStaleMemberEpoch;
+bool has_members(int16_t error_code) {
+  constexpr ErrorCode kTold[] = {ErrorCode::kUnknownMemberId, ErrorCode::kIllegalGeneration, ErrorCode::kRebalanceInProgress, ErrorCode::kStaleMemberEpoch};
+  return std::ranges::find(kTold, static_cast<ErrorCode>(error_code)) != std::end(kTold);
 }
 
 }  // namespace

@@ -51,7 +51,8 @@ void create(Broker& broker, Call& call, Creation& creation) {
 void handle_create_acls(Broker& broker, Call call) {
   Creation creation;
   if (!call.decode(creation.request)) return;
-  broker.worker.run([&broker, call = std::move(call), creation = std::move(creation)]() mutable {
+  broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), creation = std::move(creation)]() mutable {
+    call.enter(Stage::kWork);
     create(broker, call, creation);
     call.reply(creation.response);
   });

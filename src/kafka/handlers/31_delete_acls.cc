@@ -57,7 +57,8 @@ void remove(Broker& broker, Call& call, const DeleteAclsRequest& request, Delete
 void handle_delete_acls(Broker& broker, Call call) {
   DeleteAclsRequest request;
   if (!call.decode(request)) return;
-  broker.worker.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+  broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
     DeleteAclsResponse response;
     remove(broker, call, request, response);
     call.reply(response);

@@ -102,7 +102,8 @@ void alter(Broker& broker, Call& call, Wanted& wanted) {
 void handle_alter_user_scram_credentials(Broker& broker, Call call) {
   Request request;
   if (!call.decode(request)) return;
-  broker.worker.run([&broker, call = std::move(call), request = std::move(request)]() mutable {
+  broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
+    call.enter(Stage::kWork);
     security::Authority* authority = broker.options.authority;
     Wanted wanted;
     if (authority) wanted = plan(*authority->rules(), request);
