@@ -4,6 +4,7 @@
 
 #include "api/view_description.h"
 #include "base/logging.h"
+#include "log/topic_config.h"
 
 namespace ms::api {
 namespace {
@@ -38,10 +39,10 @@ Result<std::vector<catalog::DefinitionFile>> files_of(const Call& call) {
 }
 
 catalog::TopicLookup topics_of(const Context& context) {
-  return [log = context.parts.log](std::string_view name) -> std::optional<TopicId> {
+  return [log = context.parts.log](std::string_view name) -> std::optional<catalog::KnownTopic> {
     const auto topic = log->find_topic(name);
     if (!topic) return std::nullopt;
-    return topic->id;
+    return catalog::KnownTopic(topic->id, log::topic_settings(topic->config).compacts);
   };
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/nearest.h"
 #include "codec/record_batch.h"
+#include "log/topic_config.h"
 
 namespace ms::api {
 namespace {
@@ -96,7 +97,9 @@ Result<Json> alter(Context& context, const Call& call) {
   TRY_ASSIGN(const int64_t partitions, int_member(body, "partitions", topic.partitions));
   TRY_ASSIGN(const auto changes, config_member(body));
   if (partitions < 1 || partitions > INT32_MAX) return invalid("\"partitions\" must be at least 1");
-  if (!changes.empty()) TRY(context.parts.log->alter_config(topic.id, changes));
+  const auto change = [&] { return context.parts.log->alter_config(topic.id, changes); };
+  if (log::begins_to_compact(topic.config, changes)) TRY(context.parts.catalog->compact_topic(topic.id, topic.name, change));
+  else if (!changes.empty()) TRY(change());
   if (partitions != topic.partitions) TRY(context.parts.log->create_partitions(topic.id, static_cast<int32_t>(partitions)));
   TRY_ASSIGN(const log::TopicInfo altered, find(context, call.names[0]));
   return details(*context.parts.log, altered);

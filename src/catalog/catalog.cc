@@ -94,14 +94,16 @@ Result<PlanReport> Catalog::apply(std::span<const DefinitionFile> files, const T
   return std::move(planned.report);
 }
 
-Result<> Catalog::remove_topic(TopicId id, std::string_view name, const std::function<Result<>()>& remove) {
+Result<> Catalog::unless_read(TopicId id, std::string_view name, std::string_view refusal, const std::function<Result<>()>& work) {
   const std::lock_guard applying(apply_mutex_);
   for (const auto& source : snapshot()->sources)
     if (source->topic == id)
-      return fail(ErrorKind::kConflict, fmt::format("source '{}' reads topic '{}': its features could never be built again, so it is not deleted",
-                                                    source->definition.name, name));
-  return remove();
+      return fail(ErrorKind::kConflict, fmt::format("source '{}' reads topic '{}': its features could never be built again, so it is not {}",
+                                                    source->definition.name, name, refusal));
+  return work();
 }
+Result<> Catalog::remove_topic(TopicId id, std::string_view name, const std::function<Result<>()>& remove) { return unless_read(id, name, "deleted", remove); }
+Result<> Catalog::compact_topic(TopicId id, std::string_view name, const std::function<Result<>()>& alter) { return unless_read(id, name, "compacted", alter); }
 
 Result<std::string> Catalog::list_json(std::string_view kind) const {
   TRY_ASSIGN(const auto all, listed(*snapshot(), kind));

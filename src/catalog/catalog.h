@@ -79,8 +79,13 @@ struct DefinitionFile {
   std::string text;
 };
 
-// The id of a topic by name; nullopt: there is none. A null function: topics are not checked (plan without a server).
-using TopicLookup = std::function<std::optional<TopicId>(std::string_view)>;
+struct KnownTopic {
+  KnownTopic(TopicId topic, bool is_compacted = false) : id(topic), compacted(is_compacted) {}  // NOLINT: a topic is its id, mostly
+  TopicId id;
+  bool compacted;  // the log removes records that are superseded
+};
+// A topic by name; nullopt: there is none. A null function: topics are not checked (plan without a server).
+using TopicLookup = std::function<std::optional<KnownTopic>(std::string_view)>;
 
 class Catalog {
  public:
@@ -100,6 +105,8 @@ class Catalog {
   // Runs `remove`, which deletes the topic, unless a source is bound to it; no apply() binds one meanwhile. Errors: kConflict,
   // with the name of the source; what `remove` says.
   Result<> remove_topic(TopicId id, std::string_view name, const std::function<Result<>()>& remove);
+  // The same for `alter`, which makes the topic a compacted one.
+  Result<> compact_topic(TopicId id, std::string_view name, const std::function<Result<>()>& alter);
 
   // JSON documents for GET /v1/{sources,entities,views,services}[/{name}] and `millstream list|describe`.
   // `kind`: "sources", "entities", "views", "services". Errors: NotFound, with the nearest name; InvalidArgument (kind).
@@ -107,6 +114,7 @@ class Catalog {
   Result<std::string> describe_json(std::string_view kind, std::string_view name) const;
 
  private:
+  Result<> unless_read(TopicId id, std::string_view name, std::string_view refusal, const std::function<Result<>()>& work);
   Catalog(FileSystem& fs, std::string dir) : fs_(fs), dir_(std::move(dir)) {}
 
   FileSystem& fs_;

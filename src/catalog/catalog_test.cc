@@ -372,10 +372,21 @@ TEST_F(CatalogTest, ATopicThatASourceReadsStays) {
   size_t removed = 0;
   const auto remove = [&](std::string_view topic) { return catalog->remove_topic(*topics(topic), topic, [&] { return ++removed, Result<>(); }); };
   EXPECT_EQ(remove("arrivals").error().message, "source 'arrivals' reads topic 'arrivals': its features could never be built again, so it is not deleted");
+  EXPECT_EQ(catalog->compact_topic(*topics("arrivals"), "arrivals", [] { return Result<>(); }).error().message,
+            "source 'arrivals' reads topic 'arrivals': its features could never be built again, so it is not compacted");
   EXPECT_EQ(removed, 0u);
   EXPECT_TRUE(remove("other"));
   EXPECT_EQ(removed, 1u);
   EXPECT_EQ(catalog->remove_topic(*topics("other"), "other", [] { return Result<>(internal("no disk")); }).error().message, "no disk");
+}
+
+TEST_F(CatalogTest, ACompactedTopicIsNoSource) {
+  const DefinitionFile file{"flights.yaml", kFlights};
+  const auto compacted = [](std::string_view name) -> std::optional<KnownTopic> { return KnownTopic(*topics(name), true); };
+  const auto report = catalog->apply({&file, 1}, compacted);
+  ASSERT_TRUE(report && !report->ok());
+  EXPECT_NE(report->text().find("topic 'arrivals' is compacted"), std::string::npos) << report->text();
+  EXPECT_NE(report->text().find("cleanup.policy=delete"), std::string::npos);
 }
 
 // An apply in another thread while a topic goes: it must not bind what it saw before.

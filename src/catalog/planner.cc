@@ -129,10 +129,14 @@ class Planner {
       if (before && before->definition.topic == p.definition.topic) entry.topic = before->topic;
       return true;
     }
-    const auto id = topics_(p.definition.topic);
-    if (!id) refuse(p.place("topic"), 0, fmt::format("there is no topic '{0}'; create it first: millstream topic create {0}", p.definition.topic));
-    else entry.topic = *id;
-    return id.has_value();
+    const auto topic = topics_(p.definition.topic);
+    if (!topic) return refuse(p.place("topic"), 0, fmt::format("there is no topic '{0}'; create it first: millstream topic create {0}", p.definition.topic)), false;
+    entry.topic = topic->id;
+    if (topic->compacted)
+      refuse(p.place("topic"), 0, fmt::format("topic '{0}' is compacted: what its features count could be neither verified, trained on nor built again, since "
+                                              "superseded events go. To keep all events: millstream topic alter {0} --config cleanup.policy=delete --config retention.ms=-1",
+                                              p.definition.topic));
+    return !topic->compacted;
   }
 
   void entity(const Parsed<EntityDefinition>& p) {

@@ -17,7 +17,7 @@ constexpr size_t kAtLength = 8, kAtLeaderEpoch = 12, kAtMagic = 16, kAtCrc = 17,
                  kAtLastOffsetDelta = 23, kAtBaseTimestamp = 27, kAtMaxTimestamp = 35, kAtProducerId = 43,
                  kAtProducerEpoch = 51, kAtBaseSequence = 53, kAtRecords = 57;
 constexpr size_t kLengthExcludes = 12;  // the length field counts the bytes behind itself
-constexpr unsigned kTransactionalBit = 16, kControlBit = 32;
+constexpr unsigned kTransactionalBit = 16, kControlBit = 32, kDeleteHorizonBit = 64;
 constexpr size_t kRecordBytesMin = 7;   // length, attributes, two deltas, two lengths, header count
 
 template <class T>
@@ -150,7 +150,7 @@ std::expected<RecordBatchHeader, BatchError> parse_record_batch(std::span<const 
   h.base_sequence = load_be<int32_t>(at + kAtBaseSequence);
   h.records = load_be<int32_t>(at + kAtRecords);
   if ((h.attributes & 7) > 4) return refuse(BatchFault::kAttributes, fmt::format("unknown compression {}", h.attributes & 7));
-  if (h.records < 1 || h.last_offset_delta != h.records - 1)
+  if (h.records < 0 || h.last_offset_delta < std::max(h.records - 1, 0))
     return refuse(BatchFault::kCounts, fmt::format("{} records do not fit a last offset delta of {}", h.records, h.last_offset_delta));
   if (h.compression() == Compression::kNone && static_cast<size_t>(h.records) > (bytes.size() - kBatchHeaderBytes) / kRecordBytesMin)
     return refuse(BatchFault::kCounts, fmt::format("{} records cannot lie in {} bytes", h.records, bytes.size() - kBatchHeaderBytes));
@@ -224,7 +224,7 @@ RecordReader::Step RecordReader::next(RecordView& out) {
   return Step::kRecord;
 }
 
-bool RecordReader::parse(std::span<const uint8_t> record, RecordView& out) const {
+bool RecordReader::parse(std::span<const uint8_t> record, RecordView& out) {
   const uint8_t* at = record.data();
   const uint8_t* end = at + record.size();
   if (at == end) return false;
@@ -232,7 +232,8 @@ bool RecordReader::parse(std::span<const uint8_t> record, RecordView& out) const
   int64_t timestamp_delta = 0;
   int32_t offset_delta = 0;
   if (!get_varlong(at, end, timestamp_delta) || !get_varint(at, end, offset_delta)) return false;
-  if (offset_delta != header_.records - left_) return false;
+  if (offset_delta <= delta_before_ || offset_delta > header_.last_offset_delta - (left_ - 1)) return false;
+  delta_before_ = offset_delta;
   if (!get_bytes(at, end, out.key) || !get_bytes(at, end, out.value)) return false;
   const uint8_t* headers = at;
   if (!skip_headers(at, end) || at != end) return false;
@@ -260,6 +261,50 @@ Result<std::string> recompress_record_batch(std::span<const uint8_t> batch, Comp
   auto* at = reinterpret_cast<uint8_t*>(out.data());
   store_be(at + kAtLength, static_cast<int32_t>(out.size() - kLengthExcludes));
   store_be(at + kAtAttributes, static_cast<uint16_t>((reader.header().attributes & ~7) | static_cast<int>(to)));
+  store_be(at + kAtCrc, crc_of({at, out.size()}));
+  return out;
+}
+
+Result<std::string> thin_record_batch(std::span<const uint8_t> batch, std::span<const uint8_t> keep, std::optional<int64_t> delete_horizon_ms) {
+  std::string scratch, body, one;
+  TRY_ASSIGN(RecordReader reader, RecordReader::open(batch, scratch));
+  const RecordBatchHeader& header = reader.header();
+  CHECK(keep.size() == static_cast<size_t>(header.records));
+  if (!delete_horizon_ms && header.has_delete_horizon()) delete_horizon_ms = header.base_timestamp_ms;
+  std::optional<int64_t> base_timestamp = delete_horizon_ms;
+  int64_t max_timestamp = INT64_MIN;
+  int32_t kept = 0;
+  RecordView record;
+  for (const uint8_t stays : keep) {
+    if (reader.next(record) != RecordReader::Step::kRecord) return corruption("the records do not parse");
+    if (!stays) continue;
+    if (!base_timestamp) base_timestamp = record.timestamp_ms;
+    max_timestamp = std::max(max_timestamp, record.timestamp_ms);
+    ++kept;
+    one.assign(1, '\0');
+    put_varlong(one, static_cast<int64_t>(static_cast<uint64_t>(record.timestamp_ms) - static_cast<uint64_t>(*base_timestamp)));
+    put_varlong(one, record.offset - header.base_offset);
+    put_bytes(one, record.key);
+    put_bytes(one, record.value);
+    one.append(reinterpret_cast<const char*>(record.headers_raw.data()), record.headers_raw.size());
+    put_varlong(body, static_cast<int64_t>(one.size()));
+    body += one;
+  }
+  const Compression codec = kept > 0 ? header.compression() : Compression::kNone;
+  if (codec != Compression::kNone) {
+    TRY_ASSIGN(body, compress(codec, {reinterpret_cast<const uint8_t*>(body.data()), body.size()}));
+  }
+  if (body.size() > INT32_MAX - kBatchHeaderBytes) return invalid("a record batch of more than 2 GiB");
+  unsigned attributes = (header.attributes & ~(7u | kDeleteHorizonBit)) | static_cast<unsigned>(codec);
+  if (kept > 0 && delete_horizon_ms) attributes |= kDeleteHorizonBit;
+  std::string out(reinterpret_cast<const char*>(batch.data()), kBatchHeaderBytes);
+  out += body;
+  auto* at = reinterpret_cast<uint8_t*>(out.data());
+  store_be(at + kAtLength, static_cast<int32_t>(out.size() - kLengthExcludes));
+  store_be(at + kAtAttributes, static_cast<uint16_t>(attributes));
+  store_be(at + kAtBaseTimestamp, kept > 0 ? *base_timestamp : kNoTimestamp);
+  store_be(at + kAtMaxTimestamp, kept > 0 ? max_timestamp : kNoTimestamp);
+  store_be(at + kAtRecords, kept);
   store_be(at + kAtCrc, crc_of({at, out.size()}));
   return out;
 }

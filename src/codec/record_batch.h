@@ -37,7 +37,11 @@ struct RecordBatchHeader {
   bool log_append_time() const { return attributes & 8; }
   bool transactional() const { return attributes & 16; }
   bool control() const { return attributes & 32; }
+  bool has_delete_horizon() const { return attributes & 64; }  // then base_timestamp_ms is when its tombstones may go
   int64_t last_offset() const { return base_offset + last_offset_delta; }
+  // As producers send it: every offset from base_offset to last_offset() has a record. Compaction leaves others.
+  bool dense() const { return records >= 1 && last_offset_delta == records - 1; }
+  int64_t largest_timestamp_ms() const { return records > 0 ? max_timestamp_ms : INT64_MIN; }
 };
 
 // The size of the batch that begins at `bytes`, as its length field says; nullopt if fewer than 12 bytes are there or
@@ -51,8 +55,8 @@ struct BatchError {
   std::string message;
 };
 
-// `bytes` must be exactly one batch. Checks length, magic, codec and counts (last offset delta = count - 1, and
-// an uncompressed batch has room for its records), not the CRC.
+// `bytes` must be exactly one batch. Checks length, magic, codec and counts (no more records than offsets, and an uncompressed
+// batch has room for its records), not the CRC.
 std::expected<RecordBatchHeader, BatchError> parse_record_batch(std::span<const uint8_t> bytes);
 // The same plus CRC-32C over everything behind the CRC field.
 std::expected<RecordBatchHeader, BatchError> check_record_batch(std::span<const uint8_t> bytes);
@@ -89,19 +93,25 @@ class RecordReader {
                                    size_t decompressed_bytes_max = kDecompressedBytesMax);
   enum class Step : uint8_t { kRecord, kEnd, kMalformed };
   // kEnd after header().records records; kMalformed when the bytes do not hold them, or hold more, or an offset delta is
-  // not the one before plus 1 (from 0 on). Final both.
+  // not larger than the one before or leaves too few for the records to come. So those of a dense batch are 0, 1, 2, ... Final both.
   Step next(RecordView& out);
   const RecordBatchHeader& header() const { return header_; }
 
  private:
   RecordReader(const RecordBatchHeader& header, std::span<const uint8_t> records);
   void load_ahead(int32_t size) const;
-  bool parse(std::span<const uint8_t> record, RecordView& out) const;
+  bool parse(std::span<const uint8_t> record, RecordView& out);
   RecordBatchHeader header_;
   const uint8_t* at_;
   const uint8_t* end_;
   int32_t left_;
+  int32_t delta_before_ = -1;
 };
+
+// What is left of a stored batch when only the records i with keep[i] stay (all of header().records are said): header and offsets
+// as they are, so gaps between records, and no records at all are possible. `delete_horizon_ms`: is set, as KIP-534 says it.
+// Errors: kCorruption (the records do not parse), kExhausted (see decompress).
+Result<std::string> thin_record_batch(std::span<const uint8_t> batch, std::span<const uint8_t> keep, std::optional<int64_t> delete_horizon_ms);
 
 struct RecordToWrite {
   int64_t timestamp_ms = 0;

@@ -69,8 +69,12 @@ TEST_F(KafkaApiTest, AppendAndSubtractAreForListsOnly) {
   EXPECT_EQ(config("cleanup.policy"), "delete from 1");
   EXPECT_EQ(alter({{"cleanup.policy", kSubtract, "compact"}}), ErrorCode::kNone);  // was not in it
   EXPECT_EQ(config("cleanup.policy"), "delete from 1");
-  EXPECT_EQ(alter({{"cleanup.policy", kAppend, "compact"}}), ErrorCode::kInvalidConfig);  // not supported yet
-  EXPECT_EQ(config("cleanup.policy"), "delete from 1");
+  EXPECT_EQ(alter({{"cleanup.policy", kAppend, "compact"}}), ErrorCode::kNone);
+  EXPECT_EQ(config("cleanup.policy"), "delete,compact from 1");
+  EXPECT_EQ(alter({{"cleanup.policy", kSubtract, "delete"}}), ErrorCode::kNone);
+  EXPECT_EQ(config("cleanup.policy"), "compact from 1");
+  EXPECT_EQ(alter({{"cleanup.policy", kAppend, "shrink"}}), ErrorCode::kInvalidConfig);
+  EXPECT_EQ(alter({{"min.compaction.lag.ms", kSet, "5"}, {"max.compaction.lag.ms", kSet, "4"}}), ErrorCode::kInvalidConfig);
   EXPECT_EQ(alter({{"retention.ms", kSet, "1000"}}), ErrorCode::kNone);
   EXPECT_EQ(alter({{"retention.ms", kAppend, "1000"}}), ErrorCode::kInvalidConfig);
   EXPECT_EQ(alter({{"retention.ms", kSubtract, "7"}}), ErrorCode::kInvalidConfig);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "kafka/broker.h"
 #include "kafka/topics.h"
 #include "log/topic_config.h"
 
@@ -91,7 +92,8 @@ std::optional<ConfigOutcome> new_values(const ConfigChanges& wanted, const log::
   return std::nullopt;
 }
 
-ConfigOutcome change_config(log::Log& log, const ConfigChanges& wanted) {
+ConfigOutcome change_config(Broker& broker, const ConfigChanges& wanted) {
+  log::Log& log = broker.log;
   if (auto refused = check_changes(wanted)) return *refused;
   const auto info = log.find_topic(wanted.resource_name);
   if (!info) return refuse(ErrorCode::kUnknownTopicOrPartition, "there is no topic '" + wanted.resource_name + "'");
@@ -103,7 +105,8 @@ ConfigOutcome change_config(log::Log& log, const ConfigChanges& wanted) {
   for (const auto& [name, value] : changes) value ? void(after[name] = *value) : void(after.erase(name));
   if (const auto valid = log::check_topic_config(after); !valid) return refuse(ErrorCode::kInvalidConfig, valid.error().message);
   if (wanted.validate_only) return {};
-  if (auto altered = log.alter_config(info->id, changes); !altered) return refuse(topic_error(altered.error()), altered.error().message);
+  auto altered = broker.options.alter_topic ? broker.options.alter_topic(*info, changes) : log.alter_config(info->id, changes);
+  if (!altered) return refuse(topic_error(altered.error()), altered.error().message);
   return {};
 }
 
@@ -113,7 +116,7 @@ ErrorCode denied_config(int8_t resource_type) {
   return resource_type == kTopicResource ? ErrorCode::kTopicAuthorizationFailed : ErrorCode::kClusterAuthorizationFailed;
 }
 
-std::vector<ConfigOutcome> change_configs(log::Log& log, Call& call, std::span<const ConfigChanges> wanted) {
+std::vector<ConfigOutcome> change_configs(Broker& broker, Call& call, std::span<const ConfigChanges> wanted) {
   std::map<std::pair<int8_t, std::string_view>, size_t> named;
   for (const ConfigChanges& one : wanted) ++named[{one.resource_type, one.resource_name}];
   std::vector<ConfigOutcome> out;
@@ -121,7 +124,7 @@ std::vector<ConfigOutcome> change_configs(log::Log& log, Call& call, std::span<c
     const Resource resource = one.resource_type == kTopicResource ? topic_resource(one.resource_name) : cluster_resource();
     if (!call.may(Operation::kAlterConfigs, resource)) out.push_back(refuse(denied_config(one.resource_type), call.denial(Operation::kAlterConfigs, resource)));
     else if (named[{one.resource_type, one.resource_name}] > 1) out.push_back(refuse(ErrorCode::kInvalidRequest, "a resource may be named once only"));
-    else out.push_back(change_config(log, one));
+    else out.push_back(change_config(broker, one));
   }
   return out;
 }

@@ -14,6 +14,8 @@
 
 namespace ms::kafka {
 
+struct Broker;
+
 inline constexpr int8_t kTopicResource = 2;
 inline constexpr int8_t kBrokerResource = 4;
 
@@ -42,7 +44,7 @@ struct ConfigChanges {
 };
 // Applies the changes of a request, each resource all or nothing; one outcome per resource. Topics are the only resource that
 // can be changed; one that is named twice is changed not at all. May wait for the disk.
-std::vector<ConfigOutcome> change_configs(log::Log& log, Call& call, std::span<const ConfigChanges> wanted);
+std::vector<ConfigOutcome> change_configs(Broker& broker, Call& call, std::span<const ConfigChanges> wanted);
 
 // The error of a denial, by the type of the resource.
 ErrorCode denied_config(int8_t resource_type);

@@ -42,6 +42,8 @@ struct KafkaServerOptions {
   size_t response_memory_bytes_max = 256u << 20;  // of fetched batches on their way to clients; beyond it one batch per fetch
   // Deletes a topic, or says why it must stay (kConflict: POLICY_VIOLATION). Empty: the log deletes any. Called on a worker.
   std::function<Result<>(const log::TopicInfo&)> delete_topic;
+  // The same for changes of a topic's configuration.
+  std::function<Result<>(const log::TopicInfo&, const std::map<std::string, std::optional<std::string>>&)> alter_topic;
   size_t group_memory_bytes_max = 256u << 20;     // what the members of all groups bring: metadata and assignments
   int64_t group_initial_rebalance_delay_ms = 500;
   int64_t group_session_timeout_min_ms = 6'000;

@@ -44,7 +44,7 @@ bool records_parse(std::span<const uint8_t> batch) {
 }  // namespace
 
 AppendCheck check_append(std::span<const uint8_t> batch, const TopicSettings& settings, uint64_t batch_bytes_max, int64_t now_ms) {
-  const auto refuse = [](AppendError error, std::string message) { return AppendCheck{error, std::move(message), {}}; };
+  const auto refuse = [](AppendError error, std::string message) { return AppendCheck{error, std::move(message), {}, {}}; };
   if (auto why = too_large(batch.size(), settings, batch_bytes_max)) return refuse(AppendError::kMessageTooLarge, std::move(*why));
   const auto parsed = check_record_batch(batch);
   if (!parsed) return refuse(error_of(parsed.error().fault), parsed.error().message);
@@ -62,13 +62,28 @@ AppendCheck check_append(std::span<const uint8_t> batch, const TopicSettings& se
         return refuse(AppendError::kInvalidTimestamp,
                       fmt::format("timestamp {} is further from the clock ({}) than message.timestamp.before/after.max.ms allow", timestamp, now_ms));
   }
+  if (!h.dense()) return refuse(AppendError::kInvalidRecord, fmt::format("{} records do not fit a last offset delta of {}", h.records, h.last_offset_delta));
   if (h.compression() == Compression::kNone && !records_parse(batch))
     return refuse(AppendError::kInvalidRecord, "the records do not parse, or their offset deltas are not 0, 1, 2, ...");
-  return {AppendError::kNone, {}, h};
+  return {AppendError::kNone, {}, h, {}};
+}
+
+void check_keys(std::span<const uint8_t> batch, AppendCheck& checked) {
+  const auto refuse = [&](AppendError error, std::string message) { checked.error = error, checked.message = std::move(message); };
+  std::string scratch;
+  auto reader = RecordReader::open(batch, scratch, kRecompressedFromMax);
+  if (!reader && reader.error().kind == ErrorKind::kExhausted) return refuse(AppendError::kMessageTooLarge, reader.error().message);
+  if (!reader) return refuse(AppendError::kInvalidRecord, reader.error().message);
+  RecordView record;
+  auto step = reader->next(record);
+  for (int32_t i = 0; step == RecordReader::Step::kRecord; step = reader->next(record), ++i)
+    if (!record.key) checked.refused_records.push_back(i);
+  if (step == RecordReader::Step::kMalformed) refuse(AppendError::kInvalidRecord, "the records do not parse");
+  else if (!checked.refused_records.empty()) refuse(AppendError::kInvalidRecord, "a compacted topic takes no record without a key");
 }
 
 AppendCheck recompress(Slice& batch, Compression to, const TopicSettings& settings, uint64_t batch_bytes_max) {
-  const auto refuse = [](AppendError error, std::string message) { return AppendCheck{error, std::move(message), {}}; };
+  const auto refuse = [](AppendError error, std::string message) { return AppendCheck{error, std::move(message), {}, {}}; };
   const auto changed = recompress_record_batch(batch.span(), to, kRecompressedFromMax);
   if (!changed)
     return refuse(changed.error().kind == ErrorKind::kCorruption ? AppendError::kInvalidRecord : AppendError::kMessageTooLarge, changed.error().message);
@@ -76,7 +91,7 @@ AppendCheck recompress(Slice& batch, Compression to, const TopicSettings& settin
   batch = Slice::copy(*changed);
   const auto header = parse_record_batch(batch.span());
   if (!header) return refuse(AppendError::kInvalidRecord, header.error().message);
-  return {AppendError::kNone, {}, *header};
+  return {AppendError::kNone, {}, *header, {}};
 }
 
 }  // namespace ms::log

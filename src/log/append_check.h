@@ -12,8 +12,12 @@ struct AppendCheck {
   AppendError error = AppendError::kNone;
   std::string message;
   RecordBatchHeader header;
+  std::vector<int32_t> refused_records;  // from 0; AppendOutcome
 };
 AppendCheck check_append(std::span<const uint8_t> batch, const TopicSettings& settings, uint64_t batch_bytes_max, int64_t now_ms);
+
+// A record without a key can never be superseded: a compacted topic takes none. Decompresses.
+void check_keys(std::span<const uint8_t> batch, AppendCheck& checked);
 
 // What a batch may decompress to when the topic's compression.type is not the producer's.
 inline constexpr size_t kRecompressedFromMax = 64u << 20;

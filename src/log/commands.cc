@@ -9,7 +9,8 @@ namespace {
 
 constexpr uint8_t kBatchTag = 1;
 constexpr uint8_t kTransactionTag = 2;
-constexpr uint8_t kCommandTag = 16;  // + index in Command
+constexpr uint8_t kCommandTag = 16;        // + index in Command, and one more from ReplaceRuns on:
+constexpr size_t kDenseReplaceRuns = 12;  // of this number there was one before there was compaction; it is still read
 
 void put(ByteWriter& out, const CreateTopic& c) {
   encode(out, c.id), out.sized(c.name), out.i32(c.partitions), encode(out, c.config), out.u8(c.internal);
@@ -40,9 +41,11 @@ void put(ByteWriter& out, const ForgetObjects& c) {
 void put(ByteWriter& out, const ChangeEntries& c) { out.sized(c.space), put(out, c.changes); }
 void put(ByteWriter& out, const ReplaceRuns& c) {
   out.u64(c.object), out.u64(c.bytes), out.varint(c.runs.size());
-  for (const ObjectRun& run : c.runs) encode(out, run);
+  for (const ObjectRun& run : c.runs) encode_compacted(out, run);
   out.varint(c.sources.size());
   for (const RunName& source : c.sources) out.u64(source.object), encode(out, source.of), out.i64(source.base.value), out.i64(source.next.value);
+  out.varint(c.gone.size());
+  for (const GoneTransaction& gone : c.gone) encode(out, gone.of), out.i64(gone.marker.value);
 }
 
 void put(ByteWriter& out, const ProducerIdentity& p) { out.i64(p.id), out.u16(static_cast<uint16_t>(p.epoch)); }
@@ -101,13 +104,17 @@ Command get_change_entries(ByteReader& in) {
   std::string space(in.sized());
   return ChangeEntries{std::move(space), get_changes(in)};
 }
-Command get_replace_runs(ByteReader& in) {
+Command get_replace_runs(ByteReader& in, bool dense) {
   ReplaceRuns c{.object = in.u64(), .bytes = in.u64()};
-  for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) c.runs.push_back(decode_run(in));
+  for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) c.runs.push_back(dense ? decode_run(in) : decode_compacted_run(in));
   for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
     RunName source{.object = in.u64(), .of = decode_partition(in)};
     source.base.value = in.i64(), source.next.value = in.i64();
     c.sources.push_back(source);
+  }
+  for (uint64_t left = dense ? 0 : in.varint(); left > 0 && in.ok(); --left) {
+    const TopicPartition of = decode_partition(in);
+    c.gone.push_back({of, Offset{in.i64()}});
   }
   return c;
 }
@@ -158,7 +165,8 @@ Result<Command> get_command(size_t index, ByteReader& in) {
     case 9: return get_advance(in);
     case 10: return get_forget(in);
     case 11: return get_change_entries(in);
-    case 12: return get_replace_runs(in);
+    case kDenseReplaceRuns: return get_replace_runs(in, true);
+    case kDenseReplaceRuns + 1: return get_replace_runs(in, false);
     default: return fail(ErrorKind::kUnsupported, fmt::format("unknown command {}; was this written by a newer version?", index));
   }
 }
@@ -205,6 +213,8 @@ void encode(ByteWriter& out, const ObjectRun& run) {
   out.i64(run.max_timestamp_ms), out.i64(run.last_append_us);
 }
 
+void encode_compacted(ByteWriter& out, const ObjectRun& run) { encode(out, run), out.varint(run.compacted); }
+
 TopicId decode_topic_id(ByteReader& in) {
   TopicId id;
   const auto bytes = in.bytes(id.uuid.bytes.size());
@@ -239,12 +249,19 @@ ObjectRun decode_run(ByteReader& in) {
   run.max_timestamp_ms = in.i64(), run.last_append_us = in.i64();
   return run;
 }
+ObjectRun decode_compacted_run(ByteReader& in) {
+  ObjectRun run = decode_run(in);
+  run.compacted = in.varint();
+  if (run.next < run.base || run.compacted > static_cast<uint64_t>(run.next.value) - static_cast<uint64_t>(run.base.value)) (void)in.bytes(in.remaining() + 1);
+  return run;
+}
 
 void encode(ByteWriter& out, const AppendBatch& batch) {
   out.u8(kBatchTag), encode(out, batch.to), out.i64(batch.base.value), out.u32(batch.size), out.u32(batch.crc);
 }
 void encode(ByteWriter& out, const Command& command) {
-  out.u8(static_cast<uint8_t>(kCommandTag + command.index()));
+  const size_t index = command.index() < kDenseReplaceRuns ? command.index() : command.index() + 1;
+  out.u8(static_cast<uint8_t>(kCommandTag + index));
   std::visit([&](const auto& c) { put(out, c); }, command);
 }
 void encode(ByteWriter& out, const TransactionStep& step) {

@@ -36,6 +36,10 @@ struct ObjectRun {
   uint64_t position = 0, bytes = 0;  // in the object
   int64_t max_timestamp_ms = -1;
   int64_t last_append_us = 0;
+  // So many offsets from `base` on were compacted: there batches and records may be missing between those that are left. The last
+  // batch of a run always ends at next - 1.
+  uint64_t compacted = 0;
+  Offset compacted_until() const { return {base.value + static_cast<int64_t>(compacted)}; }
   bool operator==(const ObjectRun&) const = default;
 };
 
@@ -67,7 +71,15 @@ void change_into(EntrySpaces& spaces, const ChangeEntries& change);  // a space 
 // A run by where it lies: what a replacement expects to find.
 struct RunName { uint64_t object = 0; TopicPartition of; Offset base, next; };
 // The runs of a new object take the places of others. Both lists are in the order of partition and offset.
-struct ReplaceRuns { uint64_t object = 0; uint64_t bytes = 0; std::vector<ObjectRun> runs; std::vector<RunName> sources; };
+// `gone`: aborted transactions, by the offset of their markers, whose records are in the log no more.
+struct GoneTransaction { TopicPartition of; Offset marker; };
+struct ReplaceRuns {
+  uint64_t object = 0;
+  uint64_t bytes = 0;
+  std::vector<ObjectRun> runs;
+  std::vector<RunName> sources;
+  std::vector<GoneTransaction> gone;
+};
 // Whether each run covers the offsets of sources that lie behind each other, and together they stand for all sources.
 bool stand_for(std::span<const ObjectRun> runs, std::span<const RunName> sources);
 
@@ -85,11 +97,13 @@ void encode(ByteWriter& out, TopicId id);
 void encode(ByteWriter& out, const TopicPartition& p);
 void encode(ByteWriter& out, const std::map<std::string, std::string>& texts);  // a topic's configuration, entries of a space
 void encode(ByteWriter& out, const std::map<OffsetKey, CommittedOffset>& offsets);
-void encode(ByteWriter& out, const ObjectRun& run);
+void encode(ByteWriter& out, const ObjectRun& run);            // as before there was compaction
+void encode_compacted(ByteWriter& out, const ObjectRun& run);  // the same, and what of it was compacted
 TopicId decode_topic_id(ByteReader& in);
 TopicPartition decode_partition(ByteReader& in);
 std::map<std::string, std::string> decode_texts(ByteReader& in);
 std::map<OffsetKey, CommittedOffset> decode_offsets(ByteReader& in);
 ObjectRun decode_run(ByteReader& in);
+ObjectRun decode_compacted_run(ByteReader& in);  // `in` is not ok when more was compacted than there is
 
 }  // namespace ms::log

@@ -43,6 +43,7 @@ Result<> EmbeddedLog::close() {
   wake_.notify_all();
   if (reconciler_) reconciler_->stop();  // what it has not moved stays in the write-ahead log
   if (merger_) merger_->stop();
+  if (compactor_) compactor_->stop();
   if (background_.joinable()) background_.join();
   if (writer_) writer_->close();
   return {};
@@ -69,6 +70,7 @@ Result<> EmbeddedLog::recover() {
   writer_ = std::make_unique<CommitWriter>(options_, std::move(state), *wal_, view_, last);
   reconciler_ = std::make_unique<Reconciler>(options_, *store_, *writer_, *wal_, view_, snapshot_path);
   merger_ = std::make_unique<Merger>(options_, *store_, *objects_, *writer_, view_, wal_->frame_bytes_max() / kMergeCommandBytesPerRun);
+  compactor_ = std::make_unique<Compactor>(options_, *store_, *objects_, *writer_, view_);
   if (options_.reconcile_interval_ms > 0) {
     writer_->on_backlog(static_cast<int64_t>(options_.tail_cache_bytes_max / 2), [this] {
       {
@@ -154,9 +156,14 @@ Result<> EmbeddedLog::create_partitions(TopicId id, int32_t total) {
   return {};
 }
 Result<> EmbeddedLog::alter_config(TopicId id, const std::map<std::string, std::optional<std::string>>& changes) {
-  TopicConfig probe;
-  for (const auto& [key, value] : changes) probe[key] = value.value_or(effective_topic_config({})[key]);
-  TRY(check_topic_config(probe));
+  const auto topic = view_.find(id);
+  TopicConfig after = topic ? topic->info.config : TopicConfig{};
+  const TopicConfig known = effective_topic_config({});
+  for (const auto& [key, value] : changes) {
+    if (value || !known.contains(key)) after[key] = value.value_or("");  // an unknown one is refused by name
+    else after.erase(key);
+  }
+  TRY(check_topic_config(after));
   TRY(writer_->run(AlterConfig{id, changes}));
   return {};
 }
@@ -188,12 +195,14 @@ PendingBatch EmbeddedLog::check(AppendPart part, int64_t now_ms) const {
   }
   const uint64_t bytes_max = wal_->frame_bytes_max() - 2 * kWalHeaderBytes;
   AppendCheck checked = check_append(out.bytes.span(), topic->settings, bytes_max, now_ms);
+  if (checked.error == AppendError::kNone && topic->settings.compacts) check_keys(out.bytes.span(), checked);
   const auto wanted = topic->settings.compression;
   if (checked.error == AppendError::kNone && wanted && *wanted != checked.header.compression())
     checked = recompress(out.bytes, *wanted, topic->settings, bytes_max);
   out.header = checked.header;
   if (checked.error != AppendError::kNone) {
-    out.outcome = {.error = checked.error, .message = std::move(checked.message), .log_start_offset = partition->log_start()};
+    out.outcome = {.error = checked.error, .message = std::move(checked.message), .log_start_offset = partition->log_start(),
+                   .refused_records = std::move(checked.refused_records)};
     return out;
   }
   out.log_append_time = topic->settings.log_append_time;
@@ -301,6 +310,7 @@ Result<> EmbeddedLog::expire_transactions() {
 // ---- background
 
 Result<> EmbeddedLog::reconcile() { return reconciler_->run(); }
+Result<> EmbeddedLog::compact() { return compactor_->run(); }
 Result<> EmbeddedLog::merge_objects() { return merger_->run(); }
 Result<> EmbeddedLog::enforce_retention() { return log::enforce_retention(options_, *writer_, view_, *store_); }
 
@@ -328,6 +338,7 @@ void EmbeddedLog::background() {
     lock.unlock();
     if (reconcile_in <= 0 || early) {
       warn("log_reconcile_failed", reconcile());
+      warn("log_compact_failed", compact());
       warn("log_merge_failed", merge_objects());
       reconciled_us = system_clock().steady_us();
     }

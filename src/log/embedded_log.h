@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "log/commit_writer.h"
+#include "log/compactor.h"
 #include "log/log.h"
 #include "log/merger.h"
 #include "log/object_reader.h"
@@ -52,6 +53,7 @@ class EmbeddedLog final : public Log {
   Result<std::vector<TransactionInfo>> transactions() override;
   Result<std::vector<ProducerInfo>> producers(TopicPartition p) override;
   Result<> reconcile() override;
+  Result<> compact() override;
   Result<> merge_objects() override;
   Result<> enforce_retention() override;
   Result<> expire_transactions() override;
@@ -77,6 +79,7 @@ class EmbeddedLog final : public Log {
   std::unique_ptr<CommitWriter> writer_;
   std::unique_ptr<Reconciler> reconciler_;
   std::unique_ptr<Merger> merger_;
+  std::unique_ptr<Compactor> compactor_;
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -27,7 +27,7 @@ Result<std::optional<OffsetAndTime>> find_in_batch(const ReadBatch& batch, int64
 int64_t max_timestamp_from(const ReadBatch& batch, Offset log_start) {
   const auto header = parse_record_batch(batch.bytes.span());
   if (!header) return INT64_MIN;
-  if (batch.base >= log_start) return header->max_timestamp_ms;
+  if (batch.base >= log_start) return header->largest_timestamp_ms();
   std::string scratch;
   auto reader = RecordReader::open(batch.bytes.span(), scratch);
   if (!reader) return header->max_timestamp_ms;

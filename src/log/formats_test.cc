@@ -91,15 +91,34 @@ TEST(Formats, TheExampleOfTheSnapshotPage) {
   EXPECT_EQ(read->state.encode(), state.encode());
 }
 
-// Version 1 did not know when the removed records were appended, version 2 no transactions, version 3 no entries.
+// Version 1 knew no compacted runs.
+TEST(Formats, AnOlderStreamObjectIsRead) {
+  const std::string object = example_object();
+  const auto place = parse_object_tail(bytes_of(object).last(kObjectTailBytes), object.size()).value();
+  std::string footer = object.substr(place.position, place.bytes);
+  const auto now = parse_object_footer(bytes_of(footer), place).value();
+  const auto parse = [&] { return parse_object_footer(bytes_of(footer), {place.position, footer.size(), crc32c(bytes_of(footer))}); };
+  footer[0] = 3;
+  EXPECT_EQ(parse().error().kind, ErrorKind::kUnsupported);
+  constexpr size_t kAtCompacted = 4 + 8 + 1 + 16 + 4 + 6 * 8;
+  footer[0] = 2, footer[kAtCompacted] = 1;
+  EXPECT_EQ(parse()->runs[0].run.compacted_until().value, 6);
+  footer[kAtCompacted] = 2;
+  EXPECT_EQ(parse().error().kind, ErrorKind::kCorruption);  // more than there is
+  footer[0] = 1, footer.erase(kAtCompacted, 1);
+  EXPECT_EQ(parse()->runs[0].run, now.runs[0].run);
+}
+
+// Version 1 did not know when the removed records were appended, version 2 no transactions, version 3 no entries, version 4 no
+// compaction.
 TEST(Formats, AnOlderMetadataStateIsRead) {
   MetaState state;
   ASSERT_TRUE(state.apply(CreateTopic{kTopic, "t", 1, {}, false}, {7}));
   const std::string now = state.encode();
   std::string older = now;
-  older.pop_back();  // no entries
-  for (const char version : {char{3}, char{2}, char{1}}) {
+  for (const char version : {char{4}, char{3}, char{2}, char{1}}) {
     older[0] = version;
+    if (version == 3) older.pop_back();  // no entries
     if (version == 2) {
       older.pop_back();                  // no transactional ids
       older.erase(older.size() - 5, 2);  // behind the partition's producers
@@ -109,7 +128,7 @@ TEST(Formats, AnOlderMetadataStateIsRead) {
     ASSERT_TRUE(read) << read.error().message;
     EXPECT_EQ(read->encode(), now);
   }
-  older[0] = 5;
+  older[0] = 6;
   EXPECT_EQ(MetaState::decode(older).error().kind, ErrorKind::kUnsupported);
 }
 

@@ -158,7 +158,7 @@ class Fsck {
       const auto header = parse_record_batch(batch.bytes.span());
       if (!header) return header.error().message;
       records += static_cast<uint32_t>(header->records);
-      largest = std::max(largest, header->max_timestamp_ms);
+      largest = std::max(largest, header->largest_timestamp_ms());
     }
     if (records == entry.records && batches.size() == entry.batches && largest == entry.max_timestamp_ms) return std::nullopt;
     return fmt::format("the index says {} records in {} batches up to timestamp {}, there are {} in {} up to {}", entry.records, entry.batches,

@@ -32,7 +32,8 @@ struct LogOptions {
   size_t wal_segment_bytes = 64u << 20;
   size_t tail_cache_bytes_max = 128u << 20;    // reconciling begins early when half of it is not in objects yet
   size_t object_bytes_target = 64u << 20;
-  int64_t reconcile_interval_ms = 30'000;      // small objects are merged then, too; 0: only when reconcile(), merge_objects() are called
+  size_t compaction_map_bytes_max = 128u << 20;  // keys of one pass; more of them take several passes
+  int64_t reconcile_interval_ms = 30'000;      // then topics are compacted and small objects merged, too; 0: all by hand
   int64_t retention_check_interval_ms = 60'000;  // 0: only when enforce_retention() is called
   int32_t partitions_max = 100'000;            // over all topics
   size_t block_cache_bytes_max = 64u << 20;    // blocks of stream objects for readers behind the tail
@@ -97,6 +98,7 @@ struct AppendOutcome {
   Offset log_start_offset;
   AppendTime append_time;
   bool duplicate = false;
+  std::vector<int32_t> refused_records;  // of a batch that is kInvalidRecord for their sake: which ones, from 0
 };
 using AppendDone = std::move_only_function<void(std::vector<AppendOutcome>)>;
 
@@ -210,7 +212,8 @@ class Log {
   // Validates each part by itself (header, CRC, sizes, sequence), seals the good ones into the next group and calls
   // `done` once with one outcome per part when they are durable (or refused). Parts of one call keep their order.
   virtual void append(std::vector<AppendPart> parts, AppendDone done) = 0;
-  // Batches from the one that holds `from` on, up to about max_bytes (always at least one batch if there is one).
+  // Batches from the one that holds `from` on, or from the next one where compaction has removed it, up to about max_bytes
+  // (always at least one batch if there is one). After compaction a batch may have gaps between its records, or no records.
   // Errors: kNotFound (topic, partition), kInvalidArgument with message "OFFSET_OUT_OF_RANGE..." outside
   // [log_start, high_watermark], kCorruption, kInternal (storage) for that partition only.
   virtual Result<ReadResult> read(TopicPartition from_partition, Offset from, size_t max_bytes) = 0;
@@ -256,6 +259,7 @@ class Log {
 
   // ---- background work, by hand (tests, commands)
   virtual Result<> reconcile() = 0;           // everything sealed goes to stream objects; the WAL is trimmed
+  virtual Result<> compact() = 0;             // topics whose cleanup.policy says so, as far as they are in stream objects
   virtual Result<> merge_objects() = 0;       // many small stream objects become few
   virtual Result<> enforce_retention() = 0;   // by append time and bytes
   virtual Result<> expire_transactions() = 0;  // aborts those open for longer than their timeout; forgets idle ids

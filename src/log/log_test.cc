@@ -98,7 +98,7 @@ TEST_F(LogTest, TopicsAndConfigs) {
   EXPECT_EQ(log().create_topic("a", 1, {}).error().kind, ErrorKind::kAlreadyExists);
   EXPECT_EQ(log().create_topic("a/b", 1, {}).error().kind, ErrorKind::kInvalidArgument);
   EXPECT_EQ(log().create_topic("b", 0, {}).error().kind, ErrorKind::kInvalidArgument);
-  EXPECT_EQ(log().create_topic("b", 1, {{"cleanup.policy", "compact"}}).error().kind, ErrorKind::kInvalidArgument);
+  EXPECT_EQ(log().create_topic("b", 1, {{"cleanup.policy", "shrink"}}).error().kind, ErrorKind::kInvalidArgument);
   EXPECT_EQ(log().create_topic("b", 1, {{"no.such", "1"}}).error().kind, ErrorKind::kInvalidArgument);
   EXPECT_EQ(log().create_topic("b", 200'000, {}).error().kind, ErrorKind::kConflict);
   ASSERT_TRUE(log().create_partitions(p.topic, 3));

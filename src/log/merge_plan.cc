@@ -48,8 +48,13 @@ RunLimits run_limits(const TopicSettings& settings) {
           .span_us = saturated_us(std::min(settings.segment_ms, part_of(settings.retention_ms)))};
 }
 
+OpenRun open_run(const RunDirectory& run) {
+  return {.of = run.run.of, .end = run.run.next, .bytes = static_cast<int64_t>(run.run.bytes), .since = run.times.front().at,
+          .compacted = run.run.compacted_until() == run.run.next};
+}
+
 bool continues(const OpenRun& run, const ObjectRun& next, const RunLimits& limits) {
-  return next.of == run.of && next.base == run.end && run.bytes + static_cast<int64_t>(next.bytes) <= limits.bytes &&
+  return next.of == run.of && next.base == run.end && (run.compacted || next.compacted == 0) && run.bytes + static_cast<int64_t>(next.bytes) <= limits.bytes &&
          next.last_append_us - run.since.us <= limits.span_us;
 }
 

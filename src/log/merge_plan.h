@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "log/partition_log.h"
+#include "log/stream_object.h"
 #include "log/topic_config.h"
 
 namespace ms::log {
@@ -39,7 +40,9 @@ struct OpenRun {
   Offset end;
   int64_t bytes = 0;
   AppendTime since;
+  bool compacted = false;  // to its end
 };
+OpenRun open_run(const RunDirectory& run);
 bool continues(const OpenRun& run, const ObjectRun& next, const RunLimits& limits);
 
 }  // namespace ms::log

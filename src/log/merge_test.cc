@@ -139,12 +139,22 @@ TEST(ReplaceRuns, OfATopicThatWasDeletedMeanwhileDoomsTheObject) {
 }
 
 TEST(ReplaceRuns, ReadsBackAsItWasWritten) {
+  constexpr size_t kRunBytes = 16 + 4 + 6 * 8;
   const ReplaceRuns command{4, 10, {run_of(0, 0, 4)}, {name_of(1, run_of(0, 0, 2)), name_of(2, run_of(0, 2, 4))}};
   ByteWriter out, again;
   encode(out, Command{command});
   ByteReader in(out.str());
   encode(again, std::get<Command>(decode_entry(in).value()));
   EXPECT_EQ(again.str(), out.str());
+  std::string dense = out.str();  // as it was written before there was compaction
+  dense[0] = static_cast<char>(dense[0] - 1);
+  dense.erase(1 + 8 + 8 + 1 + kRunBytes, 1);  // of the one run
+  dense.pop_back();
+  ByteReader older(dense);
+  ByteWriter now;
+  encode(now, std::get<Command>(decode_entry(older).value()));
+  EXPECT_EQ(now.str(), out.str());
+  EXPECT_TRUE(older.at_end());
   EXPECT_TRUE(in.at_end());
   for (size_t size = 0; size < out.size(); ++size) {
     ByteReader cut(std::string_view(out.str()).substr(0, size));

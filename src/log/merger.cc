@@ -59,15 +59,17 @@ Result<> Merger::copy(ObjectBuilder& to, const RunRef& from) const {
   const auto topic = view_.find(from.run.of.topic);
   const RunDirectory* open = to.run();
   if (!topic || open == nullptr ||
-      !continues({open->run.of, open->run.next, static_cast<int64_t>(open->run.bytes), open->times.front().at}, from.run, run_limits(topic->settings)))
+      !continues(open_run(*open), from.run, run_limits(topic->settings)))
     to.begin_run(from.run.of, from.run.base);
-  return reader_.read_through(from, [&](const ReadBatch& batch) -> Result<> {
+  TRY(reader_.read_through(from, [&](const ReadBatch& batch) -> Result<> {
     if (stopping_.load(std::memory_order_relaxed)) return fail(ErrorKind::kUnavailable, "the log is closing");
     const auto header = parse_record_batch(batch.bytes.span());
     if (!header) return corruption(header.error().message);
     to.add(batch, *header);
     return {};
-  });
+  }));
+  if (from.run.compacted > 0) to.compacted_until(from.run.compacted_until());
+  return {};
 }
 
 // The object is durable before the metadata names it. Readers that still hold a source find it until the grace has passed.

@@ -8,7 +8,7 @@
 
 namespace ms::log {
 namespace {
-constexpr uint32_t kSnapshotVersion = 4;  // 1 had no last_removed_us, 2 no transactions, 3 no entries
+constexpr uint32_t kSnapshotVersion = 5;  // 1 had no last_removed_us, 2 no transactions, 3 no entries, 4 no compacted runs
 constexpr int32_t kPartitionsPerTopicMax = 200'000;  // a damaged count must not reserve memory
 constexpr uint32_t kReservePerCommandMax = 1'000;
 Unexpected no_topic(TopicId id) { return not_found(fmt::format("no topic with id {}", id.uuid.to_string())); }
@@ -207,6 +207,8 @@ Result<uint64_t> MetaState::on(const ReplaceRuns& c, AppendTime now) {
   for (const ObjectRun& run : c.runs)
     if (PartitionHead* partition = head(run.of)) partition->runs[run.base.value] = {c.object, run}, ++live_runs_[c.object];
   drop_run(c.object, now);
+  for (const GoneTransaction& gone : c.gone)
+    if (PartitionHead* partition = head(gone.of)) partition->transactions.forget(gone.marker);
   return 0;
 }
 
@@ -228,7 +230,7 @@ std::string MetaState::encode() const {
     for (const PartitionHead& p : topic.partitions) {
       out.i64(p.log_start), out.i64(p.next_offset), out.i64(p.reconciled_floor), out.i64(p.last_removed_us);
       out.varint(p.runs.size());
-      for (const auto& [base, run] : p.runs) out.u64(run.first), log::encode(out, run.second);
+      for (const auto& [base, run] : p.runs) out.u64(run.first), encode_compacted(out, run.second);
       p.producers.encode(out);
       p.transactions.encode(out);
     }
@@ -262,7 +264,7 @@ Result<MetaState> MetaState::decode(std::string_view bytes) {
       if (version >= 2) p.last_removed_us = in.i64();
       for (uint64_t runs = in.varint(); runs > 0 && in.ok(); --runs) {
         const uint64_t object = in.u64();
-        const ObjectRun run = decode_run(in);
+        const ObjectRun run = version >= 5 ? decode_compacted_run(in) : decode_run(in);
         p.runs[run.base.value] = {object, run};
         ++state.live_runs_[object];
       }

@@ -15,6 +15,9 @@ Slice new_block(size_t size, uint8_t*& data) {
   return Slice(std::move(owner), data, size);
 }
 
+// Offsets follow each other; below where the run was compacted some may be missing, but for the last of the run.
+bool follows(Offset base, Offset expected, const ObjectRun& run) { return base == expected || (base > expected && base <= run.compacted_until()); }
+
 Result<std::vector<ReadBatch>> split_block(const Slice& bytes, const RunDirectory& run, const IndexEntry& entry, Offset end) {
   std::vector<ReadBatch> out;
   Offset expected = entry.base;
@@ -24,13 +27,14 @@ Result<std::vector<ReadBatch>> split_block(const Slice& bytes, const RunDirector
     const Slice batch = bytes.part(at, *size);
     const auto header = check_record_batch(batch.span());
     if (!header) return corruption(fmt::format("the record batch at byte {}: {}", entry.position + at, header.error().message));
-    if (header->base_offset != expected.value)
+    const Offset base{header->base_offset};
+    if (!follows(base, expected, run.run) || (!header->dense() && base >= run.run.compacted_until()))
       return corruption(fmt::format("the record batch at byte {} has offset {}, not {}", entry.position + at, header->base_offset, expected.value));
-    out.push_back({batch, expected, Offset{header->last_offset()}, run.time_of(expected)});
+    out.push_back({batch, base, Offset{header->last_offset()}, run.time_of(base)});
     expected.value = header->last_offset() + 1;
     at += *size;
   }
-  if (expected != end) return corruption(fmt::format("the block at byte {} ends at offset {}, not {}", entry.position, expected.value, end.value));
+  if (end == run.run.next ? expected != end : !follows(end, expected, run.run)) return corruption(fmt::format("the block at byte {} ends at offset {}, not {}", entry.position, expected.value, end.value));
   return out;
 }
 
@@ -97,7 +101,8 @@ Result<std::vector<ReadBatch>> ObjectReader::read(const RunRef& run, Offset from
   const auto after = std::ranges::upper_bound(found->index, from, {}, &IndexEntry::base);
   std::vector<ReadBatch> out;
   size_t bytes = 0;
-  for (auto index = static_cast<size_t>(after - found->index.begin()) - 1; index < found->index.size(); ++index) {
+  const auto first = after == found->index.begin() ? after : std::prev(after);
+  for (auto index = static_cast<size_t>(first - found->index.begin()); index < found->index.size(); ++index) {
     if (!out.empty() && bytes >= max_bytes) break;
     TRY_ASSIGN(const Block batches, block(run.object, *found, index));
     for (const ReadBatch& batch : *batches) {

@@ -28,13 +28,17 @@ void PartitionLog::add_run(const RunRef& run) {
   trim_tail();
 }
 
-void PartitionLog::replace_runs(const RunRef& by) {
+void PartitionLog::replace_runs(const RunRef& by, std::span<const GoneTransaction> gone) {
   const std::scoped_lock lock(mutex_);
+  for (const GoneTransaction& each : gone)
+    if (by.run.of == each.of && by.run.base <= each.marker && each.marker < by.run.next) transactions_.forget(each.marker);
   const auto first = runs_.lower_bound(by.run.base.value), end = runs_.lower_bound(by.run.next.value);
   for (auto run = first; run != end; ++run) bytes_ -= static_cast<int64_t>(run->second.run.bytes);
   runs_.erase(first, end);
   runs_[by.run.base.value] = by;
   bytes_ += static_cast<int64_t>(by.run.bytes);
+  // What is in memory of it still has what compaction removed, aborted records too.
+  while (by.run.compacted > 0 && !tail_.empty() && tail_.front().base < by.run.next.value) tail_.pop_front();
 }
 
 void PartitionLog::trim_tail() {
@@ -141,6 +145,11 @@ std::vector<RunRef> PartitionLog::runs() const {
   out.reserve(runs_.size());
   for (const auto& [base, run] : runs_) out.push_back(run);
   return out;
+}
+
+std::vector<AbortedTransaction> PartitionLog::aborted_in(Offset from, Offset until) const {
+  const std::scoped_lock lock(mutex_);
+  return transactions_.aborted_in(from.value, until.value);
 }
 
 std::optional<std::variant<RunRef, TailBatch>> PartitionLog::place_for_time(int64_t timestamp_ms, Offset from) const {

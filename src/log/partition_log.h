@@ -58,7 +58,8 @@ class PartitionLog {
 
   void push(BatchEntry entry, const BatchRole& role);  // durable now
   void add_run(const RunRef& run);
-  void replace_runs(const RunRef& by);  // those that lie in its offsets
+  // Those that lie in its offsets; the transactions were aborted, and nothing of them is left.
+  void replace_runs(const RunRef& by, std::span<const GoneTransaction> gone);
   void advance_log_start(Offset to);
   void evict(WalPosition end);  // lets go of cached bytes of batches below `end`
 
@@ -71,6 +72,7 @@ class PartitionLog {
   std::vector<TailBatch> unreconciled(size_t max_bytes, Offset from, Offset end) const;
   std::optional<WalPosition> first_unreconciled() const;
   std::vector<RunRef> runs() const;
+  std::vector<AbortedTransaction> aborted_in(Offset from, Offset until) const;  // that can have records there
   // Where the first batch that ends behind `from` and can hold a record with a timestamp >= timestamp_ms lies: itself, or the
   // run to look for it in. One answer from one moment: ask anew for the next, batches move from the tail into runs.
   std::optional<std::variant<RunRef, TailBatch>> place_for_time(int64_t timestamp_ms, Offset from) const;

@@ -31,6 +31,10 @@ void PartitionTransactions::forget_below(int64_t log_start) {
   aborted_.erase(aborted_.begin(), kept);
 }
 
+void PartitionTransactions::forget(Offset marker) {
+  std::erase_if(aborted_, [&](const Aborted& a) { return a.transaction.marker == marker; });
+}
+
 int64_t PartitionTransactions::last_stable(int64_t log_start, int64_t next) const {
   int64_t stable = next;
   for (const auto& [producer, first] : open_) stable = std::min(stable, first);

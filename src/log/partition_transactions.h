@@ -25,6 +25,7 @@ class PartitionTransactions {
   // The batch at `base` is part of the partition now; markers are batches of one record.
   void add(const BatchRole& role, int64_t base);
   void forget_below(int64_t log_start);
+  void forget(Offset marker);  // of an aborted transaction whose records are gone
 
   // Everything below is decided. An open transaction that lost its first records to retention begins at the log start.
   int64_t last_stable(int64_t log_start, int64_t next) const;

@@ -12,7 +12,8 @@ namespace {
 
 constexpr uint64_t kHeaderMagic = 0x31304F534D534DULL;  // "MSMSO01" and a zero
 constexpr uint64_t kTailMagic = 0x31304D4F4F46534DULL;  // "MSFOOM01"
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;  // 1 had no compacted runs
+bool is_known(uint32_t version) { return version >= 1 && version <= kVersion; }
 constexpr size_t kRunBytesMin = 20 + 8 * 6 + 2;
 
 std::span<const uint8_t> bytes_of(std::string_view text) {
@@ -20,7 +21,7 @@ std::span<const uint8_t> bytes_of(std::string_view text) {
 }
 
 void encode_run(ByteWriter& out, const RunDirectory& run) {
-  encode(out, run.run);
+  encode_compacted(out, run.run);
   out.varint(run.index.size());
   for (const IndexEntry& e : run.index) {
     out.varint(e.bytes), out.varint(static_cast<uint64_t>(e.base.value - run.run.base.value));
@@ -44,7 +45,7 @@ bool decode_index(ByteReader& in, RunDirectory& run) {
     e.records = static_cast<uint32_t>(in.varint()), e.batches = static_cast<uint32_t>(in.varint());
     if (e.bytes == 0 || e.bytes > end - position || delta >= static_cast<uint64_t>(run.run.next.value - run.run.base.value)) return false;
     e.base.value = run.run.base.value + static_cast<int64_t>(delta);
-    if (run.index.empty() ? delta != 0 : e.base <= run.index.back().base) return false;
+    if (run.index.empty() ? delta > run.run.compacted : e.base <= run.index.back().base) return false;
     position += e.bytes;
     run.index.push_back(e);
   }
@@ -58,7 +59,7 @@ bool decode_times(ByteReader& in, RunDirectory& run) {
     const int64_t time = in.zigzag();
     if (delta >= static_cast<uint64_t>(run.run.next.value - before.base.value)) return false;
     if (__builtin_add_overflow(before.at.us, time, &before.at.us)) return false;
-    if (run.times.empty() ? delta != 0 : delta == 0) return false;
+    if (run.times.empty() ? delta > run.run.compacted : delta == 0) return false;
     before.base.value += static_cast<int64_t>(delta);
     run.times.push_back(before);
   }
@@ -99,23 +100,30 @@ void ObjectBuilder::begin_run(const TopicPartition& p, Offset base) {
 void ObjectBuilder::add(const ReadBatch& batch, const RecordBatchHeader& header) {
   CHECK(!empty());
   RunDirectory& run = directory_.runs.back();
-  CHECK(run.run.next == batch.base);
+  CHECK(run.run.next <= batch.base);
+  const int64_t largest = header.largest_timestamp_ms();
   const int64_t min_timestamp_ms = std::min(header.base_timestamp_ms, header.max_timestamp_ms);
   if (run.index.empty() || run.index.back().bytes + batch.bytes.size() > kIndexEveryBytes)
-    run.index.push_back({.position = position_, .base = batch.base, .min_timestamp_ms = min_timestamp_ms, .max_timestamp_ms = header.max_timestamp_ms});
+    run.index.push_back({.position = position_, .base = batch.base, .min_timestamp_ms = min_timestamp_ms, .max_timestamp_ms = largest});
   IndexEntry& block = run.index.back();
   block.bytes += batch.bytes.size();
   block.min_timestamp_ms = std::min(block.min_timestamp_ms, min_timestamp_ms);
-  block.max_timestamp_ms = std::max(block.max_timestamp_ms, header.max_timestamp_ms);
+  block.max_timestamp_ms = std::max(block.max_timestamp_ms, largest);
   block.records += static_cast<uint32_t>(header.records);
   ++block.batches;
   if (run.times.empty() || run.times.back().at != batch.at) run.times.push_back({batch.base, batch.at});
   run.run.next = {batch.last.value + 1};
   run.run.bytes += batch.bytes.size();
-  run.run.max_timestamp_ms = std::max(run.run.max_timestamp_ms, header.max_timestamp_ms);
+  run.run.max_timestamp_ms = std::max(run.run.max_timestamp_ms, largest);
   run.run.last_append_us = batch.at.us;
   position_ += batch.bytes.size();
   slices_.push_back(batch.bytes);
+}
+
+void ObjectBuilder::compacted_until(Offset end) {
+  ObjectRun& run = directory_.runs.back().run;
+  CHECK(run.base <= end && end <= run.next);
+  run.compacted = static_cast<uint64_t>(end.value - run.base.value);
 }
 
 std::vector<std::span<const uint8_t>> ObjectBuilder::finish() {
@@ -143,7 +151,8 @@ std::vector<ObjectRun> ObjectBuilder::runs() const {
 Result<> check_object_header(std::span<const uint8_t> header, uint64_t object) {
   ByteReader in(header);
   if (in.u64() != kHeaderMagic) return corruption("a stream object does not begin with its magic number");
-  if (const uint32_t version = in.u32(); version != kVersion) return fail(ErrorKind::kUnsupported, fmt::format("stream object version {}", version));
+  if (const uint32_t version = in.u32(); !is_known(version))
+    return fail(ErrorKind::kUnsupported, fmt::format("stream object version {}; use the version of Millstream that wrote it", version));
   if (in.u32() != 0 || in.u64() != object || in.u64() != 0 || !in.ok()) return corruption("the header of a stream object is damaged");
   return {};
 }
@@ -164,8 +173,8 @@ Result<FooterPlace> parse_object_tail(std::span<const uint8_t> tail, uint64_t ob
 Result<ObjectDirectory> parse_object_footer(std::span<const uint8_t> footer, const FooterPlace& place) {
   if (footer.size() != place.bytes || crc32c(footer) != place.crc) return corruption("the CRC of a stream object's footer is wrong");
   ByteReader in(footer);
-  if (const uint32_t version = in.u32(); version != kVersion)
-    return fail(ErrorKind::kUnsupported, fmt::format("stream object version {}", version));
+  const uint32_t version = in.u32();
+  if (!is_known(version)) return fail(ErrorKind::kUnsupported, fmt::format("stream object version {}; use the version of Millstream that wrote it", version));
   ObjectDirectory directory{.object = in.u64()};
   const uint64_t count = in.varint();
   if (count > in.remaining() / kRunBytesMin) return corruption("a stream object names more runs than its footer holds");
@@ -173,7 +182,7 @@ Result<ObjectDirectory> parse_object_footer(std::span<const uint8_t> footer, con
   uint64_t position = kObjectHeaderBytes;
   for (uint64_t i = 0; i < count; ++i) {
     RunDirectory& run = directory.runs.emplace_back();
-    run.run = decode_run(in);
+    run.run = version >= 2 ? decode_compacted_run(in) : decode_run(in);
     if (!in.ok() || !is_placed(run.run, position, place.position)) return corruption("a run of a stream object is out of place");
     if (!decode_index(in, run) || !decode_times(in, run)) return corruption("the index of a stream object's run does not fit it");
     position += run.run.bytes;

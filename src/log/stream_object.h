@@ -19,7 +19,7 @@ inline constexpr size_t kObjectTailBytes = 24;  // footer position, length, CRC 
 inline constexpr uint64_t kIndexEveryBytes = 1u << 20;
 inline constexpr uint64_t kObjectFooterBytesMax = 256u << 20;
 
-// One block of a run: about kIndexEveryBytes of whole batches.
+// One block of a run: about kIndexEveryBytes of whole batches. The first one of a compacted run may begin behind the run.
 struct IndexEntry {
   uint64_t position = 0;  // in the object
   uint64_t bytes = 0;
@@ -53,6 +53,7 @@ class ObjectBuilder {
   // Runs come in the order of partition and offset, the batches of a run in offset order.
   void begin_run(const TopicPartition& p, Offset base);
   void add(const ReadBatch& batch, const RecordBatchHeader& header);
+  void compacted_until(Offset end);  // of the run batches go to: only below it may offsets be missing
   const RunDirectory* run() const { return empty() ? nullptr : &directory_.runs.back(); }  // the one batches go to
   uint64_t bytes() const { return position_; }
   bool empty() const { return directory_.runs.empty(); }

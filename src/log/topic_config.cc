@@ -13,17 +13,19 @@ namespace {
 constexpr int64_t kMax64 = std::numeric_limits<int64_t>::max();
 constexpr int64_t kMax32 = std::numeric_limits<int32_t>::max();
 
-// A number has bounds, a choice has words ("a|b"), free text neither.
+// A number has bounds, a choice has words ("a|b"), a ratio lies from 0 to 1.
 struct Key {
   std::string_view name, preset, words;
   int64_t min = 0, max = -1;
+  bool is_ratio = false;
 };
 constexpr Key number(std::string_view name, std::string_view preset, int64_t min, int64_t max) { return {name, preset, "", min, max}; }
 constexpr Key choice(std::string_view name, std::string_view preset, std::string_view words) { return {name, preset, words, 0, -1}; }
+constexpr Key ratio(std::string_view name, std::string_view preset) { return {name, preset, "", 0, 1, true}; }
 
 constexpr std::string_view kForEver = "9223372036854775807";
 constexpr Key kKeys[] = {
-    choice("cleanup.policy", "delete", "delete"),
+    choice("cleanup.policy", "delete", "delete|compact|compact,delete|delete,compact"),
     choice("compression.type", "producer", "producer|uncompressed|gzip|snappy|lz4|zstd"),
     number("delete.retention.ms", "86400000", 0, kMax64),
     number("file.delete.delay.ms", "60000", 0, kMax64),
@@ -38,6 +40,7 @@ constexpr Key kKeys[] = {
     choice("message.timestamp.type", "CreateTime", "CreateTime|LogAppendTime"),
     choice("millstream.durability", "disk", "disk"),
     number("min.compaction.lag.ms", "0", 0, kMax64),
+    ratio("min.cleanable.dirty.ratio", "0.5"),
     number("min.insync.replicas", "1", 1, kMax32),
     choice("preallocate", "false", "true|false"),
     number("retention.bytes", "-1", -1, kMax64),
@@ -69,22 +72,40 @@ bool to_number(std::string_view text, int64_t& out) {
   return error == std::errc{} && end == text.data() + text.size();
 }
 
+bool to_ratio(std::string_view text, double& out) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return error == std::errc{} && end == text.data() + text.size() && out >= 0 && out <= 1;
+}
+
 Result<> check_value(const Key& key, std::string_view value) {
   if (!key.words.empty()) {
     if (is_word(key.words, value)) return {};
-    if (key.name == "cleanup.policy")
-      return invalid(fmt::format("cleanup.policy={} is not supported yet; only delete is", value));
     return invalid(fmt::format("{}={} is not one of: {}", key.name, value, key.words));
   }
+  double part = 0;
+  if (key.is_ratio && to_ratio(value, part)) return {};
+  if (key.is_ratio) return invalid(fmt::format("{}={} must be a number from 0 to 1", key.name, value));
   int64_t parsed = 0;
   if (to_number(value, parsed) && parsed >= key.min && parsed <= key.max) return {};
   return invalid(fmt::format("{}={} must be a whole number from {} to {}", key.name, value, key.min, key.max));
 }
 
+std::string_view value_of(const TopicConfig& config, const std::string& name) {
+  const auto set = config.find(name);
+  return set != config.end() ? std::string_view(set->second) : find_key(name)->preset;
+}
+
 int64_t number_of(const TopicConfig& config, std::string_view name) {
-  const auto set = config.find(std::string(name));
   int64_t out = 0;
-  CHECK(to_number(set != config.end() ? std::string_view(set->second) : find_key(name)->preset, out));
+  CHECK(to_number(value_of(config, std::string(name)), out));
+  return out;
+}
+
+bool has_policy(const TopicConfig& config, std::string_view policy) { return value_of(config, "cleanup.policy").find(policy) != std::string_view::npos; }
+
+double ratio_of(const TopicConfig& config, const std::string& name) {
+  double out = 0;
+  CHECK(to_ratio(value_of(config, name), out));
   return out;
 }
 
@@ -119,13 +140,27 @@ Result<> check_topic_config(const TopicConfig& config) {
     if (key == nullptr) return invalid(fmt::format("unknown topic config '{}'", name));
     TRY(check_value(*key, value));
   }
+  const int64_t least = number_of(config, "min.compaction.lag.ms"), most = number_of(config, "max.compaction.lag.ms");
+  if (least > most) return invalid(fmt::format("min.compaction.lag.ms={} must not be more than max.compaction.lag.ms={}", least, most));
   return {};
+}
+
+bool begins_to_compact(const TopicConfig& now, const ConfigValues& changes) {
+  const auto changed = changes.find("cleanup.policy");
+  if (changed == changes.end() || !changed->second || has_policy(now, "compact")) return false;
+  return changed->second->find("compact") != std::string::npos;
 }
 
 TopicSettings topic_settings(const TopicConfig& checked) {
   const auto type = checked.find("message.timestamp.type");
-  return {.retention_ms = number_of(checked, "retention.ms"),
-          .retention_bytes = number_of(checked, "retention.bytes"),
+  const bool deletes = has_policy(checked, "delete");
+  return {.retention_ms = deletes ? number_of(checked, "retention.ms") : -1,
+          .retention_bytes = deletes ? number_of(checked, "retention.bytes") : -1,
+          .compacts = has_policy(checked, "compact"),
+          .delete_retention_ms = number_of(checked, "delete.retention.ms"),
+          .min_compaction_lag_ms = number_of(checked, "min.compaction.lag.ms"),
+          .max_compaction_lag_ms = number_of(checked, "max.compaction.lag.ms"),
+          .min_cleanable_dirty_ratio = ratio_of(checked, "min.cleanable.dirty.ratio"),
           .segment_ms = number_of(checked, "segment.ms"),
           .segment_bytes = number_of(checked, "segment.bytes"),
           .max_message_bytes = number_of(checked, "max.message.bytes"),

@@ -11,8 +11,12 @@ namespace ms::log {
 
 // What the log itself acts on.
 struct TopicSettings {
-  int64_t retention_ms = 0;     // -1: for ever
+  int64_t retention_ms = 0;     // -1: for ever, as where cleanup.policy does not say delete
   int64_t retention_bytes = 0;  // -1: no bound
+  bool compacts = false;        // cleanup.policy says compact; what follows is about that
+  int64_t delete_retention_ms = 0;
+  int64_t min_compaction_lag_ms = 0, max_compaction_lag_ms = 0;
+  double min_cleanable_dirty_ratio = 0;
   int64_t segment_ms = 0;       // what is merged into one run, which retention takes whole, spans at most this
   int64_t segment_bytes = 0;    // and is at most as large
   int64_t max_message_bytes = 0;
@@ -25,6 +29,9 @@ struct TopicSettings {
 Result<> check_topic_name(std::string_view name);
 // Errors: kInvalidArgument naming the key, the value and what is allowed.
 Result<> check_topic_config(const TopicConfig& config);
+using ConfigValues = std::map<std::string, std::optional<std::string>>;  // nullopt: back to the default
+// Whether these changes make a topic compacted that is not.
+bool begins_to_compact(const TopicConfig& now, const ConfigValues& changes);
 TopicSettings topic_settings(const TopicConfig& checked);
 TopicConfig effective_topic_config(const TopicConfig& checked);
 

@@ -88,7 +88,7 @@ void View::on(const AddObject& c) {
 }
 void View::on(const ReplaceRuns& c) {
   for (const ObjectRun& run : c.runs)
-    if (PartitionLog* p = partition(run.of)) p->replace_runs({c.object, run});
+    if (PartitionLog* p = partition(run.of)) p->replace_runs({c.object, run}, c.gone);
 }
 void View::on(const AdvanceLogStart& c) {
   if (PartitionLog* p = partition(c.of)) p->advance_log_start(c.to);

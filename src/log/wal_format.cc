@@ -79,7 +79,7 @@ Result<> visit_frame(const FrameHeader& header, std::span<const uint8_t> frame, 
     const FrameBatch stored{frame.subspan(at, batch->size), at};
     const auto facts = check_record_batch(stored.bytes);
     if (!facts) return corruption(facts.error().message);
-    if (facts->crc != batch->crc || facts->base_offset != batch->base.value)
+    if (!facts->dense() || facts->crc != batch->crc || facts->base_offset != batch->base.value)
       return corruption("a batch is not the one its frame names");
     batch->records = facts->records, batch->producer_id = facts->producer_id, batch->producer_epoch = facts->producer_epoch;
     batch->base_sequence = facts->base_sequence, batch->max_timestamp_ms = facts->max_timestamp_ms;

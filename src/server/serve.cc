@@ -18,6 +18,7 @@
 #include "io/http_server.h"
 #include "kafka/kafka_server.h"
 #include "log/log.h"
+#include "log/topic_config.h"
 #include "online/online.h"
 #include "online/samples.h"
 #include "security/authority.h"
@@ -172,6 +173,10 @@ class Server {
     options.plain_in_the_clear = config_.insecure;
     options.delete_topic = [catalog = catalog_.get(), log = log_.get()](const log::TopicInfo& topic) {
       return catalog->remove_topic(topic.id, topic.name, [&] { return log->delete_topic(topic.id); });
+    };
+    options.alter_topic = [catalog = catalog_.get(), log = log_.get()](const log::TopicInfo& topic, const log::ConfigValues& changes) {
+      const auto alter = [&] { return log->alter_config(topic.id, changes); };
+      return log::begins_to_compact(topic.config, changes) ? catalog->compact_topic(topic.id, topic.name, alter) : alter();
     };
     TRY_ASSIGN(kafka_, advised(kafka::KafkaServer::start(options, *log_, *runtime_), "kafka"));
     return {};

@@ -8,6 +8,7 @@
 //   and a transaction: up to version 11 the partition must have been added to it, from 12 on (KIP-890) the batch does that.
 //   The producer must be the id's own (INVALID_PRODUCER_ID_MAPPING). What is in none is INVALID_TXN_STATE, from version 11 on TRANSACTION_ABORTABLE.
 // - timeout_ms is ignored: the log answers every append.
+// - A record without a key is INVALID_RECORD on a compacted topic, and the whole batch with it; record_errors names them (KIP-467).
 // - A full disk and a full append queue are KAFKA_STORAGE_ERROR with a message: clients retry it.
 // - Refused batches are counted by error code in millstream_kafka_batches_refused_total.
 #include "base/metrics.h"
@@ -125,6 +126,7 @@ void finish(Call call, Produce& produce, std::vector<log::AppendOutcome> outcome
     Answer& answer = produce.response.responses[place.topic].partition_responses[place.partition];
     log::AppendOutcome& outcome = outcomes[i];
     if (outcome.error != log::AppendError::kNone) {
+      for (const int32_t record : outcome.refused_records) answer.record_errors.push_back({record, outcome.message});
       set_error(answer, to_code(outcome.error, produce.version), std::move(outcome.message));
       continue;
     }

@@ -16,7 +16,7 @@ void handle_incremental_alter_configs(Broker& broker, Call call) {
       ConfigChanges& one = wanted.emplace_back(resource.resource_type, resource.resource_name, std::vector<ConfigChange>{}, false, request.validate_only);
       for (const auto& c : resource.configs) one.changes.push_back({c.name, static_cast<ConfigOperation>(c.config_operation), c.value});
     }
-    std::vector<ConfigOutcome> outcomes = change_configs(broker.log, call, wanted);
+    std::vector<ConfigOutcome> outcomes = change_configs(broker, call, wanted);
     for (size_t i = 0; i < outcomes.size(); ++i)
       response.responses.push_back({code(outcomes[i].error), std::move(outcomes[i].message), wanted[i].resource_type, wanted[i].resource_name});
     call.reply(response);
