@@ -53,6 +53,8 @@ std::string describe(const tcp::socket& socket) {
   return error ? "?" : peer.address().to_string() + ":" + std::to_string(peer.port());
 }
 
+std::string address_of(const std::string& peer) { return peer.substr(0, peer.rfind(':')); }
+
 }  // namespace
 
 struct TcpServer::Core : std::enable_shared_from_this<TcpServer::Core> {
@@ -96,6 +98,8 @@ class TcpServer::Core::Link final : public Connection {
   void run() {
     auto self = std::static_pointer_cast<Link>(shared_from_this());
     last_activity_us_ = now_us();
+    const auto& ask = core_->options.refuse_for_ms;
+    if (const int64_t wait_ms = ask ? ask(address_of(peer_)) : 0) return asio::co_spawn(thread_.context(), turn_away(self, wait_ms), asio::detached);
     if (stream_->encrypted()) handshake_started_us_ = last_activity_us_;
     else handler_ = core_->factory(self);
     watch();
@@ -127,6 +131,14 @@ class TcpServer::Core::Link final : public Connection {
 
  private:
   static int64_t now_us() { return system_clock().steady_us(); }
+
+  // Whoever is let go at once comes back at once.
+  asio::awaitable<void> turn_away(std::shared_ptr<Link> self, int64_t wait_ms) {
+    rejected("connection_rate").add();
+    wake_->expires_after(std::chrono::microseconds(std::min(wait_ms * kMicrosPerMilli, core_->options.idle_timeout_us)));
+    if (!closed_) co_await wake_->async_wait(kAwait);
+    finish(self);
+  }
 
   // Ends a connection on which nothing moves, or whose frame takes too long to arrive, or whose client may no longer be here.
   void watch() {

@@ -66,6 +66,9 @@ struct TcpServerOptions {
   // While others wait for memory, a frame that is older than this must have come at 64 KiB/s at least: who only announces
   // frames could otherwise keep everybody out for frame_timeout_us.
   int64_t stall_timeout_us = 5 * 1'000'000LL;
+  // Asked for each new connection, by its client's address without the port, on an IoThread: 0, and it may come in; else it is closed after
+  // so long, unread. Empty: all may.
+  std::function<int64_t(const std::string& address)> refuse_for_ms;
   // Empty: in the clear. Else a connection gets its handler when the handshake is over, and ends when its client's certificate
   // expires (looked at once a second).
   std::shared_ptr<TlsCredentials> tls;

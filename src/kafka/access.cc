@@ -75,6 +75,8 @@ constexpr AccessLine kTable[] = {
     {46, kDescribe, kCluster, kClusterFailed},            // ListPartitionReassignments
     {47, kDelete, kGroup, kGroupFailed},                  // OffsetDelete
     {47, kRead, kTopic, kTopicFailed},
+    {48, kDescribeConfigs, kCluster, kClusterFailed},     // DescribeClientQuotas
+    {49, kAlterConfigs, kCluster, kClusterFailed},        // AlterClientQuotas
     {50, kDescribe, kCluster, kClusterFailed},            // DescribeUserScramCredentials
     {51, kAlter, kCluster, kClusterFailed},               // AlterUserScramCredentials
     {60, kDescribe, kCluster, kLeftOut},                  // DescribeCluster: authorized operations

@@ -144,6 +144,8 @@ std::vector<Probe> probes(TopicId id) {
       {line(46, kDescribe, kCluster), ASK(ListPartitionReassignments, 0, {}, a.error_code)},
       {line(47, kDelete, kGroup), ASK(OffsetDelete, 0, { r.group_id = "g"; auto& t = r.topics.emplace_back(); t.name = "t"; t.partitions.emplace_back(); }, a.error_code)},
       {line(47, kRead, kTopic), ASK(OffsetDelete, 0, { r.group_id = "g"; auto& t = r.topics.emplace_back(); t.name = "t"; t.partitions.emplace_back(); }, a.topics.empty() ? a.error_code : a.topics[0].partitions.at(0).error_code)},
+      {line(48, kDescribeConfigs, kCluster), ASK(DescribeClientQuotas, 1, {}, a.error_code)},
+      {line(49, kAlterConfigs, kCluster), ASK(AlterClientQuotas, 1, { auto& e = r.entries.emplace_back(); e.entity.push_back({"user", "bob"}); e.ops.push_back({"producer_byte_rate", 1e9, false}); }, a.entries.at(0).error_code)},
       {line(50, kDescribe, kCluster), ASK(DescribeUserScramCredentials, 0, {}, a.error_code)},
       {line(51, kAlter, kCluster), ASK(AlterUserScramCredentials, 0, { r.deletions.push_back({"nobody", 1}); }, a.results.at(0).error_code)},
       {line(60, kDescribe, kCluster), ASK(DescribeCluster, 0, { r.include_cluster_authorized_operations = true; }, shown(a.cluster_authorized_operations != 0))},

@@ -16,6 +16,7 @@
 #include "kafka/fetch_sessions.h"
 #include "kafka/fetch_waiters.h"
 #include "kafka/kafka_server.h"
+#include "kafka/quotas.h"
 #include "kafka/request_log.h"
 #include "kafka/topic_traffic.h"
 #include "kafka/worker.h"
@@ -73,6 +74,7 @@ struct Broker {
 
   const KafkaServerOptions options;
   log::Log& log;
+  Quotas quotas{log, system_clock()};
   FetchSessions sessions;
   FetchWaiters waiters;
   Worker worker;

@@ -36,6 +36,10 @@ class CallSink {
   virtual const AdvertisedAddress& advertised() const = 0;  // of the listener that the client came by
   virtual void complete(uint64_t slot, std::vector<Slice> frame, RequestTrace trace) = 0;  // an empty frame: no response
   virtual void abandon(std::string_view reason) = 0;                   // counts the reason and closes the connection
+  // Counts against a quota of the client; over it, the connection is not read for a while. On thread().
+  virtual void charge(std::string_view quota_key, const std::string& client_id, double amount) = 0;
+  // For how long it will not be read, for an answer that is about to be made.
+  virtual int32_t throttle_ms(const std::string& client_id) = 0;
   virtual void on_closed(uint64_t slot, io::Job job) = 0;              // runs when it closes with this slot unanswered
   virtual Login& login() = 0;
   virtual std::shared_ptr<security::Session> session() = 0;
@@ -58,6 +62,7 @@ class Call {
   const std::string& client_host() const { return sink_->client_host(); }
   const AdvertisedAddress& advertised() const { return sink_->advertised(); }
   io::IoThread& thread() { return sink_->thread(); }  // the connection's own
+  void charge(std::string_view quota_key, double amount) { sink_->charge(quota_key, header().client_id, amount); }
   void post(io::Job job) { sink_->thread().post(std::move(job)); }
 
   // What the request does from now on (request_times.h). A call begins in kWork, and a reply is kSend.
@@ -110,6 +115,7 @@ class Call {
   void reply_as(Response& response, int16_t version) {
     if (room_.over()) return drop("answer_too_large");
     const bool flexible = api_->is_flexible(version);
+    if constexpr (requires { response.throttle_time_ms; }) response.throttle_time_ms = sink_->throttle_ms(header().client_id);
     Encoder out(version, flexible);
     out.value(request_.header.correlation);
     if (flexible && api_->key != 18) out.no_tags();

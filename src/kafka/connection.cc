@@ -1,5 +1,9 @@
 #include "kafka/connection.h"
 
+#include <algorithm>
+#include <limits>
+
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "io/endpoint.h"
 #include "kafka/handlers.h"
@@ -96,9 +100,48 @@ void KafkaConnection::on_frame(io::Frame frame) {
   api->metrics->requests.add();
   const uint64_t slot = first_slot_ + answers_.size();
   answers_.emplace_back().api = api;
-  api->handler(broker_, Call(shared_from_this(), slot, api->spec, std::move(*parsed), std::move(frame)));
+  const size_t frame_bytes = frame.bytes.size();
+  handle(*api, Call(shared_from_this(), slot, api->spec, std::move(*parsed), std::move(frame)), frame_bytes);
   throttle();
 }
+
+void KafkaConnection::handle(const ApiEntry& api, Call call, size_t frame_bytes) {
+  if (!broker_.quotas.any()) return api.handler(broker_, std::move(call));
+  const std::string client_id = call.header().client_id;
+  if (api.spec.key == 0) charge(quota::kProducerByteRate, client_id, static_cast<double>(frame_bytes));
+  handling_since_us_ = system_clock().steady_us();
+  api.handler(broker_, std::move(call));
+  charge_time(client_id);
+  handling_since_us_ = 0;
+}
+
+// ---- quotas
+
+void KafkaConnection::charge(std::string_view quota_key, const std::string& client_id, double amount) {
+  if (!broker_.quotas.any()) return;
+  const int64_t wait_us = broker_.quotas.record(quota_key, login_.session()->user(), client_id, amount) * kMicrosPerMilli;
+  if (wait_us > 0) throttled_until_us_ = std::max(throttled_until_us_.load(), system_clock().steady_us() + wait_us);
+}
+
+// The time that this thread has worked for the request, in hundredths of a second: 1 % of a second is one a second.
+void KafkaConnection::charge_time(const std::string& client_id) {
+  const int64_t now = system_clock().steady_us();
+  const int64_t since = std::exchange(handling_since_us_, now);
+  if (since != 0) charge(quota::kRequestPercentage, client_id, static_cast<double>(now - since) * 100 / kMicrosPerSecond);
+}
+
+int32_t KafkaConnection::throttle_ms(const std::string& client_id) {
+  if (thread().is_current() && handling_since_us_ != 0) charge_time(client_id);
+  const int64_t left_ms = (throttled_us() + kMicrosPerMilli - 1) / kMicrosPerMilli;
+  return static_cast<int32_t>(std::min<int64_t>(left_ms, std::numeric_limits<int32_t>::max()));
+}
+
+int64_t KafkaConnection::throttled_us() const {
+  const int64_t until = throttled_until_us_;
+  return until == 0 ? 0 : std::max<int64_t>(until - system_clock().steady_us(), 0);
+}
+
+// ---- answers
 
 void KafkaConnection::complete(uint64_t slot, std::vector<Slice> frame, RequestTrace trace) {
   if (thread().is_current()) return deliver(slot, std::move(frame), std::move(trace));
@@ -166,10 +209,19 @@ void KafkaConnection::end_answers() {
     if (answer.on_closed) thread().post(std::move(answer.on_closed));
 }
 
+// Reads or does not read.
 void KafkaConnection::throttle() {
+  if (closed_ || closing_) return;
+  const int64_t wait_us = throttled_us();
+  if (wait_us > 0) {
+    if (!unthrottle_) unthrottle_ = std::make_unique<io::Timer>(thread());
+    unthrottle_->start(wait_us, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->throttle();
+    });
+  }
   const size_t unsent_max = broker_.responses_short() ? 0 : kUnsentBytesMax;
-  const bool busy = answers_.size() >= kInFlightMax || connection_->unsent_bytes() > unsent_max;
-  if (busy == paused_ || closing_) return;
+  const bool busy = wait_us > 0 || answers_.size() >= kInFlightMax || connection_->unsent_bytes() > unsent_max;
+  if (busy == paused_) return;
   paused_ = busy;
   busy ? connection_->pause_reading() : connection_->resume_reading();
 }
@@ -183,6 +235,7 @@ void KafkaConnection::on_sent() {
 void KafkaConnection::on_closed() {
   closed_ = true;
   timer_.reset();
+  unthrottle_.reset();
   end_answers();
 }
 

@@ -34,6 +34,8 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
   Login& login() override { return login_; }
   std::shared_ptr<security::Session> session() override { return login_.session(); }
   void close_after_answers(int64_t delay_us) override;
+  void charge(std::string_view quota_key, const std::string& client_id, double amount) override;
+  int32_t throttle_ms(const std::string& client_id) override;
 
  private:
   struct Answer {
@@ -45,6 +47,9 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
   void end_answers();
   void deliver(uint64_t slot, std::vector<Slice> frame, RequestTrace trace);
   void sent(size_t count);
+  void handle(const ApiEntry& api, Call call, size_t frame_bytes);
+  void charge_time(const std::string& client_id);
+  int64_t throttled_us() const;
   void throttle();
   void send_ready();
   void begin();
@@ -65,6 +70,9 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
   std::deque<Sending> sending_;  // answers that the system has not taken yet
   Login login_;
   std::optional<io::Timer> timer_;  // the login's end, then the delay of a failure
+  int64_t handling_since_us_ = 0;                // what the handler at work has not been charged for yet; 0: none, or nobody counts
+  std::atomic<int64_t> throttled_until_us_ = 0;  // by a quota
+  std::unique_ptr<io::Timer> unthrottle_;        // made when needed, gone before the connection
   bool paused_ = false;
   bool closing_ = false;  // as soon as the answers are sent
   bool may_close_ = false;

@@ -59,6 +59,8 @@ std::span<const ApiEntry> api_table() {
       entry<OffsetDeleteRequest>(handle_offset_delete),
       entry<DescribeUserScramCredentialsRequest>(handle_describe_user_scram_credentials),
       entry<AlterUserScramCredentialsRequest>(handle_alter_user_scram_credentials),
+      entry<DescribeClientQuotasRequest>(handle_describe_client_quotas),
+      entry<AlterClientQuotasRequest>(handle_alter_client_quotas),
       entry<DescribeClusterRequest>(handle_describe_cluster),
       entry<DescribeProducersRequest>(handle_describe_producers),
       entry<DescribeTransactionsRequest>(handle_describe_transactions),

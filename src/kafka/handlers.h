@@ -60,6 +60,8 @@ void handle_list_partition_reassignments(Broker& broker, Call call);
 void handle_offset_delete(Broker& broker, Call call);
 void handle_describe_user_scram_credentials(Broker& broker, Call call);
 void handle_alter_user_scram_credentials(Broker& broker, Call call);
+void handle_describe_client_quotas(Broker& broker, Call call);
+void handle_alter_client_quotas(Broker& broker, Call call);
 void handle_describe_cluster(Broker& broker, Call call);
 void handle_describe_producers(Broker& broker, Call call);
 void handle_describe_transactions(Broker& broker, Call call);

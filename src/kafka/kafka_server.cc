@@ -30,6 +30,7 @@ Result<> KafkaServer::Impl::listen(const Listener& listener, io::IoRuntime& runt
                                                  .connections_max = o.connections_max,
                                                  .frame_bytes_max = o.request_bytes_max,
                                                  .memory_bytes_max = o.request_memory_bytes_max,
+                                                 .refuse_for_ms = [this](const std::string& address) { return broker.quotas.any() ? broker.quotas.connect(address) : 0; },
                                                  .tls = listener.tls},
                                                 runtime, [this, here](std::shared_ptr<io::Connection> connection) {
                                                   return KafkaConnection::make(broker, std::move(connection), here);

@@ -20,6 +20,7 @@ class Sampler {
   void value(T& v) {
     v = static_cast<T>(rng_.below(4) == 0 ? std::numeric_limits<T>::min() : rng_.next());
   }
+  void value(double& v) { v = static_cast<double>(rng_.next()) / 1024; }
   void value(TopicId& v) {
     for (uint8_t& b : v.uuid.bytes) b = static_cast<uint8_t>(rng_.next());
   }

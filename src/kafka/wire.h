@@ -2,6 +2,7 @@
 // varint lengths and tagged fields). A message's code(C&) walks its fields once for encoding and decoding alike.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -88,6 +89,7 @@ class Decoder {
   void value(int16_t& v) { v = static_cast<int16_t>(number<uint16_t>()); }
   void value(int32_t& v) { v = static_cast<int32_t>(number<uint32_t>()); }
   void value(int64_t& v) { v = static_cast<int64_t>(number<uint64_t>()); }
+  void value(double& v) { v = std::bit_cast<double>(number<uint64_t>()); }
   void value(TopicId& v);
   void value(std::string& v);
   void value(Slice& v);
@@ -199,6 +201,7 @@ class Encoder {
   void value(int16_t v) { number(__builtin_bswap16(static_cast<uint16_t>(v))); }
   void value(int32_t v) { number(__builtin_bswap32(static_cast<uint32_t>(v))); }
   void value(int64_t v) { number(__builtin_bswap64(static_cast<uint64_t>(v))); }
+  void value(double v) { number(__builtin_bswap64(std::bit_cast<uint64_t>(v))); }
   void value(const TopicId& v) { out_.append(reinterpret_cast<const char*>(v.uuid.bytes.data()), v.uuid.bytes.size()); }
   // Texts carry what clients have sent (names within messages): longer than the format can say, they are cut.
   void value(const std::string& v) {

@@ -21,6 +21,7 @@ class Session {
       : authority_(authority), principal_(std::move(principal)), host_(std::move(host)), credentials_(std::move(credentials)) {}
 
   const std::string& principal() const { return principal_; }
+  std::string user() const { return principal_.substr(principal_.find(':') + 1); }  // "alice"
   const std::string& host() const { return host_; }
   bool is_anonymous() const { return principal_ == kAnonymous; }
   // False: no user exists, everything is allowed.

@@ -261,6 +261,9 @@ def properties(tmp_path, user, password, mechanism="SCRAM-SHA-512"):
 def test_java_tools_make_users_and_acls(secure, tmp_path):
     admin = ("--bootstrap-server", secure.kafka, "--command-config", properties(tmp_path, "admin", PASSWORDS["admin"]))
     tool("configs", *admin, "--alter", "--entity-type", "users", "--entity-name", "dora", "--add-config", "SCRAM-SHA-512=[iterations=8192,password=dora-secret]")
+    tool("configs", *admin, "--alter", "--entity-type", "users", "--entity-name", "dora", "--add-config", "producer_byte_rate=1048576")
+    described = tool("configs", *admin, "--describe", "--entity-type", "users", "--entity-name", "dora")
+    assert "SCRAM-SHA-512=iterations=8192" in described and "producer_byte_rate=1048576" in described
     tool("acls", *admin, "--add", "--allow-principal", "User:dora", "--operation", "Read", "--operation", "Write", "--topic", "dora.", "--resource-pattern-type", "prefixed")
     tool("acls", *admin, "--add", "--allow-principal", "User:dora", "--operation", "Create", "--topic", "dora.in")
     listed = tool("acls", *admin, "--list", "--topic", "dora.in", "--resource-pattern-type", "match")

@@ -9,6 +9,7 @@
 //   beyond that a fetch gets one batch. A fetch that waits for min_bytes holds none.
 // - A fetch of thousands of partitions outside a session is answered at once: who waits keeps its list in memory. One whose client
 //   has gone ends.
+// - A consumer over its quota gets its records and is then not read for a while. (Kafka answers without records first.)
 // - Deviation: max_bytes is at most 64 MiB, max_wait_ms at most 60 s.
 #include <algorithm>
 
@@ -49,8 +50,8 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
   Fetch(Broker& broker, Call call, const FetchRequest& request, FetchContext context)
       : broker_(broker), call_(std::move(call)), context_(std::move(context)), timer_(call_.thread()),
         by_id_(call_.version() >= 13), read_committed_(request.isolation_level == 1),
-        min_bytes_(std::clamp<int64_t>(request.min_bytes, 0, kMaxBytesMax)),
-        max_bytes_(std::clamp<int64_t>(request.max_bytes, 0, kMaxBytesMax)) {
+        min_bytes_(std::clamp<int64_t>(request.min_bytes, 0, bytes_max(broker, call_))),
+        max_bytes_(std::clamp<int64_t>(request.max_bytes, 0, bytes_max(broker, call_))) {
     resolve();
     const size_t kept = context_.incremental ? 0 : bytes_of(context_.list());  // sessions count their own
     call_.keeps(kept);
@@ -83,6 +84,13 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
   }
 
  private:
+  // What the client's quota lets through at most, in one answer too.
+  static int64_t bytes_max(const Broker& broker, const Call& call) {
+    if (!broker.quotas.any()) return kMaxBytesMax;
+    const double window = broker.quotas.window_max(quota::kConsumerByteRate, call.session().user(), call.header().client_id);
+    return window < kMaxBytesMax ? static_cast<int64_t>(window) : kMaxBytesMax;
+  }
+
   void resolve() {
     for (FetchItem& item : context_.list()) {
       if (by_id_) continue;
@@ -175,6 +183,7 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
       rotate(items, gave);
       broker_.sessions.end(std::exchange(context_.session, nullptr));
     }
+    call_.charge(quota::kConsumerByteRate, static_cast<double>(bytes_));
     call_.reply(response);
   }
 

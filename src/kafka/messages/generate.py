@@ -7,7 +7,7 @@ A table:
     api KEY Name versions MIN..MAX [flexible FROM+]
     request | response
       field: type [versions] [= default]
-Types: bool int8 int16 int32 int64 uuid string bytes records, Struct, [type] and [Struct] for arrays; the fields of a Struct are
+Types: bool int8 int16 int32 int64 float64 uuid string bytes records, Struct, [type] and [Struct] for arrays; the fields of a Struct are
 indented below it. "?" after a type: may be null; "?7+": may be null from version 7 on. Versions: "3+", "..12", "7..10"; none:
 wherever the enclosing thing exists. "tag N" at the end: a tagged field, sent in flexible versions when it is not its
 default; other tagged fields are skipped, and none of them are sent.
@@ -16,7 +16,7 @@ import pathlib
 import re
 import sys
 
-CPP = {"bool": "bool", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t", "uuid": "TopicId",
+CPP = {"bool": "bool", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t", "float64": "double", "uuid": "TopicId",
        "string": "std::string", "bytes": "Slice", "records": "Records"}
 FIELD = re.compile(r"^(?P<indent> *)(?P<name>\w+): (?P<array>\[)?(?P<type>\w+)\]?(?P<null>\?)?(?P<null_versions>[\d.+]+)?"
                    r"(?: (?P<versions>[\d.+]+))?(?: = (?P<default>\S+))?(?: tag (?P<tag>\d+))?$")
@@ -37,7 +37,7 @@ class Field:
         if self.default:
             value = "std::numeric_limits<int32_t>::min()" if self.default == "-2147483648" else self.default
             return f"{self.cpp_type()} {self.name} = {value};"
-        zero = " = 0" if self.type.startswith("int") and not self.array else " = false" if self.type == "bool" else ""
+        zero = " = 0" if self.type.startswith(("int", "float")) and not self.array else " = false" if self.type == "bool" else ""
         return f"{self.cpp_type()} {self.name}{zero};"
 
     def fallback(self):
