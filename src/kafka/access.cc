@@ -62,8 +62,10 @@ constexpr AccessLine kTable[] = {
     {31, kAlter, kCluster, kClusterFailed},               // DeleteAcls
     {32, kDescribeConfigs, kTopic, kTopicFailed},         // DescribeConfigs
     {32, kDescribeConfigs, kCluster, kClusterFailed},
+    {32, kDescribeConfigs, kGroup, kGroupFailed},
     {33, kAlterConfigs, kTopic, kTopicFailed},            // AlterConfigs
     {33, kAlterConfigs, kCluster, kClusterFailed},
+    {33, kAlterConfigs, kGroup, kGroupFailed},
     {35, kDescribe, kCluster, kClusterFailed},            // DescribeLogDirs
     {36, Operation::kAny, kNothing, kLeftOut},            // SaslAuthenticate
     {37, kAlter, kTopic, kTopicFailed},                   // CreatePartitions
@@ -71,6 +73,7 @@ constexpr AccessLine kTable[] = {
     {43, kAlter, kCluster, kClusterFailed},               // ElectLeaders
     {44, kAlterConfigs, kTopic, kTopicFailed},            // IncrementalAlterConfigs
     {44, kAlterConfigs, kCluster, kClusterFailed},
+    {44, kAlterConfigs, kGroup, kGroupFailed},
     {45, kAlter, kCluster, kClusterFailed},               // AlterPartitionReassignments
     {46, kDescribe, kCluster, kClusterFailed},            // ListPartitionReassignments
     {47, kDelete, kGroup, kGroupFailed},                  // OffsetDelete

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "kafka/broker.h"
+#include "kafka/group_config.h"
 #include "kafka/topics.h"
 #include "log/topic_config.h"
 
@@ -62,7 +63,8 @@ namespace {
 
 // Is the request one that Kafka's brokers would pass on to the controller?
 std::optional<ConfigOutcome> check_changes(const ConfigChanges& wanted) {
-  if (wanted.resource_type != kTopicResource) return refuse(ErrorCode::kInvalidRequest, "only the configuration of topics can be changed");
+  if (wanted.resource_type != kTopicResource && wanted.resource_type != kGroupResource)
+    return refuse(ErrorCode::kInvalidRequest, "only the configuration of topics and groups can be changed");
   std::set<std::string_view> names;
   for (const ConfigChange& change : wanted.changes) {
     if (!names.insert(change.name).second) return refuse(ErrorCode::kInvalidRequest, "'" + change.name + "' is named twice");
@@ -78,7 +80,7 @@ using NewValues = std::map<std::string, std::optional<std::string>>;
 std::optional<ConfigOutcome> new_values(const ConfigChanges& wanted, const log::TopicConfig& effective, NewValues& out) {
   for (const ConfigChange& change : wanted.changes) {
     const auto now = effective.find(change.name);
-    if (now == effective.end()) return refuse(ErrorCode::kInvalidConfig, "topics have no configuration '" + change.name + "'");
+    if (now == effective.end()) return refuse(ErrorCode::kInvalidConfig, std::string(wanted.resource_type == kGroupResource ? "groups" : "topics") + " have no configuration '" + change.name + "'");
     const bool of_list = change.operation == ConfigOperation::kAppend || change.operation == ConfigOperation::kSubtract;
     if (of_list && !is_list_config(change.name))
       return refuse(ErrorCode::kInvalidConfig, "'" + change.name + "' is not a list: nothing can be appended to it or subtracted from it");
@@ -92,9 +94,27 @@ std::optional<ConfigOutcome> new_values(const ConfigChanges& wanted, const log::
   return std::nullopt;
 }
 
-ConfigOutcome change_config(Broker& broker, const ConfigChanges& wanted) {
+ConfigOutcome change_group(Broker& broker, const ConfigChanges& wanted) {
+  const std::string& group = wanted.resource_name;
+  if (group.empty()) return refuse(ErrorCode::kInvalidRequest, "the configuration of a group needs its name");
+  GroupConfig after = group_config(broker.log, group);
+  NewValues changes;
+  if (wanted.replace_all)
+    for (const auto& [name, value] : after) changes[name] = std::nullopt;
+  const ConsumerGroupSettings& server = broker.options.consumer_groups;
+  if (auto refused = new_values(wanted, effective_group_config(server, after), changes)) return *refused;
+  for (const auto& [name, value] : changes) value ? void(after[name] = *value) : void(after.erase(name));
+  const auto settings = settings_of(server, after);
+  if (!settings) return refuse(ErrorCode::kInvalidConfig, settings.error().message);
+  if (wanted.validate_only) return {};
+  if (auto changed = change_group_config(broker.log, group, changes); !changed) return refuse(ErrorCode::kKafkaStorageError, changed.error().message);
+  const auto own = after.empty() ? std::nullopt : std::optional(*settings);
+  broker.coordinator.run([&broker, group, own] { broker.coordinator.configure(group, own); });
+  return {};
+}
+
+ConfigOutcome change_topic(Broker& broker, const ConfigChanges& wanted) {
   log::Log& log = broker.log;
-  if (auto refused = check_changes(wanted)) return *refused;
   const auto info = log.find_topic(wanted.resource_name);
   if (!info) return refuse(ErrorCode::kUnknownTopicOrPartition, "there is no topic '" + wanted.resource_name + "'");
   NewValues changes;
@@ -110,10 +130,21 @@ ConfigOutcome change_config(Broker& broker, const ConfigChanges& wanted) {
   return {};
 }
 
+ConfigOutcome change_config(Broker& broker, const ConfigChanges& wanted) {
+  if (auto refused = check_changes(wanted)) return *refused;
+  return wanted.resource_type == kGroupResource ? change_group(broker, wanted) : change_topic(broker, wanted);
+}
+
 }  // namespace
 
+Resource config_resource(int8_t resource_type, const std::string& name) {
+  if (resource_type == kTopicResource) return topic_resource(name);
+  return resource_type == kGroupResource ? group_resource(name) : cluster_resource();
+}
+
 ErrorCode denied_config(int8_t resource_type) {
-  return resource_type == kTopicResource ? ErrorCode::kTopicAuthorizationFailed : ErrorCode::kClusterAuthorizationFailed;
+  if (resource_type == kTopicResource) return ErrorCode::kTopicAuthorizationFailed;
+  return resource_type == kGroupResource ? ErrorCode::kGroupAuthorizationFailed : ErrorCode::kClusterAuthorizationFailed;
 }
 
 std::vector<ConfigOutcome> change_configs(Broker& broker, Call& call, std::span<const ConfigChanges> wanted) {
@@ -121,7 +152,7 @@ std::vector<ConfigOutcome> change_configs(Broker& broker, Call& call, std::span<
   for (const ConfigChanges& one : wanted) ++named[{one.resource_type, one.resource_name}];
   std::vector<ConfigOutcome> out;
   for (const ConfigChanges& one : wanted) {
-    const Resource resource = one.resource_type == kTopicResource ? topic_resource(one.resource_name) : cluster_resource();
+    const Resource resource = config_resource(one.resource_type, one.resource_name);
     if (!call.may(Operation::kAlterConfigs, resource)) out.push_back(refuse(denied_config(one.resource_type), call.denial(Operation::kAlterConfigs, resource)));
     else if (named[{one.resource_type, one.resource_name}] > 1) out.push_back(refuse(ErrorCode::kInvalidRequest, "a resource may be named once only"));
     else out.push_back(change_config(broker, one));

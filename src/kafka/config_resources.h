@@ -18,6 +18,7 @@ struct Broker;
 
 inline constexpr int8_t kTopicResource = 2;
 inline constexpr int8_t kBrokerResource = 4;
+inline constexpr int8_t kGroupResource = 32;
 
 // What a broker tells of itself; read-only.
 std::map<std::string, std::string> broker_config(const KafkaServerOptions& options);
@@ -42,11 +43,12 @@ struct ConfigChanges {
   bool replace_all = false;
   bool validate_only = false;
 };
-// Applies the changes of a request, each resource all or nothing; one outcome per resource. Topics are the only resource that
-// can be changed; one that is named twice is changed not at all. May wait for the disk.
+// Applies the changes of a request, each resource all or nothing; one outcome per resource. Topics and groups can be
+// changed; one that is named twice is changed not at all. May wait for the disk.
 std::vector<ConfigOutcome> change_configs(Broker& broker, Call& call, std::span<const ConfigChanges> wanted);
 
-// The error of a denial, by the type of the resource.
+// What a permission for a configuration is asked of, and the error of a denial.
+Resource config_resource(int8_t resource_type, const std::string& name);
 ErrorCode denied_config(int8_t resource_type);
 
 // Appending to and subtracting from is for lists alone.

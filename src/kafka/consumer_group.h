@@ -83,6 +83,7 @@ class ConsumerGroup {
   // What a classic group goes on as. Epochs are its generation; what two members claim is the first one's.
   ConsumerGroup(const ConsumerGroupSettings& settings, Topics topics, int32_t generation, std::vector<Member> members);
 
+  void apply(const ConsumerGroupSettings& settings) { settings_ = settings; }  // from the next heartbeat of each member on
   ConsumerAnswer heartbeat(const ConsumerHeartbeat& input, const Topics& topics, int64_t now_ms);
 
   // `version`: of OffsetCommit. Epoch -1 and no members: anybody may.

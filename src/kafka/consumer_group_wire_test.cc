@@ -174,5 +174,31 @@ TEST_F(ConsumerGroups, AClassicGroupGoesOver) {
   EXPECT_EQ(describe(consumer).members.size(), 2u);
 }
 
+// Members learn them with their next heartbeat, and a server that starts again knows them.
+TEST_F(ConsumerGroups, AGroupMayHaveSettingsOfItsOwn) {
+  IncrementalAlterConfigsRequest alter;
+  alter.resources.push_back({32, "g", {{"consumer.heartbeat.interval.ms", 0, "7000"}}});
+  auto join = joins("a");
+  {
+    Client client(server_->port());
+    EXPECT_EQ(client.call<ConsumerGroupHeartbeatResponse>(join, 1).heartbeat_interval_ms, 5'000);
+    EXPECT_EQ(client.call<IncrementalAlterConfigsResponse>(alter, 1).responses.at(0).error_code, 0);
+    EXPECT_EQ(client.call<ConsumerGroupHeartbeatResponse>(join, 1).heartbeat_interval_ms, 7'000);
+    ListConfigResourcesRequest list;
+    list.resource_types = {32};
+    EXPECT_EQ(client.call<ListConfigResourcesResponse>(list, 1).config_resources.at(0).resource_name, "g");
+    alter.resources[0].configs[0].value = "16000";
+    EXPECT_EQ(client.call<IncrementalAlterConfigsResponse>(alter, 1).responses.at(0).error_code, code(ErrorCode::kInvalidConfig));
+    alter.resources[0].configs[0].name = "share.session.timeout.ms";
+    EXPECT_EQ(client.call<IncrementalAlterConfigsResponse>(alter, 1).responses.at(0).error_code, code(ErrorCode::kInvalidConfig));
+  }
+  serve({});
+  Client client(server_->port());
+  EXPECT_EQ(client.call<ConsumerGroupHeartbeatResponse>(join, 1).heartbeat_interval_ms, 7'000);
+  alter.resources[0].configs[0] = {"consumer.heartbeat.interval.ms", 1, {}};
+  EXPECT_EQ(client.call<IncrementalAlterConfigsResponse>(alter, 1).responses.at(0).error_code, 0);
+  EXPECT_EQ(client.call<ConsumerGroupHeartbeatResponse>(join, 1).heartbeat_interval_ms, 5'000);
+}
+
 }  // namespace
 }  // namespace ms::kafka

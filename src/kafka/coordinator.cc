@@ -5,6 +5,7 @@
 #include <future>
 
 #include "base/clock.h"
+#include "kafka/group_config.h"
 
 namespace ms::kafka {
 
@@ -17,7 +18,10 @@ Coordinator::Coordinator(const KafkaServerOptions& options, const log::Log& log,
       bytes_max_(options.group_memory_bytes_max),
       settings_(options.consumer_groups),
       log_(log),
-      thread_(thread) {}
+      thread_(thread) {
+  for (const std::string& group : groups_with_config(log))
+    if (const auto settings = kafka::settings_of(settings_, group_config(log, group))) configured_[group] = *settings;
+}
 
 void Coordinator::stop() {
   auto done = std::make_shared<std::promise<void>>();
@@ -117,7 +121,7 @@ ConsumerAnswer Coordinator::consumer_heartbeat(const std::string& name, const Co
   if (!fits(0, input.bytes()) || (!held && groups_.size() >= kGroupsMax)) return refuse(ErrorCode::kGroupMaxSizeReached, "there is no room for the member");
   if (!held) held = &make(name);
   GroupAnswers dismissed;
-  ConsumerAnswer answer = held->group.consumer_heartbeat(input, settings_, topics(), now_ms(), dismissed);
+  ConsumerAnswer answer = held->group.consumer_heartbeat(input, settings_of(name), topics(), now_ms(), dismissed);
   settle(name, std::move(dismissed));
   return answer;
 }
@@ -142,6 +146,15 @@ ConsumerGroup::Topics Coordinator::topics() {
   topics_ = std::move(image);
   topics_revision_ = revision;
   return topics_;
+}
+
+void Coordinator::configure(const std::string& group, std::optional<ConsumerGroupSettings> own) {
+  if (own) configured_[group] = *own;
+  else configured_.erase(group);
+}
+const ConsumerGroupSettings& Coordinator::settings_of(const std::string& group) const {
+  const auto at = configured_.find(group);
+  return at == configured_.end() ? settings_ : at->second;
 }
 
 void Coordinator::forget_empty(const std::string& name) {

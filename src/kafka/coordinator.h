@@ -33,6 +33,8 @@ class Coordinator {
   ErrorCode may_commit(const std::string& group, const Group::Commit& commit);
   ErrorCode may_fetch(const std::string& group, const std::optional<std::string>& member, int32_t epoch) const;
   bool has_members(const std::string& group) const;
+  void configure(const std::string& group, std::optional<ConsumerGroupSettings> own);  // from the next heartbeat on; nullopt: none
+  const ConsumerGroupSettings& settings_of(const std::string& group) const;
   void forget_empty(const std::string& group);  // its offsets are gone
 
   const GroupState* find(const std::string& group) const;             // nullptr: not a classic group with members
@@ -66,6 +68,7 @@ class Coordinator {
   const int64_t initial_delay_ms_;
   const size_t bytes_max_;
   const ConsumerGroupSettings settings_;
+  std::map<std::string, ConsumerGroupSettings> configured_;  // of groups with settings of their own
   const log::Log& log_;
   io::IoThread& thread_;
   ConsumerGroup::Topics topics_;

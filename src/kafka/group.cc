@@ -108,6 +108,7 @@ ConsumerAnswer Group::consumer_heartbeat(const ConsumerHeartbeat& input, const C
     state_ = std::move(*after);
     return answer;
   }
+  as_consumer()->apply(settings);
   ConsumerAnswer answer = as_consumer()->heartbeat(input, topics, now_ms);
   become_classic_if_last_left(now_ms);
   return answer;

@@ -125,3 +125,15 @@ def test_members_go_over_to_the_other_protocol_one_by_one_and_back(kafka, topic,
         assert offsets == list(range(len(offsets)))  # none twice, none left out
     for r in readers:
         r.consumer.close()
+
+
+def test_settings_of_a_group(kafka, topic):
+    at = ("--bootstrap-server", kafka, "--entity-type", "groups", "--entity-name", topic)
+    tool("configs", *at, "--alter", "--add-config", "consumer.session.timeout.ms=50000,consumer.heartbeat.interval.ms=6000")
+    described = tool("configs", *at, "--describe")
+    assert "consumer.session.timeout.ms=50000" in described and "consumer.heartbeat.interval.ms=6000" in described, described
+    tool("configs", *at, "--alter", "--delete-config", "consumer.session.timeout.ms")
+    described = tool("configs", *at, "--describe")
+    assert "consumer.session.timeout.ms" not in described and "consumer.heartbeat.interval.ms=6000" in described, described
+    with pytest.raises(AssertionError, match="45000 to 60000"):
+        tool("configs", *at, "--alter", "--add-config", "consumer.session.timeout.ms=1000")

@@ -1,11 +1,12 @@
 // DescribeConfigs (32), versions 1-4.
 //
 // - Topics (2): every configuration with its effective value and where it comes from. Brokers (4): the few read-only
-//   settings a client may ask for. Other resources are INVALID_REQUEST. No documentation texts, no sensitive values.
+//   settings a client may ask for. Groups (32), whether there are any members or not: their settings. Other resources are INVALID_REQUEST. No documentation texts, no sensitive values.
 #include <algorithm>
 #include <charconv>
 
 #include "kafka/config_resources.h"
+#include "kafka/group_config.h"
 #include "kafka/handlers.h"
 #include "kafka/messages/describe_configs.h"
 
@@ -16,7 +17,7 @@ namespace {
 using Asked = DescribeConfigsRequest::Resource;
 using Answer = DescribeConfigsResponse::Result;
 
-enum Source : int8_t { kTopicSet = 1, kStaticBroker = 4, kDefault = 5 };
+enum Source : int8_t { kTopicSet = 1, kStaticBroker = 4, kDefault = 5, kGroupSet = 8 };
 enum Type : int8_t { kBoolean = 1, kString = 2, kLong = 5, kList = 7 };
 
 Type type_of(std::string_view name, std::string_view value) {
@@ -62,6 +63,11 @@ void describe(const Broker& broker, const Question& question, const Asked& asked
       return refuse(ErrorCode::kInvalidRequest, "there is no broker '" + asked.resource_name + "'");
     if (asked.resource_name.empty()) return;  // cluster-wide dynamic settings: none
     for (const auto& [name, value] : broker_config(broker.options)) add(question, asked, name, value, kStaticBroker, answer);
+  } else if (asked.resource_type == kGroupResource) {
+    if (asked.resource_name.empty()) return refuse(ErrorCode::kInvalidRequest, "the configuration of a group needs its name");
+    const GroupConfig set = group_config(broker.log, asked.resource_name);
+    for (const auto& [name, value] : effective_group_config(broker.options.consumer_groups, set))
+      add(question, asked, name, value, set.contains(name) ? kGroupSet : kDefault, answer);
   } else {
     refuse(ErrorCode::kInvalidRequest, "resource type " + std::to_string(asked.resource_type) + " has no configuration here");
   }
@@ -79,7 +85,7 @@ void handle_describe_configs(Broker& broker, Call call) {
     auto& answer = response.results.emplace_back();
     answer.resource_type = asked.resource_type;
     answer.resource_name = asked.resource_name;
-    const Resource resource = asked.resource_type == kTopicResource ? topic_resource(asked.resource_name) : cluster_resource();
+    const Resource resource = config_resource(asked.resource_type, asked.resource_name);
     if (call.may(Operation::kDescribeConfigs, resource)) {
       describe(broker, question, asked, answer);
     } else {

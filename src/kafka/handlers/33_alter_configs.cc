@@ -1,4 +1,4 @@
-// AlterConfigs (33), versions 0-2: the old form, which replaces everything a topic has set. Topics only.
+// AlterConfigs (33), versions 0-2: the old form, which replaces everything a topic or a group has set.
 #include "kafka/config_resources.h"
 #include "kafka/handlers.h"
 #include "kafka/messages/alter_configs.h"

@@ -1,4 +1,4 @@
-// IncrementalAlterConfigs (44), versions 0-1: set, delete, append to and subtract from lists. Topics only.
+// IncrementalAlterConfigs (44), versions 0-1: set, delete, append to and subtract from lists. Topics and groups.
 #include "kafka/config_resources.h"
 #include "kafka/handlers.h"
 #include "kafka/messages/incremental_alter_configs.h"

@@ -69,9 +69,8 @@ ErrorCode check(Call& call, const ConsumerGroupHeartbeatRequest& r) {
 void handle_consumer_group_heartbeat(Broker& broker, Call call) {
   ConsumerGroupHeartbeatRequest request;
   if (!call.decode(request)) return;
-  const int64_t interval_ms = broker.options.consumer_groups.heartbeat_interval_ms;
   const auto refuse = [&](ErrorCode error, std::string message) {
-    auto response = response_of({.error = error, .message = std::move(message), .member_id = {}, .assignment = {}}, interval_ms);
+    auto response = response_of({.error = error, .message = std::move(message), .member_id = {}, .assignment = {}}, 0);
     call.reply(response);
   };
   if (const auto why = why_invalid(request, call.version()); !why.empty()) return refuse(ErrorCode::kInvalidRequest, std::string(why));
@@ -81,9 +80,9 @@ void handle_consumer_group_heartbeat(Broker& broker, Call call) {
     return refuse(ErrorCode::kUnsupportedAssignor, "there are the assignors uniform and range, not '" + *request.server_assignor + "'");
   const std::string group = request.group_id;
   ConsumerHeartbeat input = input_of(call, request);
-  broker.coordinator.run([&broker, interval_ms, call = call.leave_for(Stage::kQueue), group, input = std::move(input)]() mutable {
+  broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), group, input = std::move(input)]() mutable {
     call.enter(Stage::kWork);
-    auto response = response_of(broker.coordinator.consumer_heartbeat(group, input), interval_ms);
+    auto response = response_of(broker.coordinator.consumer_heartbeat(group, input), broker.coordinator.settings_of(group).heartbeat_interval_ms);
     call.reply(response);
   });
 }

@@ -1,7 +1,8 @@
-// ListConfigResources (74), versions 0-1. Version 0 asks for client metrics alone. Topics and the broker have configurations;
-// client metrics, groups and the broker's loggers have none here, so none are listed. Other types are UNSUPPORTED_VERSION.
+// ListConfigResources (74), versions 0-1. Version 0 asks for client metrics alone. Topics, the broker and groups with
+// settings of their own have configurations; client metrics and the broker's loggers have none here. Other types are UNSUPPORTED_VERSION.
 #include <set>
 
+#include "kafka/group_config.h"
 #include "kafka/handlers.h"
 #include "kafka/messages/list_config_resources.h"
 
@@ -33,6 +34,8 @@ void handle_list_config_resources(Broker& broker, Call call) {
   if (asked.contains(kTopic))
     for (const log::TopicInfo& info : broker.log.topics()) response.config_resources.push_back({info.name, kTopic});
   if (asked.contains(kBroker)) response.config_resources.push_back({std::to_string(broker.options.node_id), kBroker});
+  if (asked.contains(kGroup))
+    for (const std::string& group : groups_with_config(broker.log)) response.config_resources.push_back({group, kGroup});
   call.reply(response);
 }
 
