@@ -79,6 +79,10 @@ std::optional<ConfigOutcome> check_changes(const ConfigChanges& wanted) {
 using NewValues = std::map<std::string, std::optional<std::string>>;
 std::optional<ConfigOutcome> new_values(const ConfigChanges& wanted, const log::TopicConfig& effective, NewValues& out) {
   for (const ConfigChange& change : wanted.changes) {
+    if (change.operation == ConfigOperation::kDelete) {
+      out[change.name] = std::nullopt;  // also of a name that topics do not have, as in Kafka
+      continue;
+    }
     const auto now = effective.find(change.name);
     if (now == effective.end()) return refuse(ErrorCode::kInvalidConfig, std::string(wanted.resource_type == kGroupResource ? "groups" : "topics") + " have no configuration '" + change.name + "'");
     const bool of_list = change.operation == ConfigOperation::kAppend || change.operation == ConfigOperation::kSubtract;
@@ -86,7 +90,7 @@ std::optional<ConfigOutcome> new_values(const ConfigChanges& wanted, const log::
       return refuse(ErrorCode::kInvalidConfig, "'" + change.name + "' is not a list: nothing can be appended to it or subtracted from it");
     switch (change.operation) {
       case ConfigOperation::kSet: out[change.name] = change.value; break;
-      case ConfigOperation::kDelete: out[change.name] = std::nullopt; break;
+      case ConfigOperation::kDelete: break;
       case ConfigOperation::kAppend: out[change.name] = with_item(now->second, *change.value); break;
       case ConfigOperation::kSubtract: out[change.name] = without_item(now->second, *change.value); break;
     }
@@ -116,14 +120,15 @@ ConfigOutcome change_group(Broker& broker, const ConfigChanges& wanted) {
 ConfigOutcome change_topic(Broker& broker, const ConfigChanges& wanted) {
   log::Log& log = broker.log;
   const auto info = log.find_topic(wanted.resource_name);
-  if (!info) return refuse(ErrorCode::kUnknownTopicOrPartition, "there is no topic '" + wanted.resource_name + "'");
+  const log::TopicInfo before = info.value_or(log::TopicInfo{});  // as in Kafka, values are looked at before the topic
   NewValues changes;
   if (wanted.replace_all)
-    for (const auto& [name, value] : info->config) changes[name] = std::nullopt;
-  if (auto refused = new_values(wanted, log.effective_config(*info), changes)) return *refused;
-  log::TopicConfig after = info->config;
+    for (const auto& [name, value] : before.config) changes[name] = std::nullopt;
+  if (auto refused = new_values(wanted, log.effective_config(before), changes)) return *refused;
+  log::TopicConfig after = before.config;
   for (const auto& [name, value] : changes) value ? void(after[name] = *value) : void(after.erase(name));
   if (const auto valid = log::check_topic_config(after); !valid) return refuse(ErrorCode::kInvalidConfig, valid.error().message);
+  if (!info) return refuse(ErrorCode::kUnknownTopicOrPartition, "there is no topic '" + wanted.resource_name + "'");
   if (wanted.validate_only) return {};
   auto altered = broker.options.alter_topic ? broker.options.alter_topic(*info, changes) : log.alter_config(info->id, changes);
   if (!altered) return refuse(topic_error(altered.error()), altered.error().message);

@@ -17,4 +17,12 @@ void refuse_rest(Topics& topics, ErrorCode error) {
       if (p.error_code == 0) p.error_code = code(error);
 }
 
+// The group is refused, which goes before what is wrong with single offsets, but not before topics that are not there.
+template <class Topics>
+void refuse_group(Topics& topics, ErrorCode error) {
+  for (auto& topic : topics)
+    for (auto& p : topic.partitions)
+      if (p.error_code == 0 || p.error_code == code(ErrorCode::kOffsetMetadataTooLarge)) p.error_code = code(error);
+}
+
 }  // namespace ms::kafka

@@ -10,6 +10,7 @@
 namespace ms::log {
 namespace {
 
+constexpr int64_t kMin64 = std::numeric_limits<int64_t>::min();
 constexpr int64_t kMax64 = std::numeric_limits<int64_t>::max();
 constexpr int64_t kMax32 = std::numeric_limits<int32_t>::max();
 
@@ -43,7 +44,7 @@ constexpr Key kKeys[] = {
     ratio("min.cleanable.dirty.ratio", "0.5"),
     number("min.insync.replicas", "1", 1, kMax32),
     choice("preallocate", "false", "true|false"),
-    number("retention.bytes", "-1", -1, kMax64),
+    number("retention.bytes", "-1", kMin64, kMax64),
     number("retention.ms", "604800000", -1, kMax64),
     number("segment.bytes", "1073741824", 14, kMax32),
     number("segment.index.bytes", "10485760", 4, kMax32),

@@ -130,9 +130,10 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
   Found look(const FetchItem& item) {
     Found found;
     if (!may_read(item)) return {.error = ErrorCode::kTopicAuthorizationFailed, .records = {}, .aborted = {}};
-    if (item.leader_epoch > kLeaderEpoch) return {.error = ErrorCode::kUnknownLeaderEpoch, .records = {}, .aborted = {}};
     const int64_t limit = std::min<int64_t>(std::max(item.max_bytes, 0), max_bytes_ - bytes_);
     auto read = broker_.log.read({item.id, {item.partition}}, {item.offset}, static_cast<size_t>(std::max<int64_t>(limit, 1)));
+    if (!read && read.error().kind == ErrorKind::kNotFound) return {.error = to_code(item, read.error()), .records = {}, .aborted = {}};
+    if (item.leader_epoch > kLeaderEpoch) return {.error = ErrorCode::kUnknownLeaderEpoch, .records = {}, .aborted = {}};
     if (!read) return {.error = to_code(item, read.error()), .records = {}, .aborted = {}};
     found.high_watermark = read->high_watermark.value;
     found.last_stable = read->last_stable.value;

@@ -7,6 +7,7 @@
 // - Lookups by time may read from disk, so they run on the worker. timeout_ms is ignored.
 #include "kafka/handlers.h"
 #include "kafka/messages/list_offsets.h"
+#include "kafka/topics.h"
 
 namespace ms::kafka {
 
@@ -80,7 +81,7 @@ ListOffsetsResponse answer_all(log::Log& log, const ListOffsetsRequest& request,
       ErrorCode error = ErrorCode::kUnknownTopicOrPartition;
       if (!may) error = ErrorCode::kTopicAuthorizationFailed;
       else if (call.version() < first_version_of(p.timestamp)) error = ErrorCode::kUnsupportedVersion;
-      else if (info) error = look_up(log, {info->id, {p.partition_index}}, p, request.isolation_level == 1, answer);
+      else if (has_partition(info, p.partition_index)) error = look_up(log, {info->id, {p.partition_index}}, p, request.isolation_level == 1, answer);
       answer.error_code = code(error);
     }
   }

@@ -51,7 +51,7 @@ void write(Broker& broker, Call call, std::unique_ptr<Commit> commit) {
   const auto& r = commit->request;
   const ErrorCode allowed = r.group_id.empty() ? ErrorCode::kInvalidGroupId
                                                : broker.coordinator.may_commit(r.group_id, {r.member_id, r.group_instance_id, r.generation_id_or_member_epoch, call.version()});
-  if (allowed != ErrorCode::kNone) refuse_rest(commit->response.topics, allowed);
+  if (allowed != ErrorCode::kNone) refuse_group(commit->response.topics, allowed);
   if (allowed != ErrorCode::kNone || commit->offsets.empty()) return call.reply(commit->response);
   auto offsets = std::move(commit->offsets);
   const std::string group = r.group_id;

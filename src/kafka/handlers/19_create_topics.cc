@@ -3,7 +3,8 @@
 // - Partition count -1 means the broker's default, replication factor -1 or 1 (there is one broker). Manual assignments
 //   must name this broker for every partition, numbered from 0; count and factor must then be -1.
 // - validate_only answers the same, but for the topic id.
-// - Every topic of the request has its own result; a name that occurs twice is INVALID_REQUEST.
+// - Every name of the request has one result; of a name that occurs twice it is INVALID_REQUEST. Of several faults the first is told
+//   in the order name, configuration, size.
 // - Deviation: timeout_ms is ignored, the answer comes when the topics are durable.
 #include <algorithm>
 #include <set>
@@ -40,12 +41,17 @@ std::optional<Refusal> check_assignment(const Asked& asked, int32_t self) {
   return std::nullopt;
 }
 
-std::optional<Refusal> check(const Broker& broker, const Asked& asked) {
+std::optional<Refusal> check_name(const Broker& broker, const Asked& asked) {
   if (!legal_topic_name(asked.name))
     return Refusal{ErrorCode::kInvalidTopicException, "'" + asked.name.substr(0, 300) + "' is not a legal topic name: 1 to 249 of a-z A-Z 0-9 . _ -"};
   if (broker.log.find_topic(asked.name)) return Refusal{ErrorCode::kTopicAlreadyExists, "topic '" + asked.name + "' already exists"};
+  return std::nullopt;
+}
+
+std::optional<Refusal> check_size(const Broker& broker, const Asked& asked) {
   if (!asked.assignments.empty()) return check_assignment(asked, broker.options.node_id);
-  if (asked.num_partitions == 0 || asked.num_partitions < -1)
+  const bool factor_is_possible = asked.replication_factor > 0 || asked.replication_factor == -1;
+  if (factor_is_possible && (asked.num_partitions == 0 || asked.num_partitions < -1))
     return Refusal{ErrorCode::kInvalidPartitions, "the number of partitions must be positive, or -1 for the default"};
   if (asked.replication_factor != 1 && asked.replication_factor != -1)
     return Refusal{ErrorCode::kInvalidReplicationFactor, "replication factor " + std::to_string(asked.replication_factor) + " needs more brokers than the one there is"};
@@ -56,9 +62,8 @@ void fill(const Broker& broker, const log::TopicInfo& info, Answer& answer) {
   answer.topic_id = info.id;
   answer.num_partitions = info.partitions;
   answer.replication_factor = 1;
-  auto& configs = answer.configs.emplace();
   for (auto& [name, value] : broker.log.effective_config(info))
-    configs.push_back({name, value, false, static_cast<int8_t>(info.config.contains(name) ? 1 : 5), false});
+    answer.configs->push_back({name, value, false, static_cast<int8_t>(info.config.contains(name) ? 1 : 5), false});
 }
 
 Result<log::TopicConfig> config_of(const Asked& asked) {
@@ -77,9 +82,10 @@ int32_t partitions_of(const Broker& broker, const Asked& asked) {
 }
 
 std::optional<Refusal> create(Broker& broker, const Asked& asked, bool validate_only, Answer& answer) {
-  if (auto refusal = check(broker, asked)) return refusal;
+  if (auto refusal = check_name(broker, asked)) return refusal;
   const auto config = config_of(asked);
   if (!config) return Refusal{ErrorCode::kInvalidConfig, config.error().message};
+  if (auto refusal = check_size(broker, asked)) return refusal;
   const int32_t partitions = partitions_of(broker, asked);
   if (validate_only) return fill(broker, {.name = asked.name, .partitions = partitions, .config = *config}, answer), std::nullopt;
   const auto created = broker.log.create_topic(asked.name, partitions, *config);
@@ -105,9 +111,12 @@ void handle_create_topics(Broker& broker, Call call) {
     call.enter(Stage::kWork);
     CreateTopicsResponse response;
     const bool may_create_any = call.sees(Operation::kCreate, cluster_resource());
+    std::set<std::string_view> answered;
     for (const auto& asked : request.topics) {
+      if (!answered.insert(asked.name).second) continue;
       Answer& answer = response.topics.emplace_back();
       answer.name = asked.name;
+      answer.configs.emplace();  // none of a topic that is refused
       const bool twice = std::ranges::count(request.topics, asked.name, &Asked::name) > 1;
       const bool may_create = may_create_any || call.may(Operation::kCreate, topic_resource(asked.name));
       if (!may_create) {

@@ -54,7 +54,7 @@ ErrorCode may_commit(Broker& broker, const TxnOffsetCommitRequest& r) {
 
 void stage(Broker& broker, Call call, std::unique_ptr<Commit> commit) {
   const ErrorCode allowed = may_commit(broker, commit->request);
-  if (allowed != ErrorCode::kNone) refuse_rest(commit->response.topics, allowed);
+  if (allowed != ErrorCode::kNone) refuse_group(commit->response.topics, allowed);
   if (allowed != ErrorCode::kNone || commit->step.offsets.empty()) return call.reply(commit->response);
   log::StageTransactionOffsets step = std::move(commit->step);
   broker.log.transact(std::move(step), [call = call.leave_for(Stage::kLog), commit = std::move(commit)](Result<log::ProducerIdentity> done) mutable {

@@ -18,12 +18,13 @@ using Asked = DescribeConfigsRequest::Resource;
 using Answer = DescribeConfigsResponse::Result;
 
 enum Source : int8_t { kTopicSet = 1, kStaticBroker = 4, kDefault = 5, kGroupSet = 8 };
-enum Type : int8_t { kBoolean = 1, kString = 2, kLong = 5, kList = 7 };
+enum Type : int8_t { kBoolean = 1, kString = 2, kInt = 3, kLong = 5, kList = 7 };
+constexpr std::string_view kInts[] = {"index.interval.bytes", "max.message.bytes", "min.insync.replicas", "segment.bytes", "segment.index.bytes"};
 
 Type type_of(std::string_view name, std::string_view value) {
   int64_t number;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (error == std::errc() && end == value.data() + value.size()) return kLong;
+  if (error == std::errc() && end == value.data() + value.size()) return std::ranges::find(kInts, name) == std::end(kInts) ? kLong : kInt;
   if (value == "true" || value == "false") return kBoolean;
   return is_list_config(name) ? kList : kString;
 }

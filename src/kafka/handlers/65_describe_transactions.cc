@@ -26,11 +26,6 @@ void fill(const log::Log& log, Call& call, const log::TransactionInfo& t, State&
     if (const auto info = log.find_topic(id); info && call.sees(Operation::kDescribe, topic_resource(info->name))) out.topics.push_back({.topic = info->name, .partitions = std::move(partitions)});
 }
 
-void unknown(ErrorCode error, State& out) {
-  out.error_code = code(error);
-  out.transaction_start_time_ms = out.producer_id = out.producer_epoch = -1;
-}
-
 }  // namespace
 
 void handle_describe_transactions(Broker& broker, Call call) {
@@ -45,15 +40,15 @@ void handle_describe_transactions(Broker& broker, Call call) {
       out.transactional_id = id;
       if (!call.room().take(sizeof out + id.size())) break;
       if (!call.may(Operation::kDescribe, transaction_resource(id))) {
-        unknown(ErrorCode::kTransactionalIdAuthorizationFailed, out);
+        out.error_code = code(ErrorCode::kTransactionalIdAuthorizationFailed);
         continue;
       }
       if (!all) {
-        unknown(ErrorCode::kCoordinatorNotAvailable, out);
+        out.error_code = code(ErrorCode::kCoordinatorNotAvailable);
         continue;
       }
       const auto found = std::ranges::lower_bound(*all, id, {}, &log::TransactionInfo::id);
-      if (found == all->end() || found->id != id) unknown(ErrorCode::kTransactionalIdNotFound, out);
+      if (found == all->end() || found->id != id) out.error_code = code(ErrorCode::kTransactionalIdNotFound);
       else if (call.room().take(found->partitions.size() * 64)) fill(broker.log, call, *found, out);
     }
     call.reply(response);

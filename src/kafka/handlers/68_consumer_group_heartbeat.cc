@@ -50,7 +50,7 @@ ConsumerGroupHeartbeatResponse response_of(ConsumerAnswer answer, int64_t interv
   if (answer.error != ErrorCode::kNone) return response.error_message = std::move(answer.message), response;
   response.member_id = std::move(answer.member_id);
   response.member_epoch = answer.epoch;
-  response.heartbeat_interval_ms = static_cast<int32_t>(interval_ms);
+  response.heartbeat_interval_ms = answer.epoch < 0 ? 0 : static_cast<int32_t>(interval_ms);
   if (!answer.assignment) return response;
   auto& topics = response.assignment.emplace().topic_partitions;
   for (const auto& [topic, partitions] : *answer.assignment) topics.push_back({topic, {partitions.begin(), partitions.end()}});

@@ -33,7 +33,7 @@ void describe(const ConsumerGroup& group, AnswerRoom& room, ConsumerGroupDescrib
     member.client_id = m.client_id;
     member.client_host = m.client_host;
     member.subscribed_topic_names.assign(m.topics.begin(), m.topics.end());
-    if (!m.regex.empty()) member.subscribed_topic_regex = m.regex;
+    member.subscribed_topic_regex = m.regex;
     fill(group, m.assigned, member.assignment);
     fill(group, group.target_of(id), member.target_assignment);
     member.member_type = m.classic ? kClassicMember : kConsumerMember;

@@ -54,12 +54,12 @@ Answer answer_of(const Broker& broker, const DescribeTopicPartitionsRequest& req
       topic.error_code = code(ErrorCode::kTopicAuthorizationFailed);
       continue;
     }
+    topic.topic_authorized_operations = call.session().operations(topic_resource(*name));
     const auto info = broker.log.find_topic(*name);
     if (!info) {
       topic.error_code = code(legal_topic_name(*name) ? ErrorCode::kUnknownTopicOrPartition : ErrorCode::kInvalidTopicException);
       continue;
     }
-    topic.topic_authorized_operations = call.session().operations(topic_resource(*name));
     const int32_t first = request.cursor && request.cursor->topic_name == *name ? request.cursor->partition_index : 0;
     if (const auto next = describe(broker.options.node_id, *info, first, left, topic)) {
       answer.next_cursor = {.topic_name = *name, .partition_index = *next};
