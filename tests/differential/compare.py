@@ -1,0 +1,62 @@
+"""Where two answers differ, and which of these differences are meant (docs/kafka-compatibility.md lists them)."""
+
+import dataclasses
+import json
+import re
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    api: str
+    version: int
+    path: str  # field names joined by dots, without the places in lists
+    kafka: object
+    ours: object
+
+    def __str__(self):
+        return f"{self.api} v{self.version} {self.path}: Kafka {self.kafka!r}, Millstream {self.ours!r}"
+
+
+MISSING = "(nothing)"
+# What names an element of a list; lists are compared as sets by these, for their order means nothing.
+KEYS = ("Name", "TopicName", "Topic", "TopicId", "GroupId", "TransactionalId", "MemberId", "PartitionIndex", "Partition", "Index", "NodeId", "BrokerId", "ResourceName", "Key",
+        "ApiKey", "BaseOffset", "ProducerId", "LogDir")
+
+
+def differences(api, version, kafka, ours, path=""):
+    """Of two answers; None is a connection that was closed."""
+    if isinstance(kafka, dict) and isinstance(ours, dict):
+        for name in kafka.keys() | ours.keys():
+            yield from differences(api, version, kafka.get(name, MISSING), ours.get(name, MISSING), f"{path}.{name}".lstrip("."))
+    elif isinstance(kafka, list) and isinstance(ours, list):
+        theirs, mine = by_key(kafka), by_key(ours)
+        for key in theirs.keys() | mine.keys():
+            yield from differences(api, version, theirs.get(key, MISSING), mine.get(key, MISSING), path)
+    elif kafka != ours:
+        yield Difference(api, version, path, kafka, ours)
+
+
+def by_key(elements):
+    keyed = {}
+    for element in elements:
+        if isinstance(element, dict):
+            key = json.dumps([repr(element[name]) for name in KEYS if name in element])
+        else:
+            key = repr(element)
+        while key in keyed:  # the same twice
+            key += "+"
+        keyed[key] = element
+    return keyed
+
+
+@dataclasses.dataclass(frozen=True)
+class Deviation:
+    """A difference that is meant. `name` is its row in docs/kafka-compatibility.md, which has the reason."""
+
+    name: str
+    api: str  # regular expressions over the whole
+    path: str
+    holds: object = lambda d: True  # (Difference) -> bool
+
+    def allows(self, difference):
+        return bool(re.fullmatch(self.api, difference.api) and re.fullmatch(self.path, difference.path) and self.holds(difference))

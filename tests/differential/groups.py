@@ -1,0 +1,129 @@
+"""Steps of consumer groups. A group has one member at a time: nobody waits for another one."""
+
+import struct
+
+from sides import SHARED, UNKNOWN_ID
+
+# A subscription (version 0) to no topic, without user data. Kafka never answers one that it cannot read.
+SUBSCRIPTION = struct.pack(">hii", 0, 0, -1)
+CLASSIC = [{"Name": "range", "Metadata": SUBSCRIPTION}]
+SESSION_MS = 300_000
+
+
+def find(m):
+    kind = m.random.choice([0, 0, 1, 7])
+    return "FindCoordinator", {"Key": m.group(), "KeyType": kind, "CoordinatorKeys": [m.group(), m.groups[0]][: m.random.choice([1, 2])]}
+
+
+def member(m, group):
+    """(member id, generation): mostly the right ones."""
+    known = m.members.get(group, ("", -1))
+    wrong = m.random.choice([("", -1), ("nobody", 1), (known[0], 77), ("", 3)])
+    return wrong if m.chance(4) else known
+
+
+def join(m):
+    group = m.group()
+    known = m.members.get(group, ("", -1))[0]
+
+    def learn(m, answer):
+        if answer["ErrorCode"] in (0, 79):  # 79: this is your id, now join
+            m.members[group] = (answer["MemberId"], answer["GenerationId"])
+            (m.pending.add if answer["ErrorCode"] else m.pending.discard)(group)
+
+    asked = {"GroupId": group, "SessionTimeoutMs": SESSION_MS, "RebalanceTimeoutMs": 300_000, "MemberId": "nobody" if m.chance(8) else known, "GroupInstanceId": None,
+             "ProtocolType": m.random.choice(["consumer"] * 6 + [""]), "Protocols": CLASSIC, "Reason": "because"}
+    return "JoinGroup", asked, learn, (4, 99)  # from 4 on a new member is told its id first: nobody joins unknown to the model
+
+
+def sync(m):
+    group = m.group()
+    who, generation = member(m, group)
+    asked = {"GroupId": group, "GenerationId": generation, "MemberId": who, "GroupInstanceId": None, "ProtocolType": "consumer", "ProtocolName": "range",
+             "Assignments": [{"MemberId": who, "Assignment": b"everything"}]}
+    return "SyncGroup", asked
+
+
+def heartbeat(m):
+    group = m.group()
+    who, generation = member(m, group)
+    return "Heartbeat", {"GroupId": group, "GenerationId": generation, "MemberId": who, "GroupInstanceId": None}
+
+
+def leave(m):
+    group = m.group()
+    who = member(m, group)[0]
+    asked = {"GroupId": group, "MemberId": who, "Members": [{"MemberId": who, "GroupInstanceId": None, "Reason": None}]}
+
+    def learn(m, answer):
+        errors = [answer["ErrorCode"], *(one["ErrorCode"] for one in answer.get("Members", []))]
+        if not any(errors) and who == m.members.get(group, ("", -1))[0]:
+            del m.members[group]
+            m.pending.discard(group)
+
+    return "LeaveGroup", asked, learn
+
+
+def offsets_of(m, name, partition):
+    return {"PartitionIndex": partition, "CommittedOffset": m.random.choice([0, 1, 5, 100]), "CommittedLeaderEpoch": m.random.choice([-1, 0]),
+            "CommittedMetadata": m.random.choice(["", None, "note", "x" * 5000])}
+
+
+def commit(m):
+    group, name = m.group(), m.topic()
+    who, generation = member(m, group) if m.chance(2) else ("", -1)
+    topic = {"Name": name, "TopicId": m.topic_ids.get(name, UNKNOWN_ID), "Partitions": [offsets_of(m, name, m.partition())]}
+    return "OffsetCommit", {"GroupId": group, "GenerationIdOrMemberEpoch": generation, "MemberId": who, "GroupInstanceId": None, "RetentionTimeMs": -1, "Topics": [topic]}
+
+
+def fetch(m):
+    name, group = m.topic(), m.group()
+    topic = {"Name": name, "TopicId": m.topic_ids.get(name, UNKNOWN_ID), "PartitionIndexes": [0, 1]}
+    topics = m.random.choice([[topic], [topic], None])
+    before_groups = topics and [{"Name": name, "PartitionIndexes": [0, 1]}]
+    return "OffsetFetch", {"GroupId": group, "Topics": before_groups, "Groups": [{"GroupId": group, "MemberId": None, "MemberEpoch": -1, "Topics": topics}], "RequireStable": m.chance(2)}, None, (2, 99)
+
+
+def deletable(m):
+    return m.random.choice([*(group for group in m.groups if group not in m.pending), "nobody's group"])
+
+
+def delete_offsets(m):
+    return "OffsetDelete", {"GroupId": deletable(m), "Topics": [{"Name": m.topic(), "Partitions": [{"PartitionIndex": m.partition()}]}]}
+
+
+def describe(m):
+    return "DescribeGroups", {"Groups": [m.random.choice([m.group(), "nobody's group"])], "IncludeAuthorizedOperations": False}
+
+
+def list_all(m):
+    return "ListGroups", {"StatesFilter": m.random.choice([[], ["Empty"], ["Stable"]]), "TypesFilter": m.random.choice([[], ["classic"], ["consumer"]])}
+
+
+def delete(m):
+    return "DeleteGroups", {"GroupsNames": [deletable(m)]}
+
+
+def consumer_heartbeat(m):
+    group = f"{m.group()}-consumer"
+    who, epoch = m.members.get(group, ("", 0))
+    first, leaves = epoch == 0, m.chance(5)
+
+    def learn(m, answer):
+        if answer["ErrorCode"] == 0:
+            m.members[group] = (answer["MemberId"], answer["MemberEpoch"])
+        if leaves or answer["ErrorCode"]:
+            m.members.pop(group, None)
+
+    asked = {"GroupId": group, "MemberId": who, "MemberEpoch": -1 if leaves else 77 if m.chance(8) else epoch, "InstanceId": None, "RackId": None,
+             "RebalanceTimeoutMs": 300_000 if first else -1, "SubscribedTopicNames": [SHARED] if first else None, "SubscribedTopicRegex": None,
+             "ServerAssignor": m.random.choice([None, "range", "uniform", "guess"]) if first else None, "TopicPartitions": [] if first else None}
+    return "ConsumerGroupHeartbeat", asked, learn, (0, 0)
+
+
+def describe_consumers(m):
+    return "ConsumerGroupDescribe", {"GroupIds": [m.random.choice([f"{m.group()}-consumer", m.group(), "nobody's group"])], "IncludeAuthorizedOperations": False}
+
+
+STEPS = [(2, find), (5, join), (5, sync), (4, heartbeat), (3, leave), (6, commit), (4, fetch), (2, delete_offsets), (3, describe), (2, list_all), (2, delete),
+         (5, consumer_heartbeat), (3, describe_consumers)]

@@ -1,0 +1,81 @@
+"""Steps that write and read records."""
+
+from sides import UNKNOWN_ID, Batch
+
+NOW = 1_700_000_000_000
+
+
+def at(m):
+    """A topic by name and by id, with one partition."""
+    name = m.topic()
+    known = m.topic_ids.get(name, UNKNOWN_ID)
+    return name, known, m.partition()
+
+
+def produce_batch(m, batch, learn=None, transactional_id=None, acks=-1, place=None):
+    name, topic_id, partition = place or at(m)
+    data = [{"Index": partition, "Records": batch}]
+    topic = {"Name": name, "TopicId": topic_id, "PartitionData": data}
+    return "Produce", {"TransactionalId": transactional_id, "Acks": acks, "TimeoutMs": 30_000, "TopicData": [topic]}, learn, (3, 99)
+
+
+def values(m):
+    count = m.random.choice([1, 1, 2, 5])
+    start = NOW + m.random.randrange(100) * 1000
+    return tuple(bytes([65 + i]) * m.random.choice([1, 10, 3000]) for i in range(count)), tuple(start + i for i in range(count))
+
+
+def produce(m):
+    return produce_batch(m, Batch(*values(m), broken=m.chance(12)), acks=m.random.choice([-1, 1]))
+
+
+def idempotent(m):
+    if None not in m.producers:
+        return "InitProducerId", {"TransactionalId": None, "TransactionTimeoutMs": 60_000}, lambda m, answer: learn_producer(m, None, answer)
+    place = at(m)
+    key = (*m.producers[None], *place[::2])
+    sequence = m.sequences.get(key, 0)
+    sent = Batch(*values(m), *m.producers[None], sequence=m.random.choice([sequence, sequence, sequence, sequence + 3, max(0, sequence - 1)]))
+
+    def learn(m, answer):
+        if answer["Responses"][0]["PartitionResponses"][0]["ErrorCode"] == 0 and sent.sequence == sequence:
+            m.sequences[key] = sequence + len(sent.values)
+
+    return produce_batch(m, sent, learn, place=place)
+
+
+def learn_producer(m, transactional_id, answer):
+    if answer["ErrorCode"] == 0:
+        m.producers[transactional_id] = (answer["ProducerId"], answer["ProducerEpoch"])
+
+
+def fetch(m):
+    name, topic_id, partition = at(m)
+    wanted = {"Partition": partition, "CurrentLeaderEpoch": m.random.choice([-1, -1, 0, 5]), "FetchOffset": m.random.choice([0, 0, 1, 3, 9, 1000, -1]),
+              "LastFetchedEpoch": -1, "LogStartOffset": -1, "PartitionMaxBytes": m.random.choice([1_000_000, 1])}
+    topic = {"Topic": name, "TopicId": topic_id, "Partitions": [wanted]}
+    return "Fetch", {"ReplicaId": -1, "MaxWaitMs": 0, "MinBytes": 0, "MaxBytes": 1_000_000, "IsolationLevel": m.random.choice([0, 1]), "SessionId": 0, "SessionEpoch": -1,
+                     "Topics": [topic], "ForgottenTopicsData": [], "RackId": ""}
+
+
+def list_offsets(m):
+    when = m.random.choice([-1, -1, -2, -2, -3, NOW, NOW + 50_000, NOW + 10_000_000])
+    partition = {"PartitionIndex": m.partition(), "CurrentLeaderEpoch": m.random.choice([-1, -1, 0, 5]), "Timestamp": when}
+    return "ListOffsets", {"ReplicaId": -1, "IsolationLevel": m.random.choice([0, 1]), "Topics": [{"Name": m.topic(), "Partitions": [partition]}]}, None, (7, 99)
+
+
+def delete_records(m):
+    partition = {"PartitionIndex": m.partition(), "Offset": m.random.choice([-1, 0, 1, 2, 100, -5])}
+    return "DeleteRecords", {"Topics": [{"Name": m.topic(), "Partitions": [partition]}], "TimeoutMs": 30_000}
+
+
+def end_of_epoch(m):
+    partition = {"Partition": m.partition(), "CurrentLeaderEpoch": m.random.choice([-1, 0, 3]), "LeaderEpoch": m.random.choice([0, 0, 1, -1])}
+    return "OffsetForLeaderEpoch", {"ReplicaId": -1, "Topics": [{"Topic": m.topic(), "Partitions": [partition]}]}, None, (3, 99)
+
+
+def describe_producers(m):
+    return "DescribeProducers", {"Topics": [{"Name": m.topic(), "PartitionIndexes": [m.partition()]}]}
+
+
+STEPS = [(14, produce), (8, idempotent), (10, fetch), (6, list_offsets), (2, delete_records), (2, end_of_epoch), (2, describe_producers)]

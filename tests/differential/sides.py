@@ -1,0 +1,161 @@
+"""One server under the differential test: what only it can know (ids it made up) is a symbol in requests and answers."""
+
+import dataclasses
+import time
+
+import records
+from protocol import NO_ID, Connection, messages
+
+PATIENCE = 30
+# Names of fields whose values each server makes up -> what they are.
+MADE_UP = {"TopicId": "topic", "ProducerId": "producer", "MemberId": "member", "Leader": "member", "ProducerEpoch": "producer epoch", "GenerationId": "generation", "ClusterId": "cluster", "Port": "port",
+           "MemberEpoch": "epoch", "GroupEpoch": "group epoch", "AssignmentEpoch": "assignment epoch"}
+SHARED = "shared"  # a topic that nobody deletes: Kafka's groups of KIP-848 hear of changes of their topics only some time later
+UNKNOWN_ID = "11111111-1111-1111-1111-111111111111"  # of no topic
+NOBODY = ("", None, -1, 0, NO_ID, UNKNOWN_ID)
+WHEN = {"TransactionStartTimeMs", "TransactionStateTimeMs", "LastTimestamp", "ClientHost"}  # never the same
+LISTS = [("Groups", "GroupId"), ("TransactionStates", "TransactionalId")]
+NOTHING = {"topic": NO_ID, "producer": -1, "producer epoch": 0, "member": "", "epoch": 0, "generation": -1}
+PER = {"ProducerEpoch": "ProducerId", "GenerationId": "MemberId", "MemberEpoch": "MemberId", "GroupEpoch": "GroupId", "AssignmentEpoch": "GroupId"}  # whose number it is
+NOW_MS = 1_750_000_000_000  # what is later comes from a clock; histories write earlier timestamps
+# A leader or coordinator is not there yet, or ends a transaction in the background: ask again.
+AGAIN = {6: "NOT_LEADER_OR_FOLLOWER", 14: "COORDINATOR_LOAD_IN_PROGRESS", 15: "COORDINATOR_NOT_AVAILABLE", 16: "NOT_COORDINATOR", 51: "CONCURRENT_TRANSACTIONS"}
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Symbol:
+    """The nth thing of a kind that a server named."""
+
+    kind: str
+    number: int
+
+    def __repr__(self):
+        return f"<{self.kind} {self.number}>"
+
+
+class Side:
+    def __init__(self, name, address):
+        self.name, self.address = name, address
+        self.connection = Connection(address)
+        self.begin(lambda name: True)
+
+    def begin(self, made):
+        """A new history: symbols are counted anew, and lists of everything leave out what it has not `made(name)`."""
+        self.symbols, self.values, self.made = {}, {}, made
+
+    def ask(self, api, version, values):
+        """The answer with symbols; None when the server closed the connection instead."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            answer = self.ask_once(api, version, values)
+            if answer is None or not AGAIN.keys() & set(error_codes(answer)) or time.monotonic() > deadline:
+                return self.to_symbols(self.of_this_history(answer))
+            time.sleep(0.02)
+
+    def ask_once(self, api, version, values):
+        try:
+            return self.connection.ask(api, version, self.from_symbols(values))
+        except TimeoutError as error:
+            self.connection.close()
+            self.connection = Connection(self.address)
+            raise AssertionError(f"{self.name} does not answer {api} v{version} {values}") from error
+        except ConnectionError:
+            self.connection.close()
+            self.connection = Connection(self.address)
+            return None
+
+    def of_this_history(self, answer):
+        for listed, name in LISTS:
+            if answer and isinstance(answer.get(listed), list) and all(isinstance(one, dict) and name in one for one in answer[listed]):
+                answer[listed] = [one for one in answer[listed] if self.made(one[name])]
+        return answer
+
+    def from_symbols(self, value):
+        if isinstance(value, Symbol):
+            made_up = self.values.get(value, NOTHING[value.kind])
+            return made_up[1] if isinstance(made_up, tuple) else made_up  # an answer that differed may have had none
+        if isinstance(value, Batch):
+            return value.encoded(self.from_symbols(value.producer), self.from_symbols(value.epoch))
+        if isinstance(value, dict):
+            return {name: self.from_symbols(inner) for name, inner in value.items()}
+        return [self.from_symbols(inner) for inner in value] if isinstance(value, list) else value
+
+    def to_symbols(self, value, name=None):
+        if isinstance(value, dict):
+            for number, owner in PER.items():
+                if (value.get(number) or 0) > 0 and owner in value:
+                    value = value | {number: (value[owner], value[number])}
+            return {inner: self.to_symbols(v, inner) for inner, v in value.items()}
+        if isinstance(value, list):
+            return [self.to_symbols(inner, name) for inner in value]
+        if name == "Records":
+            return self.to_symbols(records.heads(value or b""), "Batches")
+        if name in MADE_UP and value not in NOBODY:
+            return self.symbol(MADE_UP[name], value)
+        if name in WHEN and value not in NOBODY or "Time" in (name or "") and isinstance(value, int) and value > NOW_MS:
+            return f"<{name}>"
+        return value
+
+    def symbol(self, kind, value):
+        if (kind, value) not in self.symbols:
+            symbol = Symbol(kind, sum(known == kind for known, _ in self.symbols) + 1)
+            self.symbols[kind, value], self.values[symbol] = symbol, value
+        return self.symbols[kind, value]
+
+    def prepare(self):
+        """Until the coordinators are there (Kafka makes their topics when it is asked for the first time) and groups see the shared topic."""
+        for kind in (0, 1):
+            self.ask("FindCoordinator", 3, {"Key": "first", "KeyType": kind})
+        self.ask("OffsetFetch", 5, {"GroupId": "first", "Topics": []})
+        self.ask("InitProducerId", 2, {"TransactionalId": "first", "TransactionTimeoutMs": 60_000})
+        topic = {"Name": SHARED, "NumPartitions": 3, "ReplicationFactor": 1, "Assignments": [], "Configs": []}
+        self.ask("CreateTopics", 4, {"Topics": [topic], "timeoutMs": 30_000, "validateOnly": False})
+        joins, assigned = 0, None
+        while not assigned:
+            asked = {"GroupId": f"first-{joins}", "MemberId": "", "MemberEpoch": 0, "RebalanceTimeoutMs": 300_000, "SubscribedTopicNames": [SHARED], "TopicPartitions": []}
+            assigned = self.connection.ask("ConsumerGroupHeartbeat", 0, asked)["Assignment"]["TopicPartitions"]
+            joins += 1
+
+    def topics(self):
+        """{name: (id, number of partitions)}; Kafka's own topics are no symbols."""
+        listed = self.connection.ask("Metadata", 12, {"Topics": None})["Topics"]
+        listed = sorted((topic for topic in listed if not topic["IsInternal"]), key=lambda topic: topic["Name"])
+        return {topic["Name"]: (topic["TopicId"], len(topic["Partitions"])) for topic in self.to_symbols(listed)}
+
+    def versions(self):
+        answer = self.ask("ApiVersions", 3, {"ClientSoftwareName": "differential", "ClientSoftwareVersion": "1"})
+        names = {request.key: name for name, (request, _) in messages().items()}
+        return {names[api["ApiKey"]]: (api["MinVersion"], api["MaxVersion"]) for api in answer["ApiKeys"] if api["ApiKey"] in names}
+
+    def close(self):
+        self.connection.close()
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """A record batch whose producer and epoch may be symbols."""
+
+    values: tuple
+    timestamps: tuple
+    producer: object = -1
+    epoch: object = -1
+    sequence: int = -1
+    attributes: int = 0
+    broken: bool = False
+
+    def encoded(self, producer_id, epoch):
+        data = records.batch(self.values, self.timestamps, (producer_id, epoch, self.sequence), self.attributes)
+        return data[:-1] + bytes([data[-1] ^ 1]) if self.broken else data
+
+
+def error_codes(value):
+    """Every error code in an answer."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name.endswith("ErrorCode"):
+                yield inner
+            else:
+                yield from error_codes(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from error_codes(inner)

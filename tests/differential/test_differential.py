@@ -1,0 +1,65 @@
+"""The same random histories of requests to Apache Kafka and to Millstream: answers are equal field by field, but for what
+docs/kafka-compatibility.md says is meant. A failure names its seed; MS_DIFFERENTIAL_SEED=N runs that one alone."""
+
+import os
+import re
+
+import pytest
+from compare import Difference, differences
+from deviations import DEVIATIONS
+from random_histories import History
+from kafka_broker import KafkaBroker
+from millstream import ROOT, Server
+from protocol import Reader, Writer, messages
+from sides import Side
+
+LONG = os.environ.get("MS_LONG") == "1"
+SEEDS = [int(os.environ["MS_DIFFERENTIAL_SEED"])] if "MS_DIFFERENTIAL_SEED" in os.environ else range(1, 401 if LONG else 31)
+STEPS = 150
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """(Kafka, Millstream, {API: versions that both serve})"""
+    home = tmp_path_factory.mktemp("differential")
+    with KafkaBroker(home / "kafka") as broker, Server(home / "millstream") as server:
+        sides = [Side("Kafka", broker.kafka), Side("Millstream", server.kafka)]
+        for side in sides:
+            side.prepare()
+        theirs, ours = [side.versions() for side in sides]
+        yield *sides, {api: (max(theirs[api][0], ours[api][0]), min(theirs[api][1], ours[api][1])) for api in theirs.keys() & ours.keys()}
+        for side in sides:
+            side.close()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_same_answers(both, seed):
+    history = History(seed, *both)
+    history.run(STEPS)
+    if history.found:
+        api, version, values, answers = history.steps[-1]
+        steps = "\n".join(f"{i}: {a} v{v} {asked}" for i, (a, v, asked, _) in enumerate(history.steps))
+        pytest.fail("\n".join(map(str, history.found)) + f"\nasked: {values}\nKafka: {answers[0]}\nMillstream: {answers[1]}\nthe history:\n{steps}")
+
+
+def test_documents_list_the_deviations():
+    document = (ROOT / "docs" / "kafka-compatibility.md").read_text()
+    table = document.split("## Answers that differ from Kafka's")[1].split("\n## ")[0]
+    listed = re.findall(r"^\| ([a-z' ]+) \|", table, re.M)[1:]  # without the head
+    assert listed == sorted({d.name for d in DEVIATIONS})
+
+
+def test_a_planted_difference_is_seen():
+    kafka = {"Topics": [{"Name": "a", "ErrorCode": 0}, {"Name": "b", "ErrorCode": 3}]}
+    ours = {"Topics": [{"Name": "b", "ErrorCode": 3}, {"Name": "a", "ErrorCode": 36}]}
+    assert list(differences("CreateTopics", 7, kafka, ours)) == [Difference("CreateTopics", 7, "Topics.ErrorCode", 0, 36)]
+
+
+@pytest.mark.parametrize("version", range(4, 8))
+def test_messages_come_back(version):
+    (request, _) = messages()["CreateTopics"]
+    asked = {"Topics": [{"Name": "t", "NumPartitions": 3, "ReplicationFactor": 1, "Assignments": [{"PartitionIndex": 0, "BrokerIds": [1, 2]}],
+                         "Configs": [{"Name": "retention.ms", "Value": None}]}], "timeoutMs": 5, "validateOnly": True}
+    writer = Writer(version, version in request.flexible)
+    writer.struct(request.fields, asked)
+    assert Reader(writer.out, version, version in request.flexible).struct(request.fields) == asked
