@@ -5,7 +5,7 @@ from repo import ROOT, SRC, cpp_files, name_of
 
 # Folders outside src/ that a newcomer opens too.
 OTHERS = (
-    "cmake", "docs", "examples/flights", "tests", "tests/compat", "tests/compat/clients", "tests/differential", "tests/e2e", "tests/fuzz", "tests/histories", "tests/lint", "tests/peers", "tests/support",
+    "cmake", "docs", "examples/flights", "tests", "tests/compat", "tests/compat/clients", "tests/compat/frameworks", "tests/differential", "tests/e2e", "tests/fuzz", "tests/histories", "tests/lint", "tests/peers", "tests/support",
 )  # fmt: skip
 
 

@@ -20,34 +20,39 @@ class KafkaBroker:
 
     def __enter__(self):
         self.directory.mkdir(parents=True, exist_ok=True)
-        properties = self.directory / "broker.properties"
         port, controller = free_ports(2)
         self.kafka = f"127.0.0.1:{port}"
         ours = {"log.dirs": self.directory / "log", "listeners": f"PLAINTEXT://{self.kafka},CONTROLLER://127.0.0.1:{controller}",
                 "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}", **self.settings}
-        properties.write_text((HERE / "broker.properties").read_text() + "".join(f"{key}={value}\n" for key, value in ours.items()))
-        java = ["java", f"-Dlog4j2.configurationFile={HERE / 'broker.log4j2.properties'}", "-cp", f"{libraries()}/*"]
-        subprocess.run([*java, "kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID, "-c", str(properties)], check=True, capture_output=True)
-        self.log = open(self.directory / "broker.log", "wb")
-        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *java[:1], "-Xmx512M", "-XX:+UseSerialGC", *java[1:], "kafka.Kafka", str(properties)],
-                                        stdout=self.log, stderr=subprocess.STDOUT)
+        self.properties = self.directory / "broker.properties"
+        self.properties.write_text((HERE / "broker.properties").read_text() + "".join(f"{key}={value}\n" for key, value in ours.items()))
+        self.java = ["java", "-Xmx512M", "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={HERE / 'broker.log4j2.properties'}", "-cp", f"{libraries()}/*"]
+        subprocess.run([*self.java, "kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID, "-c", self.properties], check=True, capture_output=True)
+        return self.start()
+
+    def start(self):
+        with open(self.directory / "broker.log", "wb") as log:
+            command = ["setpriv", "--pdeathsig", "KILL", *self.java, "kafka.Kafka", self.properties]
+            self.process = subprocess.Popen(list(map(str, command)), stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + START_SECONDS
         while "Kafka Server started" not in self.log_text():
             assert self.process.poll() is None and time.monotonic() < deadline, self.log_text()
             time.sleep(0.05)
         return self
 
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
     def log_text(self):
-        return pathlib.Path(self.log.name).read_text(errors="replace")[-20_000:]
+        return (self.directory / "broker.log").read_text(errors="replace")[-20_000:]
 
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.log.close()
+            self.kill()
 
 
 def free_ports(count):
