@@ -23,6 +23,11 @@ export function numbers (count) {
   return [...Array(count).keys()]
 }
 
+// A client makes one batch of what it is given at once, which must stay below max.message.bytes.
+export async function inPieces (messages, send, most = 500) {
+  for (let from = 0; from < messages.length; from += most) await send(messages.slice(from, from + most))
+}
+
 export function disjoint (one, other) {
   assert(![...one].some(element => other.has(element)), 'both own a partition')
 }

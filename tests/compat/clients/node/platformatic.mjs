@@ -4,7 +4,7 @@ import {
   Admin, ConfigResourceTypes, Consumer, FetchIsolationLevels, IncrementalAlterConfigOperationTypes, ListOffsetTimestamps, Producer,
   stringDeserializers, stringSerializers
 } from '@platformatic/kafka'
-import { main, numbers, share, survive } from './check.mjs'
+import { inPieces, main, numbers, share, survive } from './check.mjs'
 
 function settings (run) {
   return { clientId: 'platformatic', bootstrapBrokers: [run.bootstrap], retries: 1000, retryDelay: 50, connectTimeout: 1000 }
@@ -72,7 +72,7 @@ async function compressions (run) {
     const messages = numbers(run.count).map(i => ({
       topic: run.topic, partition: 0, key: `${i}`, value: `${compression} ${i} `.repeat(i % 20), headers: { codec: compression }
     }))
-    await producer(run, producer => producer.send({ messages, compression }))
+    await producer(run, producer => inPieces(messages, some => producer.send({ messages: some, compression })))
     sent.push(...messages)
   }
   const got = await read(run, run.topic, sent.length)
