@@ -17,8 +17,8 @@ from test_librdkafka import consumer, create, take
 
 LONG = os.environ.get("MS_LONG") == "1"
 COUNT = 20_000 if LONG else 500
-KILLS = 10 if LONG else 2
-BETWEEN_KILLS = 2000 if LONG else 50  # acknowledged records of each client
+KILLS = 8 if LONG else 2
+BETWEEN_KILLS = 300 if LONG else 50  # acknowledged records of each client
 PATIENCE = 300
 AT_A_TIME = 4
 SURVIVORS = [client for client in CLIENTS if "survive" in client.scenarios]

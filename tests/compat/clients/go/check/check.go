@@ -27,9 +27,7 @@ func Main(scenarios map[string]func(context.Context, Run)) {
 	That(known, "there is no scenario %s", os.Args[2])
 	count, err := strconv.Atoi(os.Args[4])
 	Must(err)
-	ctx, cancel := context.WithTimeout(context.Background(), 5*Patience)
-	defer cancel()
-	scenario(ctx, Run{Bootstrap: os.Args[1], Topic: os.Args[3], Count: count, Variant: os.Args[5]})
+	scenario(context.Background(), Run{Bootstrap: os.Args[1], Topic: os.Args[3], Count: count, Variant: os.Args[5]})
 	Say("ok")
 }
 
