@@ -67,13 +67,14 @@ def of_a_broker(scenario="default"):
     return names
 
 
-def skipped():
+def skipped(group_protocol):
     """{name: reason}"""
     lines = [line for line in SKIPPED.read_text().splitlines() if line and not line.startswith("#")]
-    return dict(re.split(r"\s+", line, maxsplit=1) for line in lines)
+    reasons = dict(re.split(r"\s+", line, maxsplit=1) for line in lines)
+    return {name.split("@")[0]: reason for name, reason in reasons.items() if "@" not in name or name.endswith("@" + group_protocol)}
 
 
-def run_suite(kafka, names, folder, group_protocol="classic", scenario="default", at_a_time=1, quick=True):
+def run_suite(kafka, names, folder, group_protocol="classic", scenario="default", at_a_time=1):
     """{name: what went wrong} of the tests that did not pass. folder/output.txt is what they printed."""
     folder.mkdir()
     (folder / "test.conf").write_text(f"bootstrap.servers={kafka}\n")
@@ -83,7 +84,7 @@ def run_suite(kafka, names, folder, group_protocol="classic", scenario="default"
                                 "TEST_CONSUMER_GROUP_PROTOCOL": group_protocol, "KAFKA_PATH": str(scripts(folder / "kafka")), "BROKERS": kafka,
                                 "TESTS": ",".join(names), "TEST_LEVEL": "1", "TEST_CPU_CALIBRATION": str(SLOWER)}
     with open(folder / "output.txt", "wb") as output:
-        subprocess.run([suite() / "test-runner", "-L", "-K", "-s", scenario, f"-p{at_a_time}", *(["-Q"] if quick else [])], cwd=suite(), env=environment, stdin=subprocess.DEVNULL,
+        subprocess.run([suite() / "test-runner", "-L", "-K", "-E", "-Q", "-s", scenario, f"-p{at_a_time}"], cwd=suite(), env=environment, stdin=subprocess.DEVNULL,
                        stdout=output, stderr=subprocess.STDOUT, timeout=3600)
     states = json.loads(report.read_text())["tests"]
     return {name: f"{states[name]['state']} {states[name]['extra']}" for name in names if states[name]["state"] != "PASSED"}

@@ -10,9 +10,10 @@ LONG = os.environ.get("MS_LONG") == "1"
 SHORT = ("0001_multiobj", "0005_order", "0012_produce_consume", "0017_compression", "0030_offset_commit", "0054_offset_time", "0073_headers", "0099_commit_metadata",
          "0129_fetch_aborted_msgs", "0140_commit_metadata")
 AT_A_TIME = 4
+PROTOCOLS = ("classic", "consumer")
 
 
-OPTIONS = {"default": ["--default-partitions", 4], "noautocreate": ["--auto-create-topics", "false"]}  # what the tests expect of a broker
+OPTIONS = {"default": ["--default-partitions", 4], "noautocreate": ["--auto-create-topics=false"]}  # what the tests expect of a broker
 
 
 def failures(tmp_path, names, scenario="default", **options):
@@ -25,13 +26,15 @@ def test_some(tmp_path):
 
 
 @pytest.mark.skipif(not LONG, reason="minutes; ./dev test --long runs it")
-@pytest.mark.parametrize("group_protocol", ["classic", "consumer"])
+@pytest.mark.parametrize("group_protocol", PROTOCOLS)
 @pytest.mark.parametrize("scenario", OPTIONS)
 def test_all(tmp_path, scenario, group_protocol):
-    names = [name for name in of_a_broker(scenario) if name not in skipped()]
-    assert failures(tmp_path, names, scenario, group_protocol=group_protocol, quick=False) == {}
+    names = [name for name in of_a_broker(scenario) if name not in skipped(group_protocol)]
+    assert failures(tmp_path, names, scenario, group_protocol=group_protocol) == {}
 
 
 def test_what_is_skipped_exists():
-    assert set(skipped()) <= {name for scenario in OPTIONS for name in of_a_broker(scenario)}
-    assert not set(SHORT) & set(skipped())
+    names = {name for scenario in OPTIONS for name in of_a_broker(scenario)}
+    for group_protocol in PROTOCOLS:
+        assert set(skipped(group_protocol)) <= names
+        assert not set(SHORT) & set(skipped(group_protocol))
