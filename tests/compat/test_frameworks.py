@@ -1,8 +1,4 @@
-"""Frameworks on Kafka's clients, killed together with the server, and still exact. Minutes: ./dev test --long runs them.
-
-Kafka Connect, Streams and MirrorMaker keep their own state in compacted topics. Until there are some (docs/roadmap.md), their tests are
-expected to fail, and fail when they do not.
-"""
+"""Frameworks on Kafka's clients, killed together with the server, and still exact: once in the short form, more often with MS_LONG=1."""
 
 import contextlib
 import json
@@ -18,10 +14,9 @@ from kafka_broker import KafkaBroker, free_ports
 from millstream import Server
 from test_librdkafka import consumer, create, produce
 
-pytestmark = pytest.mark.skipif(os.environ.get("MS_LONG") != "1", reason="minutes; ./dev test --long runs it")
-needs_compaction = pytest.mark.xfail(strict=True, raises=AssertionError, reason="cleanup.policy=compact is not served yet")
-KILLS = 4
-LINES = 1000  # between kills
+LONG = os.environ.get("MS_LONG") == "1"
+KILLS = 4 if LONG else 1
+LINES = 1000 if LONG else 100  # between kills
 CONNECT = "org.apache.kafka.connect.cli.ConnectDistributed"
 MIRROR = "org.apache.kafka.connect.mirror.MirrorMaker"
 
@@ -85,7 +80,6 @@ class Worker(Jvm):
         return False
 
 
-@needs_compaction
 def test_connect_from_a_file_to_a_file(server, tmp_path):
     source, sink = tmp_path / "source.txt", tmp_path / "sink.txt"
     create(server.kafka, "lines")
@@ -107,7 +101,6 @@ def test_connect_from_a_file_to_a_file(server, tmp_path):
     assert set(sink.read_text().split("\n")) - {""} == set(expected)  # at least once: a file is no transaction
 
 
-@needs_compaction
 def test_streams_counts_words_exactly_once(server, tmp_path):
     create(server.kafka, "lines")
     create(server.kafka, "counts")
@@ -132,7 +125,6 @@ def test_streams_counts_words_exactly_once(server, tmp_path):
     assert counts == {word: list(range(1, count + 1)) for word, count in words.items()}
 
 
-@needs_compaction
 def test_mirror_maker_both_ways(server, tmp_path):
     with KafkaBroker(tmp_path / "kafka") as other:
         places = {"kafka": other.kafka, "millstream": server.kafka}
