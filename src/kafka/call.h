@@ -74,7 +74,7 @@ class Call {
   }
 
   // ---- who asks, and what it may. The table of access.h must have a line for what is asked.
-  security::Session& session() { return *session_; }
+  security::Session& session() const { return *session_; }
   std::shared_ptr<security::Session> shared_session() { return session_; }
   bool may(Operation operation, const Resource& resource, security::Told told = security::Told::kYes) {
     if (!session_->guarded()) return true;
