@@ -10,39 +10,30 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
 
 #include "base/metrics.h"
 
 namespace ms {
 namespace {
 
+// O_DIRECT asks for memory, positions and sizes in whole blocks; no disk in use has larger ones.
+constexpr size_t kDirectBlock = 4096;
+constexpr size_t kDirectBuffer = 1u << 20;
+
 class PosixFile final : public File {
  public:
-  PosixFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  PosixFile(int fd, std::string path, bool direct) : fd_(fd), path_(std::move(path)), direct_(direct) {}
   PosixFile(const PosixFile&) = delete;
   PosixFile& operator=(const PosixFile&) = delete;
   ~PosixFile() override { ::close(fd_); }
 
   Result<> write_at(uint64_t at, std::span<const std::span<const uint8_t>> parts) override {
-    std::vector<iovec> todo;
-    todo.reserve(parts.size());
-    for (const auto& part : parts)
-      if (!part.empty()) todo.push_back({const_cast<uint8_t*>(part.data()), part.size()});
-    size_t first = 0;
-    while (first < todo.size()) {
-      const int count = static_cast<int>(std::min<size_t>(todo.size() - first, IOV_MAX));
-      const ssize_t n = ::pwritev(fd_, todo.data() + first, count, static_cast<off_t>(at));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return fail_errno("write " + path_, errno);
-      at += static_cast<uint64_t>(n);
-      auto left = static_cast<size_t>(n);
-      while (first < todo.size() && left >= todo[first].iov_len) left -= todo[first++].iov_len;
-      if (first < todo.size()) {
-        todo[first].iov_base = static_cast<uint8_t*>(todo[first].iov_base) + left;
-        todo[first].iov_len -= left;
-      }
-    }
-    return {};
+    if (direct_ && at == 0) return write_direct(parts);
+    leave_direct();
+    return write_cached(at, parts);
   }
 
   Result<size_t> read_at(uint64_t at, std::span<uint8_t> out) const override {
@@ -82,8 +73,78 @@ class PosixFile final : public File {
   }
 
  private:
+  Result<> write_cached(uint64_t at, std::span<const std::span<const uint8_t>> parts) {
+    std::vector<iovec> todo;
+    todo.reserve(parts.size());
+    for (const auto& part : parts)
+      if (!part.empty()) todo.push_back({const_cast<uint8_t*>(part.data()), part.size()});
+    size_t first = 0;
+    while (first < todo.size()) {
+      const int count = static_cast<int>(std::min<size_t>(todo.size() - first, IOV_MAX));
+      const ssize_t n = ::pwritev(fd_, todo.data() + first, count, static_cast<off_t>(at));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return fail_errno("write " + path_, errno);
+      at += static_cast<uint64_t>(n);
+      auto left = static_cast<size_t>(n);
+      while (first < todo.size() && left >= todo[first].iov_len) left -= todo[first++].iov_len;
+      if (first < todo.size()) {
+        todo[first].iov_base = static_cast<uint8_t*>(todo[first].iov_base) + left;
+        todo[first].iov_len -= left;
+      }
+    }
+    return {};
+  }
+
+  // Whole blocks from an aligned buffer; what is left at the end goes through the page cache.
+  Result<> write_direct(std::span<const std::span<const uint8_t>> parts) {
+    const std::unique_ptr<uint8_t[], decltype(&std::free)> buffer(static_cast<uint8_t*>(std::aligned_alloc(kDirectBlock, kDirectBuffer)), &std::free);
+    if (!buffer) return fail_errno("write " + path_, ENOMEM);
+    uint64_t at = 0;
+    size_t held = 0;
+    const auto flush = [&](size_t size) -> Result<> {
+      TRY(write_blocks(at, {buffer.get(), size}));
+      at += size;
+      std::memmove(buffer.get(), buffer.get() + size, held - size);
+      held -= size;
+      return {};
+    };
+    for (std::span<const uint8_t> part : parts)
+      while (!part.empty()) {
+        const size_t taken = std::min(part.size(), kDirectBuffer - held);
+        std::memcpy(buffer.get() + held, part.data(), taken);
+        held += taken;
+        part = part.subspan(taken);
+        if (held == kDirectBuffer) TRY(flush(held));
+      }
+    TRY(flush(held / kDirectBlock * kDirectBlock));
+    leave_direct();
+    const std::span<const uint8_t> rest(buffer.get(), held);
+    return write_cached(at, {&rest, 1});
+  }
+
+  // A file system that took O_DIRECT when the file was opened may still refuse it now.
+  Result<> write_blocks(uint64_t at, std::span<const uint8_t> blocks) {
+    while (!blocks.empty()) {
+      const ssize_t n = ::pwrite(fd_, blocks.data(), blocks.size(), static_cast<off_t>(at));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0 && errno == EINVAL && direct_) {
+        leave_direct();
+        continue;
+      }
+      if (n < 0) return fail_errno("write " + path_, errno);
+      at += static_cast<uint64_t>(n);
+      blocks = blocks.subspan(static_cast<size_t>(n));
+    }
+    return {};
+  }
+
+  void leave_direct() {
+    if (std::exchange(direct_, false)) (void)::fcntl(fd_, F_SETFL, ::fcntl(fd_, F_GETFL) & ~O_DIRECT);
+  }
+
   int fd_;
   std::string path_;
+  bool direct_;
 };
 
 std::string parent_of(const std::string& path) {
@@ -95,10 +156,15 @@ std::string parent_of(const std::string& path) {
 class PosixFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open(const std::string& path, Open mode) override {
-    const int flags = mode == Open::kRead ? O_RDONLY : mode == Open::kReadWrite ? O_RDWR : O_RDWR | O_CREAT | O_EXCL;
-    const int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
+    const int flags = (mode == Open::kRead ? O_RDONLY : mode == Open::kReadWrite ? O_RDWR : O_RDWR | O_CREAT | O_EXCL) | O_CLOEXEC;
+    bool direct = mode == Open::kCreateNewUncached;
+    int fd = ::open(path.c_str(), flags | (direct ? O_DIRECT : 0), 0644);
+    if (fd < 0 && direct && errno == EINVAL) {  // it knows no O_DIRECT; some have made the file nevertheless
+      direct = false;
+      fd = ::open(path.c_str(), flags & ~O_EXCL, 0644);
+    }
     if (fd < 0) return fail_errno("open " + path, errno);
-    return std::make_unique<PosixFile>(fd, path);
+    return std::make_unique<PosixFile>(fd, path, direct);
   }
   Result<> rename(const std::string& from, const std::string& to) override {
     if (::rename(from.c_str(), to.c_str()) != 0) return fail_errno(fmt::format("rename {} to {}", from, to), errno);

@@ -33,7 +33,9 @@ class File {
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
-  enum class Open { kRead, kReadWrite, kCreateNew };  // kCreateNew fails with kAlreadyExists
+  // The last two fail with kAlreadyExists. kCreateNewUncached is for large files that are written once, front to back, and not read soon: its
+  // first write_at(0, ...) leaves the page cache alone where the file system can do that.
+  enum class Open { kRead, kReadWrite, kCreateNew, kCreateNewUncached };
   virtual Result<std::unique_ptr<File>> open(const std::string& path, Open mode) = 0;
   virtual Result<> rename(const std::string& from, const std::string& to) = 0;  // replaces `to`
   virtual Result<> remove(const std::string& path) = 0;

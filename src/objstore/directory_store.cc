@@ -66,7 +66,7 @@ class DirectoryStore final : public ObjectStore {
   Result<> write_whole(const std::string& path, std::span<const std::span<const uint8_t>> parts) {
     TRY_ASSIGN(const bool left_over, fs_.exists(path));
     if (left_over) TRY(fs_.remove(path));
-    TRY_ASSIGN(const auto file, fs_.open(path, FileSystem::Open::kCreateNew));
+    TRY_ASSIGN(const auto file, fs_.open(path, FileSystem::Open::kCreateNewUncached));
     TRY(file->write_at(0, parts));
     return file->sync_data();
   }

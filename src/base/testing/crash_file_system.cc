@@ -212,7 +212,7 @@ Result<std::unique_ptr<File>> CrashFileSystem::open(const std::string& path, Ope
   const std::scoped_lock lock(mutex_);
   TRY(alive(life_));
   const auto found = names_.find(path);
-  if (mode != Open::kCreateNew) {
+  if (mode == Open::kRead || mode == Open::kReadWrite) {
     if (found == names_.end() || found->second->directory) return not_found("open " + path + ": no such file");
     return std::make_unique<CrashFile>(*this, found->second, life_);
   }
