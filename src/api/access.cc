@@ -5,8 +5,8 @@
 #include "api/context.h"
 #include "api/problem.h"
 #include "api/routes.h"
-#include "base/logging.h"
 #include "security/crypto.h"
+#include "security/refusals.h"
 
 namespace ms::api {
 
@@ -45,7 +45,7 @@ std::shared_ptr<security::Session> HttpSessions::find(const Credentials& credent
 
 std::shared_ptr<security::Session> HttpSessions::check(const Credentials& credentials, std::string_view host) {
   const bool right = authority_->check_password(credentials.user, credentials.password);
-  if (!right) log_warn("login_refused", {{"host", host}, {"mechanism", "Basic"}, {"user", credentials.user.substr(0, 300)}});
+  if (!right) security::warn_login_refused(host, {{"host", host}, {"mechanism", "Basic"}, {"user", credentials.user.substr(0, 300)}});
   if (security::Audit* audit = authority_->audit())
     audit->write("login", {{"outcome", right ? "allowed" : "denied"}, {"user", credentials.user}, {"host", host}, {"mechanism", "Basic"}});
   return right ? session_of(credentials.user, host) : nullptr;

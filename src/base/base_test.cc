@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/float_text.h"
+#include "base/log_limit.h"
 #include "base/metrics.h"
 #include "base/rng.h"
 #include "base/types.h"
@@ -110,6 +111,34 @@ TEST(Metrics, HistogramsPrintCumulativeBuckets) {
                       "millstream_test_seconds_count{a=\"b\"} 5\n"),
             std::string::npos)
       << text;
+}
+
+TEST(LogLimits, EachHasItsOwnLinesAndLearnsWhatWasLeftOut) {
+  LogLimits limits;
+  for (int64_t i = 0; i < LogLimits::kLinesPerMinute; ++i) EXPECT_EQ(limits.admit("mallory", i), 0);
+  for (int64_t i = 0; i < 1000; ++i) EXPECT_EQ(limits.admit("mallory", i), std::nullopt);
+  EXPECT_EQ(limits.admit("alice", 1000), 0);
+  EXPECT_EQ(limits.admit("mallory", kMicrosPerMinute - 1), std::nullopt);
+  EXPECT_EQ(limits.admit("mallory", kMicrosPerMinute), 1001);
+  EXPECT_EQ(limits.admit("mallory", kMicrosPerMinute), 0);
+}
+
+// Strangers cost a bounded amount of memory, and none of their lines is forgotten.
+TEST(LogLimits, TooManyShareOneAllowance) {
+  LogLimits limits;
+  int64_t written = 0, left_out = 0, told = 0;
+  const auto ask = [&](const std::string& who, int64_t now) {
+    const auto before = limits.admit(who, now);
+    before ? ++written : ++left_out;
+    told += before.value_or(0);
+  };
+  constexpr auto kKnown = static_cast<int64_t>(LogLimits::kKnownMax);
+  for (int64_t i = 0; i < 3 * kKnown; ++i) ask(std::to_string(i), 0);
+  EXPECT_EQ(written, kKnown + LogLimits::kLinesPerMinute);
+  for (int i = 0; i < 100; ++i) ask("0", 0);
+  for (int64_t i = 0; i < kKnown; ++i) ask("later " + std::to_string(i), kMicrosPerMinute);  // takes the places of the old ones
+  ask("one more", kMicrosPerMinute);
+  EXPECT_EQ(told, left_out);
 }
 
 }  // namespace

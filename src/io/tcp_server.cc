@@ -234,6 +234,7 @@ class TcpServer::Core::Link final : public Connection {
       refuse_length(length);
       co_return false;
     }
+    if (!handler_->admits(length)) co_return false;
     begin_ += 4;
     const int64_t began_us = now_us();
 

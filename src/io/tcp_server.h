@@ -48,6 +48,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
 class FrameHandler {
  public:
   virtual ~FrameHandler() = default;
+  // Whether a frame of this size may come, asked when its length is there and before memory is reserved for it. False ends the connection.
+  virtual bool admits(size_t frame_bytes) {
+    static_cast<void>(frame_bytes);
+    return true;
+  }
   virtual void on_frame(Frame frame) = 0;
   virtual void on_sent() = 0;    // everything queued so far has been given to the system
   virtual void on_closed() = 0;  // the last call

@@ -116,6 +116,33 @@ TEST_F(TcpServerTest, OversizedFrameEndsTheConnectionOnly) {
   close(bad), close(good);
 }
 
+// The handler says no before there is memory for the frame: others get in, though one frame is all that fits.
+TEST_F(TcpServerTest, ARefusedLengthHoldsNoMemory) {
+  class Picky final : public FrameHandler {
+   public:
+    explicit Picky(Echo echo) : echo_(std::move(echo)) {}
+    bool admits(size_t frame_bytes) override { return frame_bytes <= 100; }
+    void on_frame(Frame frame) override { echo_.on_frame(std::move(frame)); }
+    void on_sent() override {}
+    void on_closed() override { echo_.on_closed(); }
+
+   private:
+    Echo echo_;
+  };
+  runtime_ = *IoRuntime::start({.threads = 2});
+  server_ = *TcpServer::start({.memory_bytes_max = 200}, *runtime_, [this](std::shared_ptr<Connection> c) { return std::make_shared<Picky>(Echo(std::move(c), closed_)); });
+  const int good = connect_to(server_->port());
+  for (int i = 0; i < 3; ++i) {
+    const int bad = connect_to(server_->port());
+    write_all(bad, std::string("\0\0\0\x65", 4));  // 101, of which nothing comes
+    EXPECT_EQ(read_exactly(bad, 1), "");
+    write_all(good, framed(std::string(100, 'x')));
+    EXPECT_EQ(read_exactly(good, 104).size(), 104u);
+    close(bad);
+  }
+  close(good);
+}
+
 // Whoever holds all memory with a frame that does not come makes way for those that wait.
 TEST_F(TcpServerTest, AnAnnouncedFrameThatDoesNotComeMakesWay) {
   start({.memory_bytes_max = 1000, .frame_timeout_us = 3600 * kMicrosPerSecond, .stall_timeout_us = kMicrosPerSecond / 100});

@@ -4,34 +4,15 @@
 #include <functional>
 
 #include "kafka/handlers.h"
-#include "kafka/server_fixture.h"
-#include "security/authority.h"
+#include "kafka/secure_server_fixture.h"
 
 namespace ms::kafka {
 namespace {
 
 constexpr int16_t kHidden = -1000;  // what a list leaves out has no error
 
-class AccessTest : public KafkaServerTest {
+class AccessTest : public SecureServerTest {
  protected:
-  AccessTest() {
-    security::SecurityFile file;
-    file.super_users = {"User:admin"};
-    for (const char* user : {"admin", "bob"})
-      file.users[user][security::ScramMechanism::kSha256] = security::make_credential(security::ScramMechanism::kSha256, "secret", "0123456789abcdef", 4096);
-    authority_ = *security::Authority::open(std::move(file), *log_, nullptr);
-    serve({.authority = authority_.get()});
-  }
-  ~AccessTest() override { server_->stop(); }
-
-  std::unique_ptr<Client> client_of(const std::string& user) {
-    auto client = std::make_unique<Client>(server_->port());
-    SaslHandshakeRequest handshake{.mechanism = "PLAIN"};
-    EXPECT_EQ(client->call<SaslHandshakeResponse>(handshake, 1).error_code, 0);
-    SaslAuthenticateRequest authenticate{.auth_bytes = Slice::copy(std::string("\0", 1) + user + std::string("\0secret", 7))};
-    EXPECT_EQ(client->call<SaslAuthenticateResponse>(authenticate, 2).error_code, 0);
-    return client;
-  }
   void grant(const std::vector<AccessLine>& lines) {
     std::set<security::Acl> acls;
     for (const AccessLine& line : lines) acls.insert({.type = line.type, .name = name_of(line.type), .principal = "User:bob", .operation = line.operation});
@@ -40,8 +21,6 @@ class AccessTest : public KafkaServerTest {
   static std::string name_of(ResourceType type) {
     return type == ResourceType::kCluster ? std::string(security::kClusterName) : type == ResourceType::kTopic ? "t" : type == ResourceType::kGroup ? "g" : "x";
   }
-
-  std::unique_ptr<security::Authority> authority_;
 };
 
 struct Probe {

@@ -80,13 +80,19 @@ void KafkaConnection::close_if_sent() {
   if (answers_.empty() && connection_->unsent_bytes() == 0) connection_->close();
 }
 
+bool KafkaConnection::admits(size_t frame_bytes) {
+  if (closed_ || closing_ || login_.done() || frame_bytes <= kLoginFrameBytesMax) return true;
+  abandon("login_too_large");
+  return false;
+}
+
 void KafkaConnection::on_frame(io::Frame frame) {
   if (closed_ || closing_) return;
   const auto head = peek_header(frame.bytes);
   if (!head) return abandon("malformed");
   const ApiEntry* api = find_api(head->api_key);
   if (!api) return abandon("unknown_api");
-  if (const auto reason = login_.refuse(head->api_key, frame.bytes.size()); !reason.empty()) return abandon(reason);
+  if (const auto reason = login_.refuse(head->api_key); !reason.empty()) return abandon(reason);
   // ApiVersions answers also a version it does not know; its header then has the oldest form.
   const bool known = head->version >= api->spec.min_version && head->version <= api->spec.max_version;
   if (!known && api->spec.key != 18) return abandon("unknown_version");

@@ -5,11 +5,11 @@
 #include <algorithm>
 
 #include "base/clock.h"
-#include "base/logging.h"
 #include "base/metrics.h"
 #include "base/rng.h"
 #include "io/endpoint.h"
 #include "kafka/broker.h"
+#include "security/refusals.h"
 
 namespace ms::kafka {
 
@@ -69,13 +69,10 @@ Login::Login(Broker& broker, const std::string& peer, const io::PeerSecurity& se
     : broker_(broker), may_use_plain_(may_use_plain),
       session_(std::make_shared<security::Session>(broker.options.authority, principal_by(security), address_of(peer))) {}
 
-std::string_view Login::refuse(int16_t api_key, size_t frame_bytes) {
+std::string_view Login::refuse(int16_t api_key) {
   if (!session_->guarded()) return {};
   const bool is_login = api_key == kHandshakeKey || api_key == kAuthenticateKey;
-  if (!done()) {
-    if (!is_login && api_key != kApiVersionsKey) return "unauthenticated";
-    return frame_bytes > kLoginFrameBytesMax ? "login_too_large" : "";
-  }
+  if (!done()) return is_login || api_key == kApiVersionsKey ? "" : "unauthenticated";
   if (is_over()) return "session_over";
   const bool expired = expires_us_ != 0 && system_clock().steady_us() >= expires_us_;
   return expired && !is_login ? "session_expired" : "";
@@ -159,7 +156,7 @@ void Login::token(const std::string& bytes, Done done) {
 
 void Login::audit(const Outcome& outcome) const {
   logins(outcome.done).add();
-  if (!outcome.done) log_warn("login_refused", {{"host", host()}, {"mechanism", mechanism_}, {"user", outcome.user.substr(0, 300)}, {"because", outcome.why}});
+  if (!outcome.done) security::warn_login_refused(host(), {{"host", host()}, {"mechanism", mechanism_}, {"user", outcome.user.substr(0, 300)}, {"because", outcome.why}});
   if (security::Audit* audit = broker_.options.authority->audit())
     audit->write("login", {{"outcome", outcome.done ? "allowed" : "denied"}, {"user", outcome.user}, {"host", host()}, {"mechanism", mechanism_}, {"because", outcome.why}});
 }

@@ -38,7 +38,7 @@ class Login {
   const std::string& host() const { return session_->host(); }
   bool done() const { return !session_->guarded() || !session_->is_anonymous(); }
   // Why a request may not come in now, as a reason for the counter of refused ones; empty: it may.
-  std::string_view refuse(int16_t api_key, size_t frame_bytes);
+  std::string_view refuse(int16_t api_key);
   // The session is over: its user was removed or changed, or the server has begun to ask who comes.
   bool is_over() const { return !session_->is_current(); }
 

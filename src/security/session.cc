@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/logging.h"
+#include "security/refusals.h"
 
 namespace ms::security {
 
@@ -73,8 +73,8 @@ int32_t Session::operations(const Resource& resource) {
 
 void Session::audit(bool allowed, std::string_view because, Operation operation, const Resource& resource, std::string_view on_behalf) const {
   if (!allowed)
-    log_warn("access_denied", {{"principal", principal_}, {"host", host_}, {"request", on_behalf}, {"operation", to_string(operation)},
-                               {"resource_type", to_string(resource.type)}, {"resource", resource.name.substr(0, 300)}, {"because", because}});
+    warn_access_denied(principal_, {{"principal", principal_}, {"host", host_}, {"request", on_behalf}, {"operation", to_string(operation)},
+                                    {"resource_type", to_string(resource.type)}, {"resource", resource.name.substr(0, 300)}, {"because", because}});
   if (!authority_->audit()) return;
   authority_->audit()->write("access", {{"outcome", allowed ? "allowed" : "denied"}, {"principal", principal_}, {"host", host_}, {"request", on_behalf},
                                         {"operation", to_string(operation)}, {"resource_type", to_string(resource.type)}, {"resource", resource.name}, {"because", because}});

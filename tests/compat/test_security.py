@@ -2,8 +2,6 @@
 
 import base64
 import json
-import os
-import socket
 import struct
 import subprocess
 import tempfile
@@ -18,16 +16,15 @@ from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, A
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError as PythonKafkaError
 from kafka_tools import tool
-from millstream import BINARY, Server
+from millstream import Server
+from users import Raw, audited, credential_line
 
 PATIENCE = 60
 PASSWORDS = {"admin": "admin-secret", "alice": "alice-secret", "bob": "bob=secret,with commas"}
 
 
-def line_of(user, password=None):
-    done = subprocess.run([BINARY, "credential", user, "--iterations", "4096"], env={**os.environ, "MILLSTREAM_PASSWORD": password or PASSWORDS[user]},
-                          capture_output=True, text=True, check=True)
-    return done.stdout
+def line_of(user):
+    return credential_line(user, PASSWORDS[user])
 
 
 SECURITY = """super_users: [admin]
@@ -56,15 +53,7 @@ class SecureServer(Server):
         super().__init__(tmp / "data", "--security", file)
 
     def audit(self, **fields):
-        """The events that have these fields, once there is one."""
-        file = self.directory / "audit" / "audit.jsonl"
-
-        def found():
-            events = [json.loads(line) for line in file.read_text().splitlines()]
-            return [e for e in events if all(e.get(name) == value for name, value in fields.items())]
-
-        self.wait_for(found, f"the audit file has {fields}")
-        return found()
+        return audited(self, **fields)
 
 
 @pytest.fixture(scope="module")
@@ -281,47 +270,6 @@ def test_java_tools_make_users_and_acls(secure, tmp_path):
 
 
 # ---- messages no client would send
-
-
-class Raw:
-    """One connection that speaks SASL by hand."""
-
-    def __init__(self, server):
-        host, port = server.kafka.rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), timeout=30)
-
-    def call(self, api, version, body):
-        frame = struct.pack(">hhih", api, version, 7, 1) + b"r" + body
-        self.socket.sendall(struct.pack(">i", len(frame)) + frame)
-        size = self._read(4)
-        return self._read(struct.unpack(">i", size)[0])[4:] if size else None
-
-    def _read(self, count):
-        data = b""
-        while len(data) < count:
-            try:
-                more = self.socket.recv(count - len(data))
-            except ConnectionError:
-                more = b""
-            if not more:
-                return None
-            data += more
-        return data
-
-    def handshake(self, mechanism):
-        name = mechanism.encode()
-        return struct.unpack(">h", self.call(17, 1, struct.pack(">h", len(name)) + name)[:2])[0]
-
-    def authenticate(self, message):
-        """(error code, error message, bytes)"""
-        answer = self.call(36, 0, struct.pack(">i", len(message)) + message)
-        error, size = struct.unpack(">hh", answer[:4])
-        text = answer[4 : 4 + max(size, 0)]
-        at = 4 + max(size, 0)
-        return error, text, answer[at + 4 : at + 4 + struct.unpack(">i", answer[at : at + 4])[0]]
-
-    def is_closed(self):
-        return self._read(1) is None
 
 
 def test_what_an_unknown_user_is_told_has_the_shape_of_a_known_one(secure):

@@ -1,0 +1,95 @@
+"""Users that mean ill, and strangers that try to become users: what they can make the server write."""
+
+import pathlib
+import re
+import struct
+import urllib.request
+
+import pytest
+from millstream import Server
+from users import Raw, audit_events, credential_line
+
+DENIALS = 3000
+LINES_A_MINUTE = 10
+
+
+def metric(server, name):
+    request = urllib.request.Request(f"http://{server.http}/metrics", headers={"Authorization": "Basic YWRtaW46YWRtaW4="})  # admin:admin
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        return sum(int(line.rsplit(" ", 1)[1]) for line in reply.read().decode().splitlines() if re.match(rf"{name}[ {{]", line))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hostile_users")
+    file = folder / "security.yaml"
+    file.write_text("super_users: [admin]\nusers:\n" + "".join(credential_line(user, user) for user in ("admin", "alice", "mallory")))
+    with Server(folder / "data", "--security", file) as server:
+        yield server
+
+
+def logged_in(server, user):
+    raw = Raw(server)
+    assert raw.handshake("PLAIN") == 0
+    assert raw.authenticate(f"\0{user}\0{user}".encode())[0] == 0
+    return raw
+
+
+def ask_for_topic(raw, topic):
+    """Metadata of one topic: its error code."""
+    name = topic.encode()
+    answer = raw.call(3, 1, struct.pack(">ih", 1, len(name)) + name)
+    return struct.unpack(">h", answer[-9 - len(name):][:2])[0]
+
+
+def log_lines(server, event, **fields):
+    lines = re.findall(rf"event={event} .*", pathlib.Path(server.log.name).read_text())
+    return [line for line in lines if all(f"{name}={value}" in line for name, value in fields.items())]
+
+
+def minutes_since(first, last):
+    """How many minutes' allowances lie between two times of the audit file."""
+    seconds = lambda text: sum(int(part) * unit for part, unit in zip(re.split("[:T]", text[8:19]), (86400, 3600, 60, 1)))  # noqa: E731
+    return (seconds(last) - seconds(first)) // 60 + 2
+
+
+def test_denials_without_end(server):
+    """The log says the first ones and how many it leaves out; the audit file has every one; others are heard."""
+    mallory, alice = logged_in(server, "mallory"), logged_in(server, "alice")
+    for number in range(DENIALS):
+        assert ask_for_topic(mallory, f"secret-{number}") == 29
+    assert ask_for_topic(alice, "secret-0") == 29
+    of_mallory = dict(event="access", outcome="denied", principal="User:mallory")
+    server.wait_for(lambda: len(audit_events(server, **of_mallory)) >= DENIALS, "every denial is in the audit file")
+    denials = audit_events(server, **of_mallory)
+    assert [e["resource"] for e in denials] == [f"secret-{number}" for number in range(DENIALS)]
+    written = log_lines(server, "access_denied", principal="User:mallory")
+    assert LINES_A_MINUTE <= len(written) <= LINES_A_MINUTE * minutes_since(denials[0]["time"], denials[-1]["time"])
+    assert len(log_lines(server, "access_denied", principal="User:alice")) == 1
+    assert len(written) + metric(server, "millstream_security_log_lines_left_out_total") == DENIALS
+
+
+def test_wrong_passwords_without_end(server):
+    """Names that nobody has are not heard one by one: the address has the allowance."""
+    before = metric(server, "millstream_security_log_lines_left_out_total")
+    tries = 40
+    for number in range(tries):
+        raw = Raw(server)
+        assert raw.handshake("PLAIN") == 0
+        assert raw.authenticate(f"\0somebody-{number}\0x".encode())[0] == 58
+    server.wait_for(lambda: len(audit_events(server, event="login", outcome="denied")) >= tries, "every failure is in the audit file")
+    assert {e["user"] for e in audit_events(server, event="login", outcome="denied")} == {f"somebody-{number}" for number in range(tries)}
+    written = log_lines(server, "login_refused")
+    assert LINES_A_MINUTE <= len(written) < tries
+    assert len(written) + metric(server, "millstream_security_log_lines_left_out_total") - before == tries
+
+
+def test_strangers_that_announce_much(server):
+    """A connection that is refused by a frame's length has cost no memory: nothing but four bytes came."""
+    before = metric(server, "millstream_kafka_requests_refused_total")
+    strangers = [Raw(server) for _ in range(200)]
+    for stranger in strangers:
+        stranger.socket.sendall(struct.pack(">i", 99 << 20))
+    assert all(stranger.is_closed() for stranger in strangers)
+    assert metric(server, "millstream_kafka_requests_refused_total") == before + len(strangers)
+    assert ask_for_topic(logged_in(server, "admin"), "nothing") != 29

@@ -1,0 +1,69 @@
+"""Servers with users: lines of the security file, what the audit file has, and a connection that logs in by hand."""
+
+import json
+import os
+import socket
+import struct
+import subprocess
+
+from millstream import BINARY
+
+
+def credential_line(user, password):
+    """The user's line in the security file."""
+    done = subprocess.run([BINARY, "credential", user, "--iterations", "4096"], env={**os.environ, "MILLSTREAM_PASSWORD": password},
+                          capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def audit_events(server, **fields):
+    """The events that have these fields, in order; the current file's."""
+    lines = (server.directory / "audit" / "audit.jsonl").read_text().split("\n")[:-1]  # the last one may not be whole yet
+    return [e for e in map(json.loads, lines) if all(e.get(name) == value for name, value in fields.items())]
+
+
+def audited(server, **fields):
+    """The same once there is one."""
+    server.wait_for(lambda: audit_events(server, **fields), f"the audit file has {fields}")
+    return audit_events(server, **fields)
+
+
+class Raw:
+    """One connection that speaks SASL by hand."""
+
+    def __init__(self, server):
+        host, port = server.kafka.rsplit(":", 1)
+        self.socket = socket.create_connection((host, int(port)), timeout=30)
+
+    def call(self, api, version, body):
+        frame = struct.pack(">hhih", api, version, 7, 1) + b"r" + body
+        self.socket.sendall(struct.pack(">i", len(frame)) + frame)
+        size = self._read(4)
+        return self._read(struct.unpack(">i", size)[0])[4:] if size else None
+
+    def _read(self, count):
+        data = b""
+        while len(data) < count:
+            try:
+                more = self.socket.recv(count - len(data))
+            except ConnectionError:
+                more = b""
+            if not more:
+                return None
+            data += more
+        return data
+
+    def handshake(self, mechanism):
+        name = mechanism.encode()
+        return struct.unpack(">h", self.call(17, 1, struct.pack(">h", len(name)) + name)[:2])[0]
+
+    def authenticate(self, message):
+        """(error code, error message, bytes)"""
+        answer = self.call(36, 0, struct.pack(">i", len(message)) + message)
+        error, size = struct.unpack(">hh", answer[:4])
+        text = answer[4 : 4 + max(size, 0)]
+        at = 4 + max(size, 0)
+        return error, text, answer[at + 4 : at + 4 + struct.unpack(">i", answer[at : at + 4])[0]]
+
+    def is_closed(self):
+        return self._read(1) is None
