@@ -12,7 +12,6 @@ namespace ms::io {
 namespace {
 
 constexpr size_t kHeadBytesMax = 64u << 10;
-constexpr size_t kBodyBytesMax = 1u << 30;
 
 }  // namespace
 
@@ -37,7 +36,8 @@ void HttpClient::close() {
   in_.clear();
 }
 
-Result<HttpAnswer> HttpClient::exchange(const std::string& request, bool head_only, int64_t deadline_us) {
+Result<HttpAnswer> HttpClient::exchange(const std::string& request, const HttpCall& call, int64_t deadline_us) {
+  const bool head_only = call.method == "HEAD";
   // A server that refuses answers and closes while we still write: then the answer counts, not the broken pipe.
   const auto written = socket_.write_all(request, deadline_us);
   HttpHead head;
@@ -58,7 +58,7 @@ Result<HttpAnswer> HttpClient::exchange(const std::string& request, bool head_on
   if (!head.content_length && !head_only) return corruption("the answer has no Content-Length");
   const uint64_t length = head_only ? 0 : *head.content_length;
   const bool keep = head.keep_alive;
-  if (length > kBodyBytesMax) return corruption("the answer is too long");
+  if (length > call.answer_bytes_max) return corruption(fmt::format("the answer is too long: {} bytes, and {} are taken", length, call.answer_bytes_max));
   while (in_.size() - head_bytes < length) {
     TRY_ASSIGN(const size_t n, socket_.read_some(in_, deadline_us));
     if (n == 0) return connection_lost("the server closed the connection in the middle of an answer", ECONNRESET);
@@ -78,11 +78,11 @@ Result<HttpAnswer> HttpClient::send(const HttpCall& call) {
   request.append("\r\n").append(call.body);
   const bool reused = socket_.is_open();
   if (!reused) TRY(connect(deadline_us));
-  auto answer = exchange(request, call.method == "HEAD", deadline_us);
+  auto answer = exchange(request, call, deadline_us);
   if (!answer && reused && in_.empty() && answer.error().kind == ErrorKind::kUnavailable) {
     close();
     TRY(connect(deadline_us));
-    answer = exchange(request, call.method == "HEAD", deadline_us);
+    answer = exchange(request, call, deadline_us);
   }
   if (!answer) close();
   return answer;

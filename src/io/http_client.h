@@ -18,6 +18,7 @@ struct HttpCall {
   std::string_view content_type = "application/json";
   std::string_view authorization;  // the header of that name; empty: none
   int64_t timeout_ms = 30'000;
+  size_t answer_bytes_max = 1u << 30;  // a longer body is kCorruption, before it is read
 };
 struct HttpAnswer {
   int status = 0;
@@ -39,7 +40,7 @@ class HttpClient {
  private:
   explicit HttpClient(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
   Result<> connect(int64_t deadline_us);
-  Result<HttpAnswer> exchange(const std::string& request, bool head_only, int64_t deadline_us);
+  Result<HttpAnswer> exchange(const std::string& request, const HttpCall& call, int64_t deadline_us);
   void close();
 
   Endpoint endpoint_;

@@ -148,9 +148,10 @@ void Login::token(const std::string& bytes, Done done) {
   if (!token) return done({.why = "malformed"});
   step_ = Step::kBusy;
   broker_.logins.run([&authority = *broker_.options.authority, token = std::move(*token), done = std::move(done)]() mutable {
-    auto verified = authority.oauth()->verify(token);
-    if (!verified) return done({.bytes = R"({"status":"invalid_token"})", .why = verified.error().message});
-    done({.user = std::move(verified->user), .done = true, .expires_ms = verified->expires_ms});
+    authority.oauth()->verify(std::move(token), [done = std::move(done)](Result<security::Token> verified) mutable {
+      if (!verified) return done({.bytes = R"({"status":"invalid_token"})", .why = verified.error().message});
+      done({.user = std::move(verified->user), .done = true, .expires_ms = verified->expires_ms});
+    });
   });
 }
 

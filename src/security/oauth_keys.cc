@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "base/file_system.h"
 #include "base/logging.h"
 #include "io/http_client.h"
@@ -10,8 +12,8 @@ namespace ms::security {
 
 namespace {
 constexpr int64_t kFetchTimeoutMs = 5'000;
-constexpr int64_t kAnewUs = 10 * kMicrosPerSecond;  // tokens with unknown keys make us fetch no more often than this
 constexpr size_t kDocumentBytesMax = 1u << 20;
+constexpr size_t kWaitingMax = 1'000;  // tokens that wait for a fetch
 
 // http://host:port/path -> both halves
 std::pair<std::string, std::string> split(const std::string& url) {
@@ -27,37 +29,104 @@ Result<JwksKeys> OauthKeys::fetch() const {
   }
   const auto [server, target] = split(settings_.jwks);
   TRY_ASSIGN(io::HttpClient client, io::HttpClient::to(server));
-  TRY_ASSIGN(const io::HttpAnswer answer, client.send({.target = target, .timeout_ms = kFetchTimeoutMs}));
-  if (answer.status != 200 || answer.body.size() > kDocumentBytesMax)
-    return fail(ErrorKind::kUnavailable, fmt::format("{} answered {} with {} bytes; a JWKS document with 200 is expected", settings_.jwks, answer.status, answer.body.size()));
+  TRY_ASSIGN(const io::HttpAnswer answer, client.send({.target = target, .timeout_ms = kFetchTimeoutMs, .answer_bytes_max = kDocumentBytesMax}));
+  if (answer.status != 200) return fail(ErrorKind::kUnavailable, fmt::format("{} answered {}; a JWKS document with 200 is expected", settings_.jwks, answer.status));
   return JwksKeys::parse(answer.body);
 }
 
+OauthKeys::OauthKeys(OauthSettings settings, const Clock& clock) : settings_(std::move(settings)), clock_(clock), thread_([this] { run(); }) {}
+
+OauthKeys::~OauthKeys() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+  refuse_waiting();
+}
+
 Result<> OauthKeys::refresh() {
-  const std::lock_guard lock(mutex_);
-  fetched_us_ = clock_.steady_us();
+  {
+    const std::lock_guard lock(mutex_);
+    fetched_us_ = clock_.steady_us();
+    fetching_ = true;
+  }
   auto keys = fetch();
+  const std::lock_guard lock(mutex_);
+  fetching_ = false;
   if (!keys) {
-    log_error("jwks_fetch_failed", {{"jwks", settings_.jwks}, {"error", keys.error().message}});
+    log_error("jwks_fetch_failed", {{"jwks", settings_.jwks}, {"error", keys.error().message}, {"what", keys_ ? "the keys of before stay in use" : "no token is good until there are keys"}});
     return Unexpected(keys.error().within(settings_.jwks));
   }
-  keys_ = std::move(*keys);
+  keys_ = std::make_shared<const JwksKeys>(std::move(*keys));
   return {};
 }
 
-Result<Token> OauthKeys::verify(std::string_view token) {
-  const std::string kid = key_id_of(token);
-  bool stale = false;
+void OauthKeys::refresh_soon() {
   {
     const std::lock_guard lock(mutex_);
-    const int64_t age_us = clock_.steady_us() - fetched_us_;
-    stale = !keys_ || age_us > settings_.jwks_refresh_ms * kMicrosPerMilli || !keys_->has(kid);
-    stale = stale && (fetched_us_ == 0 || age_us > kAnewUs);
+    wanted_ = true;
   }
-  if (stale) static_cast<void>(refresh());  // the keys we have stay good
-  const std::lock_guard lock(mutex_);
-  if (!keys_) return fail(ErrorKind::kUnavailable, "there are no keys to check tokens with");
-  return verify_token(token, *keys_, settings_, clock_.wall_us() / kMicrosPerMilli);
+  changed_.notify_all();
+}
+
+void OauthKeys::refuse_waiting() {
+  std::vector<Waiting> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting.swap(waiting_);
+  }
+  for (Waiting& one : waiting) one.done(fail(ErrorKind::kUnavailable, "the server stops"));
+}
+
+// Under the lock: whether the keys should be fetched because of a token with this key.
+bool OauthKeys::can_help(std::string_view key_id) const {
+  if (wanted_ || fetching_ || fetched_us_ == 0) return true;
+  const int64_t age_us = clock_.steady_us() - fetched_us_;
+  const bool needed = !keys_ || !keys_->has(key_id) || age_us > settings_.jwks_refresh_ms * kMicrosPerMilli;
+  return needed && age_us > kFetchAnewUs;
+}
+
+Result<Token> OauthKeys::check(const Keys& keys, std::string_view token) const {
+  if (!keys) return fail(ErrorKind::kUnavailable, "there are no keys to check tokens with");
+  return verify_token(token, *keys, settings_, clock_.wall_us() / kMicrosPerMilli);
+}
+
+void OauthKeys::verify(std::string token, Done done) {
+  const std::string key_id = key_id_of(token);
+  Keys keys;
+  {
+    const std::lock_guard lock(mutex_);
+    keys = keys_;
+    const bool fetches = !stopping_ && can_help(key_id);
+    if (fetches && !fetching_) wanted_ = true;
+    const bool known = keys && keys->has(key_id);
+    if (fetches && !known && waiting_.size() < kWaitingMax) {
+      waiting_.push_back({std::move(token), std::move(done)});
+      done = nullptr;
+    }
+  }
+  changed_.notify_all();
+  if (done) done(check(keys, token));
+}
+
+void OauthKeys::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stopping_ || wanted_; });
+    if (stopping_) return;
+    wanted_ = false;
+    lock.unlock();
+    static_cast<void>(refresh());  // logged
+    lock.lock();
+    auto waiting = std::exchange(waiting_, {});
+    const Keys keys = keys_;
+    lock.unlock();
+    for (Waiting& one : waiting) one.done(check(keys, one.token));
+    waiting.clear();
+    lock.lock();
+  }
 }
 
 }  // namespace ms::security
