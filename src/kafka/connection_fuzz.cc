@@ -2,17 +2,24 @@
 // Each answer must decode as what was asked for, in the order of the requests, and stopping must end whatever still waits.
 //
 // Input: one byte of flags, then frames, each a little-endian uint16 length and so many bytes. Flag 1: the record batches
-// of Produce requests get the length, magic and CRC they should have, so that the log takes them.
+// of Produce requests get the length, magic and CRC they should have, so that the log takes them. Flag 2: the server has a
+// user, alice with the password "secret", who may do everything, and takes the tokens of security/fuzz_keys.h. Flag 4: SCRAM's
+// final messages get the server's nonce and the proof.
+#include <unistd.h>
+
 #include <cstring>
 #include <deque>
+#include <filesystem>
 #include <semaphore>
 
 #include "base/check.h"
 #include "base/crc32c.h"
+#include "base/logging.h"
 #include "base/testing/crash_file_system.h"
 #include "codec/record_batch.h"
 #include "kafka/connection.h"
 #include "kafka/messages/all.h"
+#include "security/fuzz_keys.h"
 
 namespace {
 
@@ -21,6 +28,8 @@ using namespace ms::kafka;
 
 constexpr size_t kFramesMax = 16;
 constexpr std::chrono::milliseconds kPatience{5};  // then what has not been answered is left to stop
+constexpr std::chrono::seconds kLoginPatience{10};
+constexpr uint8_t kMendBatches = 1, kUsers = 2, kMendProofs = 4;
 
 template <class T>
 T big_endian(const uint8_t* from) {
@@ -38,7 +47,11 @@ class Peer final : public io::Connection {
   const std::string& peer() const override { return name_; }
   const io::PeerSecurity& security() const override { return security_; }
   size_t unsent_bytes() const override { return 0; }
-  void pause_reading() override {}
+  void pause_reading() override {
+    const std::lock_guard lock(mutex_);
+    paused_ = true;  // a login that fails is answered late
+    changed_.notify_all();
+  }
   void resume_reading() override {}
   void close() override {
     const std::lock_guard lock(mutex_);
@@ -65,6 +78,15 @@ class Peer final : public io::Connection {
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, kPatience, [&] { return closed_ || asked_.empty(); });
   }
+  void wait_for_login() {
+    std::unique_lock lock(mutex_);
+    CHECK(changed_.wait_for(lock, kLoginPatience, [&] { return closed_ || paused_ || asked_.empty(); }));
+  }
+  // What the last SaslAuthenticate was answered.
+  std::string challenge() const {
+    const std::lock_guard lock(mutex_);
+    return challenge_;
+  }
 
  private:
   void check_answer(const std::string& frame) {
@@ -84,6 +106,7 @@ class Peer final : public io::Connection {
       Response response;
       response.code(in);
       CHECK(in.ok() && in.at_end());
+      if constexpr (std::is_same_v<Response, SaslAuthenticateResponse>) challenge_ = response.auth_bytes.view();
     });
   }
 
@@ -92,21 +115,54 @@ class Peer final : public io::Connection {
   const io::PeerSecurity security_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  bool closed_ = false;
+  bool closed_ = false, paused_ = false;
+  std::string challenge_;
   std::deque<RequestHeader> asked_;
 };
+
+// Where the keys of tokens are.
+class KeyFile {
+ public:
+  KeyFile() : path_(std::filesystem::temp_directory_path() / ("ms-connection-fuzz-" + std::to_string(::getpid()))) {
+    CHECK(write_file_atomically(posix_file_system(), path_, security::kFuzzJwks));
+  }
+  ~KeyFile() { static_cast<void>(posix_file_system().remove(path_)); }
+  const std::string& path() const { return path_; }
+
+ private:
+  const std::string path_;
+};
+
+security::SecurityFile security_file() {
+  static const KeyFile keys;
+  static const auto credential = security::make_credential(security::ScramMechanism::kSha256, "secret", "0123456789abcdef", security::kIterationsMin);
+  security::SecurityFile file;
+  file.super_users = {"User:alice"};
+  file.users["alice"][security::ScramMechanism::kSha256] = credential;
+  file.oauth = security::fuzz_settings();
+  file.oauth->jwks = keys.path();
+  return file;
+}
+
+std::unique_ptr<security::Authority> authority_of(log::Log& log, bool users) {
+  return users ? security::Authority::open(security_file(), log, nullptr).value() : nullptr;
+}
 
 // One broker with one topic, as new for every input, so that an input alone says what happens.
 class Node {
  public:
-  explicit Node(io::IoRuntime& runtime)
-      : fs_(1), log_(std::move(log::Log::open(log_options(fs_)).value())), broker_(options(), *log_, runtime) {
+  Node(io::IoRuntime& runtime, bool users)
+      : fs_(1), log_(std::move(log::Log::open(log_options(fs_)).value())), authority_(authority_of(*log_, users)), broker_(options(authority_.get()), *log_, runtime) {
+    if (authority_) authority_listener_ = authority_->add_listener([this] { broker_.connections.tell_all(); });
     CHECK(log_->create_topic("t", 2, {}));
     listener_ = log_->add_listener([this](std::span<const TopicPartition> touched) { broker_.waiters.notify(touched); });
   }
   ~Node() {
     log_->remove_listener(listener_);
+    if (authority_) authority_->remove_listener(authority_listener_);
     broker_.worker.stop();
+    broker_.logins.stop();
+    if (authority_) authority_->oauth()->refuse_waiting();
     broker_.coordinator.stop();
     broker_.waiters.close();
     CHECK(broker_.alive->wait_for_none(std::chrono::seconds(20)));
@@ -115,8 +171,9 @@ class Node {
   Broker& broker() { return broker_; }
 
  private:
-  static KafkaServerOptions options() {
+  static KafkaServerOptions options(security::Authority* authority) {
     KafkaServerOptions o;
+    o.authority = authority;
     o.group_initial_rebalance_delay_ms = 0;
     return o;
   }
@@ -125,8 +182,9 @@ class Node {
   }
   ms::testing::CrashFileSystem fs_;
   std::unique_ptr<log::Log> log_;
+  std::unique_ptr<security::Authority> authority_;
   Broker broker_;
-  uint64_t listener_ = 0;
+  uint64_t listener_ = 0, authority_listener_ = 0;
 };
 
 void mend_batch(uint8_t* at, size_t size) {
@@ -137,6 +195,46 @@ void mend_batch(uint8_t* at, size_t size) {
   const uint32_t crc = __builtin_bswap32(crc32c({at + 21, size - 21}));
   std::memcpy(at + 17, &crc, 4);
 }
+
+// Alice's side of SCRAM, for messages that only look like hers.
+class Prover {
+ public:
+  // The message with the proof that the server wants, if it is a final one; else as it is.
+  std::string mend(std::string message, const std::string& challenge) {
+    constexpr std::string_view kFirst = "n,,n=alice,r=";
+    if (message.starts_with(kFirst)) client_.emplace(security::ScramMechanism::kSha256, "alice", "secret", message.substr(kFirst.size()));
+    if (!client_ || !message.starts_with("c=")) return message;
+    return client_->answer(challenge).value_or(std::move(message));
+  }
+
+ private:
+  std::optional<security::ScramClient> client_;
+};
+
+// A SaslAuthenticate whose message is mended, as new bytes; anything else as it is.
+std::vector<uint8_t> mend_proof(std::span<const uint8_t> bytes, Prover& prover, const std::string& challenge) {
+  std::vector<uint8_t> same(bytes.begin(), bytes.end());
+  using Request = SaslAuthenticateRequest;
+  const Slice frame = Slice::copy(bytes);
+  const auto header = peek_header(frame);
+  if (!header || header->api_key != Request::kApi.key || header->version < 0 || header->version > Request::kApi.max_version) return same;
+  const bool flexible = Request::kApi.is_flexible(header->version);
+  const auto parsed = parse_request(frame, flexible);
+  if (!parsed) return same;
+  Request request;
+  Decoder in(parsed->body, header->version, flexible);
+  request.code(in);
+  if (!in.ok()) return same;
+  request.auth_bytes = Slice::copy(prover.mend(std::string(request.auth_bytes.view()), challenge));
+  Encoder out(header->version, flexible);
+  request.code(out);
+  const std::string body = out.take_bytes();
+  same.resize(frame.size() - parsed->body.size());
+  same.insert(same.end(), body.begin(), body.end());
+  return same;
+}
+
+bool is_login(std::span<const uint8_t> frame) { return frame.size() >= 8 && big_endian<int16_t>(frame.data()) == SaslAuthenticateRequest::kApi.key; }
 
 // A frame as the server would read it, in a block of its own, its correlation id replaced by its number.
 io::Frame frame_of(std::span<const uint8_t> bytes, int32_t number, bool mend, Peer& peer) {
@@ -162,12 +260,22 @@ io::Frame frame_of(std::span<const uint8_t> bytes, int32_t number, bool mend, Pe
   return {frame, {}};
 }
 
-void feed(KafkaConnection& connection, std::span<const uint8_t> input, Peer& peer) {
-  const bool mend = input[0] & 1;
+// Frames one after the other; whoever logs in waits for the answer, as clients do.
+void feed(KafkaConnection& connection, io::IoThread& thread, std::span<const uint8_t> input, Peer& peer) {
+  const uint8_t flags = input[0];
+  Prover prover;
   input = input.subspan(1);
   for (int32_t number = 0; input.size() >= 2 && number < static_cast<int32_t>(kFramesMax) && !peer.closed(); ++number) {
     const size_t size = std::min<size_t>(input[0] | input[1] << 8, input.size() - 2);
-    connection.on_frame(frame_of(input.subspan(2, size), number, mend, peer));
+    std::vector<uint8_t> bytes(input.begin() + 2, input.begin() + 2 + static_cast<ptrdiff_t>(size));
+    if (flags & kMendProofs) bytes = mend_proof(bytes, prover, peer.challenge());
+    std::binary_semaphore fed(0);
+    thread.post([&] {
+      if (connection.admits(bytes.size())) connection.on_frame(frame_of(bytes, number, flags & kMendBatches, peer));
+      fed.release();
+    });
+    fed.acquire();
+    if ((flags & kUsers) && is_login(bytes)) peer.wait_for_login();
     input = input.subspan(2 + size);
   }
 }
@@ -176,14 +284,16 @@ void feed(KafkaConnection& connection, std::span<const uint8_t> input, Peer& pee
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
+  set_log_level(LogLevel::kError);
   static const auto runtime = io::IoRuntime::start({.threads = 1}).value();
-  Node node(*runtime);
+  Node node(*runtime, data[0] & kUsers);
   auto& thread = runtime->thread(0);
   auto peer = std::make_shared<Peer>(thread);
-  auto connection = std::make_shared<KafkaConnection>(node.broker(), peer, std::make_shared<AdvertisedAddress>("127.0.0.1", 9092));
-  std::binary_semaphore fed(0), over(0);
-  thread.post([&] { feed(*connection, {data, size}, *peer), fed.release(); });
-  fed.acquire();
+  std::shared_ptr<KafkaConnection> connection;
+  std::binary_semaphore made(0), over(0);
+  thread.post([&] { connection = KafkaConnection::make(node.broker(), peer, std::make_shared<AdvertisedAddress>("127.0.0.1", 9092)), made.release(); });
+  made.acquire();
+  feed(*connection, thread, {data, size}, *peer);
   peer->wait();
   thread.post([&] { connection->on_closed(), connection.reset(), over.release(); });
   over.acquire();
