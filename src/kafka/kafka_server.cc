@@ -62,7 +62,7 @@ void KafkaServer::stop() {
   if (broker.options.authority) broker.options.authority->remove_listener(impl_->authority_listener);
   broker.worker.stop();
   broker.logins.stop();
-  if (broker.options.authority && broker.options.authority->oauth()) broker.options.authority->oauth()->refuse_waiting();
+  if (const auto keys = broker.options.authority ? broker.options.authority->oauth() : nullptr) keys->refuse_waiting();
   broker.coordinator.stop();
   broker.waiters.close();
   // What is left waits for the log's writer, which always answers. If it does not, leaking beats a late call into nothing.

@@ -59,15 +59,28 @@ Metric& logins(bool good) { return counter("millstream_kafka_logins_total", good
 
 }  // namespace
 
-std::string Login::principal_by(const io::PeerSecurity& security) const {
+std::string Login::principal_by_certificate() const {
   const security::Authority* authority = broker_.options.authority;
-  if (!authority || security.certificate_subject.empty()) return std::string(security::kAnonymous);
-  return security::principal_of(security.certificate_subject, authority->rules()->file.principal_mapping).value_or(std::string(security::kAnonymous));
+  if (!authority || certificate_subject_.empty()) return std::string(security::kAnonymous);
+  return security::principal_of(certificate_subject_, authority->rules()->file.principal_mapping).value_or(std::string(security::kAnonymous));
 }
 
 Login::Login(Broker& broker, const std::string& peer, const io::PeerSecurity& security, bool may_use_plain)
-    : broker_(broker), may_use_plain_(may_use_plain),
-      session_(std::make_shared<security::Session>(broker.options.authority, principal_by(security), address_of(peer))) {}
+    : broker_(broker), may_use_plain_(may_use_plain), certificate_subject_(security.certificate_subject),
+      session_(std::make_shared<security::Session>(broker.options.authority, principal_by_certificate(), address_of(peer))) {}
+
+bool Login::came_by_what_is_gone() const {
+  if (!session_->guarded()) return false;
+  if (session_mechanism_ == kToken) return !broker_.options.authority->rules()->file.oauth;
+  return session_mechanism_.empty() && session_->principal() != principal_by_certificate();
+}
+
+bool Login::is_over() {
+  const uint64_t revision = session_->revision_of_rules();
+  if (seen_revision_ != revision) over_ = !session_->is_current() || came_by_what_is_gone();
+  seen_revision_ = revision;
+  return over_;
+}
 
 std::string_view Login::refuse(int16_t api_key) {
   if (!session_->guarded()) return {};
@@ -148,7 +161,9 @@ void Login::token(const std::string& bytes, Done done) {
   if (!token) return done({.why = "malformed"});
   step_ = Step::kBusy;
   broker_.logins.run([&authority = *broker_.options.authority, token = std::move(*token), done = std::move(done)]() mutable {
-    authority.oauth()->verify(std::move(token), [done = std::move(done)](Result<security::Token> verified) mutable {
+    const auto keys = authority.oauth();
+    if (!keys) return done({.why = "tokens are not taken any more"});
+    keys->verify(std::move(token), [done = std::move(done)](Result<security::Token> verified) mutable {
       if (!verified) return done({.bytes = R"({"status":"invalid_token"})", .why = verified.error().message});
       done({.user = std::move(verified->user), .done = true, .expires_ms = verified->expires_ms});
     });
@@ -182,6 +197,7 @@ LoginAnswer Login::finish(Outcome outcome) {
 LoginAnswer Login::accept(Outcome outcome) {
   session_ = std::make_shared<security::Session>(broker_.options.authority, "User:" + outcome.user, host(), std::move(outcome.credentials));
   session_mechanism_ = mechanism_;
+  seen_revision_ = 0;
   step_ = Step::kHandshake;
   int64_t lifetime_ms = broker_.options.authority->rules()->file.session_ms_max;
   if (outcome.expires_ms) {

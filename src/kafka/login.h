@@ -39,8 +39,9 @@ class Login {
   bool done() const { return !session_->guarded() || !session_->is_anonymous(); }
   // Why a request may not come in now, as a reason for the counter of refused ones; empty: it may.
   std::string_view refuse(int16_t api_key);
-  // The session is over: its user was removed or changed, or the server has begun to ask who comes.
-  bool is_over() const { return !session_->is_current(); }
+  // The session is over: its user was removed or changed, what it came by is not taken any more, or the server has begun to ask
+  // who comes.
+  bool is_over();
 
   ErrorCode handshake(const std::string& mechanism);
   std::vector<std::string> mechanisms() const;
@@ -60,7 +61,8 @@ class Login {
   LoginAnswer finish(Outcome outcome);
 
  private:
-  std::string principal_by(const io::PeerSecurity& security) const;
+  std::string principal_by_certificate() const;
+  bool came_by_what_is_gone() const;
   enum class Step : uint8_t { kHandshake, kFirst, kFinal, kTokenRefused, kBusy };
   void plain(const std::string& bytes, Done done);
   void token(const std::string& bytes, Done done);
@@ -70,12 +72,15 @@ class Login {
 
   Broker& broker_;
   const bool may_use_plain_;
+  const std::string certificate_subject_;
   std::shared_ptr<security::Session> session_;
   Step step_ = Step::kHandshake;
   std::string mechanism_;          // of the exchange that runs, or of the last one
   std::string session_mechanism_;  // that the session came with
   std::optional<security::ScramServer> scram_;
   Outcome scram_outcome_;  // if the proof is right
+  uint64_t seen_revision_ = 0;  // of the rules that over_ is about
+  bool over_ = false;
   int64_t expires_us_ = 0;  // of the session, steady clock; 0: never
 };
 

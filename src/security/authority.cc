@@ -58,8 +58,8 @@ std::set<Acl> both(const std::set<Acl>& a, const std::set<Acl>& b) {
 
 }  // namespace
 
-Rules::Rules(SecurityFile file_of_start, std::map<std::string, ScramCredentials> kept_users, std::set<Acl> kept_acls)
-    : file(std::move(file_of_start)), users_in_log(std::move(kept_users)), acls_in_log(std::move(kept_acls)), acls(both(file.acls, acls_in_log)) {}
+Rules::Rules(SecurityFile security_file, std::map<std::string, ScramCredentials> kept_users, std::set<Acl> kept_acls)
+    : file(std::move(security_file)), users_in_log(std::move(kept_users)), acls_in_log(std::move(kept_acls)), acls(both(file.acls, acls_in_log)) {}
 
 const ScramCredentials* Rules::find(const std::string& user) const {
   for (const auto* users : {&file.users, &users_in_log})
@@ -74,7 +74,7 @@ Decision Rules::decide(const Asker& asker, Operation operation, const Resource& 
 
 Authority::Authority(SecurityFile file, log::Log& log, Audit* audit)
     : log_(log), audit_(audit), cache_key_(random_bytes(kSecretBytes)), rules_(std::make_shared<const Rules>(std::move(file), std::map<std::string, ScramCredentials>(), std::set<Acl>())) {
-  if (rules_->file.oauth) oauth_ = std::make_unique<OauthKeys>(*rules_->file.oauth, system_clock());
+  oauth_ = keys_of(rules_->file);
 }
 
 Authority::~Authority() = default;
@@ -93,8 +93,20 @@ Result<> Authority::load() {
     acls.insert(std::move(acl));
   }
   publish(rules_->file, std::move(users), std::move(acls));
-  if (oauth_) static_cast<void>(oauth_->refresh());  // logged; tokens are refused until there are keys
   return guards() ? ensure_secret() : Result<>();
+}
+
+// With the keys that there are now: a failure is logged, and tokens are refused until there are some.
+std::shared_ptr<OauthKeys> Authority::keys_of(const SecurityFile& file) {
+  if (!file.oauth) return nullptr;
+  auto keys = std::make_shared<OauthKeys>(*file.oauth, system_clock());
+  static_cast<void>(keys->refresh());
+  return keys;
+}
+
+std::shared_ptr<OauthKeys> Authority::oauth() const {
+  const std::lock_guard lock(mutex_);
+  return oauth_;
 }
 
 // Once: whoever is challenged reads it without a lock.
@@ -211,6 +223,40 @@ Result<> Authority::change_acls(const std::set<Acl>& added, const std::set<Acl>&
     for (const Acl& acl : *changed)
       if (audit_) audit_->write(event, {{"principal", by}, {"acl", to_string(acl)}});
   return {};
+}
+
+Result<> Authority::replace_file(SecurityFile file) {
+  const std::lock_guard one_at_a_time(changing_);
+  const auto before = rules();
+  if (before->any_user() && before->users_in_log.empty() && !file.names_users()) return invalid("it names no users, and the server would be open to everybody");
+  if (file.names_users()) TRY(ensure_secret());
+  auto keys = oauth();
+  if (file.oauth == before->file.oauth) {
+    if (keys) keys->refresh_soon();
+  } else {
+    keys = keys_of(file);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    oauth_.swap(keys);
+  }
+  publish(std::move(file), before->users_in_log, before->acls_in_log);
+  if (audit_) audit_replaced(*before, *rules());
+  announce();
+  return {};
+}
+
+void Authority::audit_replaced(const Rules& before, const Rules& after) const {
+  constexpr std::string_view kBecause = "security file";
+  audit_->write("security_file_read", {});
+  for (const auto& [user, credentials] : after.file.users)
+    if (const auto at = before.file.users.find(user); at == before.file.users.end() || at->second != credentials) audit_->write("user_set", {{"user", user}, {"because", kBecause}});
+  for (const auto& [user, credentials] : before.file.users)
+    if (!after.file.users.contains(user)) audit_->write("user_deleted", {{"user", user}, {"because", kBecause}});
+  for (const Acl& acl : after.file.acls)
+    if (!before.file.acls.contains(acl)) audit_->write("acl_created", {{"acl", to_string(acl)}, {"because", kBecause}});
+  for (const Acl& acl : before.file.acls)
+    if (!after.file.acls.contains(acl)) audit_->write("acl_deleted", {{"acl", to_string(acl)}, {"because", kBecause}});
 }
 
 uint64_t Authority::add_listener(std::function<void()> listener) {

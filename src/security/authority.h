@@ -26,7 +26,7 @@ namespace ms::security {
 
 // Everything that decides, at one moment. Immutable.
 struct Rules {
-  Rules(SecurityFile file_of_start, std::map<std::string, ScramCredentials> kept_users, std::set<Acl> kept_acls);
+  Rules(SecurityFile security_file, std::map<std::string, ScramCredentials> kept_users, std::set<Acl> kept_acls);
 
   const SecurityFile file;
   const std::map<std::string, ScramCredentials> users_in_log;
@@ -59,7 +59,7 @@ class Authority {
   uint64_t revision() const { return revision_.load(std::memory_order_acquire); }  // another one after every change
   std::shared_ptr<const Rules> rules() const;
   Audit* audit() const { return audit_; }
-  OauthKeys* oauth() { return oauth_.get(); }  // null: not configured
+  std::shared_ptr<OauthKeys> oauth() const;  // null: not configured
 
   // The credential a SCRAM exchange with this user goes by: for one that does not exist, one that nobody has, always the same
   // and like those of real users.
@@ -78,6 +78,10 @@ class Authority {
   Result<> change_credentials(std::span<const CredentialChange> changes, std::string_view by);
   Result<> change_acls(const std::set<Acl>& added, const std::set<Acl>& removed, std::string_view by);
 
+  // Takes another security file in place of the one of before, and announces it; audited. May wait for the network (keys of tokens).
+  // Errors: kInvalidArgument when it would open the server to everybody; those of the log. Then nothing has changed.
+  Result<> replace_file(SecurityFile file);
+
   void announce();
 
   // Called on the thread that announces.
@@ -88,6 +92,8 @@ class Authority {
   Authority(SecurityFile file, log::Log& log, Audit* audit);
   Result<> load();
   Result<> ensure_secret();
+  void audit_replaced(const Rules& before, const Rules& after) const;
+  static std::shared_ptr<OauthKeys> keys_of(const SecurityFile& file);
   void publish(SecurityFile file, std::map<std::string, ScramCredentials> users, std::set<Acl> acls);
   std::string password_key(const std::string& user, std::string_view password) const;
   std::pair<ScramMechanism, ScramCredential> credential_of(const Rules& rules, const std::string& user) const;
@@ -96,12 +102,12 @@ class Authority {
   Audit* const audit_;
   std::string secret_;  // of the fake credentials; the same after a restart
   const std::string cache_key_;
-  std::unique_ptr<OauthKeys> oauth_;
   std::atomic<bool> guards_{false};
   std::atomic<uint64_t> revision_{1};
   std::mutex changing_;  // one change at a time
   mutable std::mutex mutex_;
   std::shared_ptr<const Rules> rules_;
+  std::shared_ptr<OauthKeys> oauth_;
   mutable std::mutex remembered_mutex_;
   std::unordered_map<std::string, std::string> remembered_;  // by user and password, hashed: the stored key it was right for
   std::mutex listeners_mutex_;

@@ -122,5 +122,39 @@ TEST_F(AuthorityTest, WithoutASuperUserThereIsNoUser) {
   EXPECT_NE(refused.error().message.find("--security"), std::string::npos);
 }
 
+SecurityFile file_with(std::initializer_list<const char*> users) {
+  SecurityFile file;
+  file.super_users = {"User:admin"};
+  for (const char* user : users) file.users[user][ScramMechanism::kSha256] = make_credential(ScramMechanism::kSha256, "secret", "0123456789abcdef", 4096);
+  return file;
+}
+
+TEST_F(AuthorityTest, AnotherFileTakesThePlaceOfTheFirst) {
+  int announced = 0;
+  const auto id = authority_->add_listener([&] { ++announced; });
+  SecurityFile file = file_with({"alice", "bob"});
+  file.acls = {{.name = "t", .principal = "User:alice", .operation = Operation::kWrite}};
+  ASSERT_TRUE(authority_->replace_file(file));
+  Session alice = session("alice"), bob = session("bob");
+  EXPECT_TRUE(authority_->guards() && alice.is_current() && alice.may(Operation::kWrite, kTopic, "Produce") && !bob.may(Operation::kWrite, kTopic, "Produce"));
+  ASSERT_TRUE(set("carol", "x"));
+  ASSERT_TRUE(authority_->replace_file(file_with({"alice"})));
+  EXPECT_TRUE(alice.is_current() && session("carol").is_current());  // what the log keeps stays
+  EXPECT_FALSE(bob.is_current() || alice.may(Operation::kWrite, kTopic, "Produce"));
+  EXPECT_EQ(announced, 2);
+  authority_->remove_listener(id);
+}
+
+TEST_F(AuthorityTest, AFileThatWouldOpenTheServerIsRefused) {
+  ASSERT_TRUE(authority_->replace_file(file_with({"alice"})));
+  const uint64_t revision = authority_->revision();
+  EXPECT_FALSE(authority_->replace_file(file_with({})));
+  EXPECT_TRUE(authority_->guards() && session("alice").is_current());
+  EXPECT_EQ(authority_->revision(), revision);
+  ASSERT_TRUE(set("bob", "x"));  // with a user in the log the file needs none
+  EXPECT_TRUE(authority_->replace_file(file_with({})));
+  EXPECT_TRUE(authority_->guards());
+}
+
 }  // namespace
 }  // namespace ms::security

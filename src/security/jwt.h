@@ -18,6 +18,7 @@ struct OauthSettings {
   std::string user_claim = "sub";
   int64_t clock_skew_ms = 30'000;
   int64_t jwks_refresh_ms = 3'600'000;
+  bool operator==(const OauthSettings&) const = default;
 };
 
 inline constexpr size_t kTokenBytesMax = 64u << 10;

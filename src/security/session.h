@@ -28,6 +28,7 @@ class Session {
   bool guarded() const { return authority_ && authority_->guards(); }
   // The user is still there with the credentials it came with.
   bool is_current() const;
+  uint64_t revision_of_rules() const { return authority_ ? authority_->revision() : 0; }
 
   // `on_behalf`: the request, for the audit file.
   bool may(Operation operation, const Resource& resource, std::string_view on_behalf, Told told = Told::kYes);

@@ -88,6 +88,12 @@ class Server {
 
   bool has_tls() const { return tls_ != nullptr; }
   io::TlsCredentials& tls() { return *tls_; }
+  // Reads certificates and the security file again. What cannot be used is logged, and what was there before stays in use.
+  void reload() {
+    if (has_tls()) tls_->reload();
+    if (!config_.security.empty()) reload_security();
+    if (!has_tls() && config_.security.empty()) log_info("nothing_to_read_again", {{"what", "there are no certificates and no security file"}});
+  }
   bool ready() const { return engine_->ready(); }
   std::string kafka_address() const { return io::format_endpoint({config_.kafka.host, kafka_->port()}); }
   // Empty: there is no such listener.
@@ -125,12 +131,26 @@ class Server {
     return {};
   }
 
+  Result<security::SecurityFile> read_security() const {
+    const auto text = read_file(fs_, config_.security);
+    if (!text) return invalid(text.error().message);
+    return security::parse_security_file(config_.security, *text);
+  }
+
+  void reload_security() {
+    const auto replaced = [&]() -> Result<> {
+      TRY_ASSIGN(auto file, read_security());
+      return authority_->replace_file(std::move(file));
+    }();
+    if (replaced) return log_info("security_file_read", {{"file", config_.security}});
+    log_error("security_file_refused", {{"file", config_.security}, {"error", replaced.error().message}, {"what", "the one of before stays in use"}});
+    audit_->write("security_file_refused", {{"because", replaced.error().message}});
+  }
+
   Result<> start_authority() {
     security::SecurityFile file;
     if (!config_.security.empty()) {
-      const auto text = read_file(fs_, config_.security);
-      if (!text) return invalid(text.error().message);
-      TRY_ASSIGN(file, security::parse_security_file(config_.security, *text));
+      TRY_ASSIGN(file, read_security());
       TRY_ASSIGN(audit_, security::Audit::open({.file = dir_->path() + "/audit/audit.jsonl", .fs = &fs_, .clock = &system_clock()}));
     }
     TRY_ASSIGN(authority_, security::Authority::open(std::move(file), *log_, audit_.get()));
@@ -244,14 +264,13 @@ int wait_for_signal(const sigset_t& set) {
   return signal;
 }
 
-// Waits for a signal to stop; keeps the certificates fresh until then.
+// Waits for a signal to stop; keeps files fresh until then.
 int serve_until_signal(Server& server, sigset_t signals) {
-  if (!server.has_tls()) return wait_for_signal(signals);
   ::sigaddset(&signals, SIGHUP);
   for (;;) {
-    const int signal = wait_for_signal(signals, kCertificatesEveryNs);
+    const int signal = server.has_tls() ? wait_for_signal(signals, kCertificatesEveryNs) : wait_for_signal(signals);
     if (signal == 0) server.tls().reload_if_changed();
-    else if (signal == SIGHUP) server.tls().reload();
+    else if (signal == SIGHUP) server.reload();
     else return signal;
   }
 }

@@ -62,8 +62,7 @@ int run_serve(const ServeOptions& options) {
   ::sigemptyset(&signals);
   ::sigaddset(&signals, SIGTERM);
   ::sigaddset(&signals, SIGINT);
-  // Reads certificates again. Without any it keeps its meaning: the terminal has gone.
-  if (config->kafka_tls) ::sigaddset(&signals, SIGHUP);
+  ::sigaddset(&signals, SIGHUP);  // reads files again
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   const auto served = serve(*config);
   if (served) return kDone;

@@ -3,8 +3,6 @@
 import base64
 import json
 import struct
-import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +15,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError as PythonKafkaError
 from kafka_tools import tool
 from millstream import Server
+from tokens import signed_token, signing_key
 from users import Raw, audited, credential_line
 
 PATIENCE = 60
@@ -331,28 +330,6 @@ def test_oauthbearer(tmp_path):
         assert outcome(server, sub="robot") == 1
         for wrong in ({"iss": "https://other"}, {"aud": "other"}, {"exp": time.time() - 100}, {"alg": "none"}, {"alg": "HS256"}):
             assert KafkaError._AUTHENTICATION in outcome(server, sub="robot", **wrong), wrong
-
-
-def encoded(value):
-    data = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def signing_key():
-    """(JWKS, path of the private key), made by the openssl program."""
-    folder = tempfile.mkdtemp()
-    subprocess.run(["openssl", "genrsa", "-out", f"{folder}/key", "2048"], check=True, capture_output=True)
-    modulus = subprocess.run(["openssl", "rsa", "-in", f"{folder}/key", "-noout", "-modulus"], check=True, capture_output=True, text=True).stdout
-    number = bytes.fromhex(modulus.strip().split("=")[1])
-    return {"keys": [{"kty": "RSA", "kid": "k", "n": encoded(number), "e": encoded(b"\x01\x00\x01")}]}, f"{folder}/key"
-
-
-def signed_token(key, claims):
-    header = {"alg": claims.pop("alg", "RS256"), "kid": "k"}
-    body = {"iss": "https://issuer", "aud": "millstream", "exp": time.time() + 300, **claims}
-    text = f"{encoded(header)}.{encoded(body)}"
-    signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=text.encode(), check=True, capture_output=True).stdout
-    return f"{text}.{encoded(b'' if header['alg'] == 'none' else signature)}", time.time() + 300
 
 
 # ---- HTTP

@@ -6,6 +6,7 @@ import socket
 import struct
 import subprocess
 
+import ill_clients
 from millstream import BINARY
 
 
@@ -36,8 +37,15 @@ class Raw:
         self.socket = socket.create_connection((host, int(port)), timeout=30)
 
     def call(self, api, version, body):
+        self.send(api, version, body)
+        return self.receive()
+
+    def send(self, api, version, body):
         frame = struct.pack(">hhih", api, version, 7, 1) + b"r" + body
-        self.socket.sendall(struct.pack(">i", len(frame)) + frame)
+        ill_clients.send(self.socket, struct.pack(">i", len(frame)) + frame)
+
+    def receive(self):
+        """The next answer without its header; None: the server has ended the connection."""
         size = self._read(4)
         return self._read(struct.unpack(">i", size)[0])[4:] if size else None
 
@@ -64,6 +72,17 @@ class Raw:
         text = answer[4 : 4 + max(size, 0)]
         at = 4 + max(size, 0)
         return error, text, answer[at + 4 : at + 4 + struct.unpack(">i", answer[at : at + 4])[0]]
+
+    def error_for_topic(self, topic):
+        """What Metadata says of one topic."""
+        answer = self.call(3, 1, struct.pack(">ih", 1, len(topic)) + topic.encode())
+        at = 4
+        for _ in range(struct.unpack(">i", answer[:4])[0]):  # brokers: id, host, port, rack
+            at += 4
+            at += 2 + struct.unpack(">h", answer[at : at + 2])[0]
+            at += 4
+            at += 2 + max(struct.unpack(">h", answer[at : at + 2])[0], 0)
+        return struct.unpack(">h", answer[at + 8 : at + 10])[0]  # after the controller and the count of topics
 
     def is_closed(self):
         return self._read(1) is None
