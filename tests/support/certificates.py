@@ -18,6 +18,7 @@ unique_subject = no
 copy_extensions = copy
 [any]
 organizationName = optional
+organizationalUnitName = optional
 commonName = supplied
 """
 
