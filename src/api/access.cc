@@ -77,8 +77,9 @@ bool permit(security::Session& session, const Route& route, const Call& call, io
       return (!body->contains("config") || asks(security::Operation::kAlterConfigs, security::topic_resource(call.names[0]))) &&
              (!body->contains("partitions") || asks(security::Operation::kAlter, security::topic_resource(call.names[0]))) && asks(security::Operation::kDescribe, security::topic_resource(call.names[0]));
     case About::kNewTopic:
-      return session.may(security::Operation::kCreate, security::cluster_resource(), request, security::Told::kNo) ||
-             asks(security::Operation::kCreate, security::topic_resource(string_member(*body, "name").value_or("")));
+      if (session.may(security::Operation::kCreate, security::cluster_resource(), request, security::Told::kNo))
+        return asks(security::Operation::kCreate, security::cluster_resource());  // and says so in the audit file
+      return asks(security::Operation::kCreate, security::topic_resource(string_member(*body, "name").value_or("")));
   }
   return false;
 }

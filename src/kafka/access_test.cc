@@ -213,6 +213,8 @@ TEST_F(AccessTest, DeniedWithoutTheGrantAndAllowedWithIt) {
     const int16_t denied = p.ask(*bob);
     EXPECT_TRUE(denied == code(p.line.error) || denied == kHidden) << denied;
     EXPECT_TRUE(is_denial(denied));
+    const std::string request = "\"request\":\"" + std::string(find_api(p.line.api_key)->spec.name) + "\"";
+    if (denied != kHidden) EXPECT_FALSE(audited({"\"outcome\":\"denied\"", "\"principal\":\"User:bob\"", request}).empty());
     others.push_back(p.line);
     with_group(others);
     const int16_t allowed = p.ask(*bob);

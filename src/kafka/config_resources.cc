@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "kafka/audit_changes.h"
 #include "kafka/broker.h"
 #include "kafka/group_config.h"
 #include "kafka/topics.h"
@@ -161,6 +162,7 @@ std::vector<ConfigOutcome> change_configs(Broker& broker, Call& call, std::span<
     if (!call.may(Operation::kAlterConfigs, resource)) out.push_back(refuse(denied_config(one.resource_type), call.denial(Operation::kAlterConfigs, resource)));
     else if (named[{one.resource_type, one.resource_name}] > 1) out.push_back(refuse(ErrorCode::kInvalidRequest, "a resource may be named once only"));
     else out.push_back(change_config(broker, one));
+    if (out.back().error == ErrorCode::kNone && !one.validate_only) audit_config_change(broker, call, one);
   }
   return out;
 }

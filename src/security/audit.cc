@@ -40,6 +40,9 @@ Result<> Audit::open_file() {
   TRY_ASSIGN(const bool exists, fs.exists(options_.file));
   TRY_ASSIGN(file_, fs.open(options_.file, exists ? FileSystem::Open::kReadWrite : FileSystem::Open::kCreateNew));
   TRY_ASSIGN(size_, file_->size());
+  uint8_t last = '\n';
+  if (size_ > 0) TRY(file_->read_at(size_ - 1, std::span(&last, 1)));
+  torn_ = last != '\n';
   return {};
 }
 
@@ -54,17 +57,24 @@ Result<> Audit::rotate() {
   return open_file();
 }
 
-Result<> Audit::put(std::string_view lines) {
+Result<> Audit::put(std::string lines) {
   if (!file_) TRY(open_file());
+  if (dirty_) TRY(file_->truncate(size_));
+  dirty_ = false;
   if (size_ > 0 && size_ + lines.size() > options_.file_bytes_max) TRY(rotate());
+  if (torn_) lines.insert(0, 1, '\n');
   const std::span<const uint8_t> part(reinterpret_cast<const uint8_t*>(lines.data()), lines.size());
-  TRY(file_->write_at(size_, std::span(&part, 1)));
+  if (auto done = file_->write_at(size_, std::span(&part, 1)); !done) {
+    dirty_ = !file_->truncate(size_);
+    return done;
+  }
   size_ += lines.size();
+  torn_ = false;
   return {};
 }
 
-std::string Audit::line(std::string_view event, std::initializer_list<Field> fields) {
-  nlohmann::ordered_json json{{"time", format_time(options_.clock->wall_us())}, {"n", number_++}, {"event", event}};
+std::string Audit::line(uint64_t number, std::string_view event, std::initializer_list<Field> fields) const {
+  nlohmann::ordered_json json{{"time", format_time(options_.clock->wall_us())}, {"n", number}, {"event", event}};
   for (const auto& [name, value] : fields)
     if (!value.empty()) json[std::string(name)] = std::string(value.substr(0, kValueBytesMax));
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
@@ -77,7 +87,7 @@ void Audit::write(std::string_view event, std::initializer_list<Field> fields) {
       ++lost_, ++number_;  // a hole in the numbers
       return lost_events().add();
     }
-    lines_.push_back(line(event, fields));
+    lines_.push_back(line(number_++, event, fields));
     bytes_ += lines_.back().size();
   }
   changed_.notify_all();
@@ -95,7 +105,10 @@ void Audit::run() {
     changed_.wait(lock, [&] { return stopping_ || !lines_.empty(); });
     if (lines_.empty()) return;
     std::string text;
-    if (lost_ > 0) text = line("audit_gap", {{"lost", std::to_string(lost_)}});
+    if (lost_ > 0) {
+      if (!gap_number_) gap_number_ = number_++;
+      text = line(*gap_number_, "audit_gap", {{"lost", std::to_string(lost_)}});
+    }
     const auto count = static_cast<int64_t>(lines_.size());
     for (const std::string& one : lines_) text += one;
     lines_.clear();
@@ -103,7 +116,7 @@ void Audit::run() {
     writing_ = true;
     const int64_t told = lost_;
     lock.unlock();
-    const Result<> done = put(text);
+    const Result<> done = put(std::move(text));
     if (!done) {
       lost_events().add(count);
       if (!std::exchange(failing, true)) log_error("audit_write_failed", {{"file", options_.file}, {"error", done.error().message}, {"what", "events are lost until the disk takes them again; decisions stay as they are"}});
@@ -112,6 +125,7 @@ void Audit::run() {
     }
     lock.lock();
     lost_ = done ? lost_ - told : lost_ + count;
+    if (done) gap_number_.reset();
     writing_ = false;
     changed_.notify_all();
   }

@@ -360,6 +360,9 @@ def test_http_is_no_back_door(secure):
         assert http(secure, path, "admin")[0] in (200, 404), path
     assert http(secure, "/v1/topics", "alice", body={"name": "pay.by-http"})[0] == 201
     assert http(secure, "/v1/topics", "alice", body={"name": "by-http"})[0] == 403
+    assert http(secure, "/v1/topics", "admin", body={"name": "by-http"})[0] == 201
+    for user, outcome in (("alice", "allowed"), ("alice", "denied"), ("admin", "allowed")):
+        secure.audit(event="access", outcome=outcome, principal=f"User:{user}", request="POST /v1/topics", operation="CREATE")
     assert http(secure, "/v1/topics/pay.by-http", "alice", method="DELETE")[0] == 403
     assert http(secure, "/v1/services/x/features", "alice", body={"entities": []})[0] == 403
     assert http(secure, "/v1/services/x/features", body={"entities": []})[0] == 401

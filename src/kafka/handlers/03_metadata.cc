@@ -6,6 +6,7 @@
 // - Topics that do not exist are created when the request allows it (always before version 4), auto.create.topics.enable
 //   is on and the name is legal; the answer then names the leader at once, because some clients give up on
 //   LEADER_NOT_AVAILABLE. Asked by id, an unknown topic is UNKNOWN_TOPIC_ID.
+#include "kafka/audit_changes.h"
 #include "kafka/handlers.h"
 #include "kafka/messages/metadata.h"
 #include "kafka/topics.h"
@@ -38,8 +39,9 @@ bool may_create(Call& call, const std::string& name) {
 }
 
 // Creates it; finding that somebody was faster is fine too.
-ErrorCode create(Broker& broker, const std::string& name, std::optional<log::TopicInfo>& info) {
+ErrorCode create(Broker& broker, Call& call, const std::string& name, std::optional<log::TopicInfo>& info) {
   auto created = broker.log.create_topic(name, broker.options.default_partitions, {});
+  if (created) audit_topic_created(broker, call, name);
   if (created) return info = std::move(*created), ErrorCode::kNone;
   info = broker.log.find_topic(name);
   return info ? ErrorCode::kNone : topic_error(created.error());
@@ -68,7 +70,7 @@ void add_topic(Broker& broker, const Plan& plan, const MetadataRequest::Topic& a
     if (!info) topic.error_code = code(ErrorCode::kUnknownTopicOrPartition);
     if (!info && !legal_topic_name(*asked.name)) topic.error_code = code(ErrorCode::kInvalidTopicException);
     if (!info && plan.may_create && legal_topic_name(*asked.name))
-      topic.error_code = code(may_create(call, *asked.name) ? create(broker, *asked.name, info) : ErrorCode::kTopicAuthorizationFailed);
+      topic.error_code = code(may_create(call, *asked.name) ? create(broker, call, *asked.name, info) : ErrorCode::kTopicAuthorizationFailed);
   } else {
     topic.topic_id = asked.topic_id;
     info = broker.log.find_topic(asked.topic_id);

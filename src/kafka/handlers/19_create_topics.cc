@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <set>
 
+#include "kafka/audit_changes.h"
 #include "kafka/handlers.h"
 #include "kafka/messages/create_topics.h"
 #include "kafka/topics.h"
@@ -125,6 +126,7 @@ void handle_create_topics(Broker& broker, Call call) {
         continue;
       }
       auto refusal = twice ? Refusal{ErrorCode::kInvalidRequest, "the request names this topic twice"} : create(broker, asked, request.validate_only, answer);
+      if (!refusal && !request.validate_only) audit_topic_created(broker, call, asked.name);
       if (!refusal) hide_config(call, answer);
       if (!refusal) continue;
       answer.error_code = code(refusal->error);

@@ -2,6 +2,7 @@
 //
 // - Each entry has its own verdict; the good ones are changed together and are durable when they are answered.
 // - An ip is an address, not a name to look up. controller_mutation_rate is refused: it would bound nothing here.
+#include "kafka/audit_changes.h"
 #include "kafka/handlers.h"
 #include "kafka/messages/alter_client_quotas.h"
 
@@ -60,7 +61,7 @@ Answer denied(const Request& request, const std::string& why) {
   return answer;
 }
 
-Answer alter(Broker& broker, const Request& request) {
+Answer alter(Broker& broker, Call& call, const Request& request) {
   Answer answer;
   std::vector<QuotaChange> changes;
   for (const auto& asked : request.entries) {
@@ -70,9 +71,11 @@ Answer alter(Broker& broker, const Request& request) {
     else set_error(entry, change.error());
   }
   if (request.validate_only || changes.empty()) return answer;
-  if (const auto done = broker.quotas.change(changes); !done)
-    for (auto& entry : answer.entries)
-      if (entry.error_code == 0) set_error(entry, done.error());
+  const auto done = broker.quotas.change(changes);
+  for (const QuotaChange& change : changes)
+    if (done) audit_quota_change(broker, call, change);
+  for (auto& entry : answer.entries)
+    if (!done && entry.error_code == 0) set_error(entry, done.error());
   return answer;
 }
 
@@ -83,7 +86,7 @@ void handle_alter_client_quotas(Broker& broker, Call call) {
   if (!call.decode(request)) return;
   broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), request = std::move(request)]() mutable {
     call.enter(Stage::kWork);
-    Answer answer = call.may(Operation::kAlterConfigs, cluster_resource()) ? alter(broker, request) : denied(request, call.denial(Operation::kAlterConfigs, cluster_resource()));
+    Answer answer = call.may(Operation::kAlterConfigs, cluster_resource()) ? alter(broker, call, request) : denied(request, call.denial(Operation::kAlterConfigs, cluster_resource()));
     call.reply(answer);
   });
 }
