@@ -29,6 +29,15 @@ TEST(Acl, ALiteralIsNoPrefix) {
   EXPECT_FALSE(may({allow(Operation::kRead, "*", PatternType::kPrefixed)}, Operation::kRead, "pay"));
 }
 
+TEST(Acl, APrefixIsAlsoItsWholeName) { EXPECT_TRUE(may({allow(Operation::kRead, "pay", PatternType::kPrefixed)}, Operation::kRead, "pay")); }
+
+// Whichever of them is found first: everything, the name, or a prefix of it.
+TEST(Acl, ADenialWinsWhereverItStands) {
+  const Acl any = allow(Operation::kRead, "*"), name = allow(Operation::kRead, "pay.in"), prefix = allow(Operation::kRead, "pay.", PatternType::kPrefixed);
+  for (const Acl& allowed : {any, name, prefix})
+    for (const Acl& denied : {any, name, prefix}) EXPECT_FALSE(may({allowed, deny(denied)}, Operation::kRead, "pay.in")) << to_string(allowed) << ", " << to_string(denied);
+}
+
 TEST(Acl, WhatFollowsFromWhat) {
   for (const auto op : {Operation::kRead, Operation::kWrite, Operation::kDelete, Operation::kAlter, Operation::kAll})
     EXPECT_TRUE(may({allow(op, "t")}, Operation::kDescribe, "t"));
