@@ -1,6 +1,6 @@
 """Finds in a history of clients what a log must not do. Pure: a list of events in, a list of findings out.
 
-An event is a dict; `at` is its place in the history of the client `by`, which is in the order in which that client saw it:
+An event is a dict; a history is in the order in which things began ("attempt") or were told ("ack", "poll"):
 
     {"what": "attempt", "by": P, "id": I, "partition": N}            a producer sends record I
     {"what": "ack", "by": P, "id": I, "partition": N, "offset": O}   it was told that I lies at O
@@ -10,7 +10,8 @@ An event is a dict; `at` is its place in the history of the client `by`, which i
     {"what": "commit", "by": C, "partition": N, "offset": O}         a group's position was taken by the coordinator
     {"what": "log", "id": I, "partition": N, "offset": O}            at the end: one record of the log, read from its start
 
-What was read in the end (`log`) is the truth that the others are held against; `idempotent` says that no id may be there twice."""
+A partition is whatever names one, here "topic/0". What was read in the end (`log`) is the truth that the others are held against;
+`idempotent` says that no id may be there twice. Groups, transactions and compacted topics have checkers of their own beside this one."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ COMMIT = "commit ahead"
 @dataclass(frozen=True)
 class Finding:
     kind: str
-    partition: int
+    partition: str
     offset: int
     says: str
 
