@@ -1,30 +1,67 @@
-"""librdkafka producers and a consumer group that write down what they do and what they are told (checker.py says how)."""
+"""librdkafka producers and members of groups that write down what they do and what they are told (checker.py says how)."""
 
 import json
 import threading
 import time
 from collections import Counter, defaultdict
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 PATIENCE = 120
+CLASSIC = {"group.protocol": "classic", "session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
+COOPERATIVE = {**CLASSIC, "partition.assignment.strategy": "cooperative-sticky"}
+NEXT = {"group.protocol": "consumer"}
+
+
+def settings(brokers, **more):
+    """What all clients have in common: they notice soon that the broker is away, and say nothing about it."""
+    return {"bootstrap.servers": brokers, "socket.timeout.ms": 3000, "reconnect.backoff.max.ms": 500, "log_level": 0,
+            **{name.replace("_", "."): value for name, value in more.items()}}  # fmt: skip
+
+
+def where(place):
+    """The name that a history has for the partition of a message or of a TopicPartition."""
+    topic, partition = (place.topic, place.partition) if isinstance(place, TopicPartition) else (place.topic(), place.partition())
+    return f"{topic}/{partition}"
+
+
+def id_of(message):
+    return message.value().split(b" ")[0].decode()
+
+
+def passes(error):
+    """What librdkafka tells and goes on by itself: the broker is away, the group of a classic member goes over to the other protocol."""
+    return error.retriable() or error.code() < 0 or error.code() == KafkaError.REBALANCE_IN_PROGRESS
 
 
 class History:
-    """What all clients saw, in one order."""
+    """What all clients saw, in one order: that of the machine's clock, which all of its processes have in common."""
 
     def __init__(self):
         self._changed = threading.Condition()
         self._counts, self._places = Counter(), defaultdict(set)
-        self.events = []
+        self._events = []
 
     def add(self, what, by, **more):
         with self._changed:
-            self.events.append({"what": what, "by": by, **more})
-            self._counts[what] += 1
-            if "offset" in more:
-                self._places[what].add((more["partition"], more["offset"]))
-            self._changed.notify_all()
+            self._take({"ns": time.monotonic_ns(), "what": what, "by": by, **more})
+
+    def take(self, event):
+        """An event that another process has added to its history."""
+        with self._changed:
+            self._take(event)
+
+    def _take(self, event):
+        self._events.append(event)
+        self._counts[event["what"]] += 1
+        if "offset" in event:
+            self._places[event["what"]].add((event["partition"], event["offset"]))
+        self._changed.notify_all()
+
+    @property
+    def events(self):
+        with self._changed:
+            return sorted(self._events, key=lambda e: e["ns"])
 
     def wait(self, seconds):
         """Until something is added, at most so long."""
@@ -39,7 +76,7 @@ class History:
             return self._places["log"] <= self._places["poll"]
 
     def save(self, path):
-        with self._changed, open(path, "w") as out:
+        with open(path, "w") as out:
             out.writelines(json.dumps(e) + "\n" for e in self.events)
 
 
@@ -70,40 +107,45 @@ class Client(threading.Thread):
 class Writer(Client):
     """An idempotent producer, `partitions` in turn, some hundred records a second."""
 
-    def __init__(self, *arguments, partitions, rng):
-        self.partitions, self.rng = partitions, rng
+    def __init__(self, *arguments, partitions, rng, pause=0.05):
+        self.partitions, self.rng, self.pause = partitions, rng, pause
         super().__init__(*arguments)
 
     def told(self, error, message):
-        identity = message.value().split(b" ")[0].decode()
         if error is None:
-            self.history.add("ack", self.name, id=identity, partition=message.partition(), offset=message.offset())
+            self.history.add("ack", self.name, id=id_of(message), partition=where(message), offset=message.offset())
         else:
-            self.history.add("fail", self.name, id=identity, error=str(error))
+            self.history.add("fail", self.name, id=id_of(message), error=str(error))
 
     def work(self):
-        producer = Producer({"bootstrap.servers": self.brokers, "enable.idempotence": True, "linger.ms": 2, "message.timeout.ms": PATIENCE * 1000,
-                             "socket.timeout.ms": 3000, "reconnect.backoff.max.ms": 500, "compression.type": self.rng.choice(["none", "lz4", "zstd"]),
-                             "log_level": 0})
+        producer = Producer(settings(self.brokers, enable_idempotence=True, linger_ms=2, message_timeout_ms=PATIENCE * 1000,
+                                     compression_type=self.rng.choice(["none", "lz4", "zstd"])))  # fmt: skip
         number = 0
         while not self.enough.is_set():
             for _ in range(self.rng.randrange(1, 20)):
                 identity, partition = f"{self.name}-{number}", self.rng.randrange(self.partitions)
-                self.history.add("attempt", self.name, id=identity, partition=partition)
+                self.history.add("attempt", self.name, id=identity, partition=f"{self.topic}/{partition}")
                 producer.produce(self.topic, identity.encode() + b" " + b"x" * self.rng.randrange(500), partition=partition, on_delivery=self.told)
                 number += 1
-            producer.poll(self.rng.random() * 0.05)
+            producer.poll(self.rng.random() * self.pause)
         assert producer.flush(PATIENCE) == 0, f"{self.name} has records that nobody answers"
 
 
-class Reader(Client):
-    """A member of the group: starts where the group committed, commits after some of its polls."""
+class Member(Client):
+    """A member of a group: starts where the group stands."""
 
-    def __init__(self, *arguments, rng):
-        self.rng = rng
+    def __init__(self, *arguments, rng, group, protocol=CLASSIC):
+        self.rng, self.group, self.protocol = rng, group, protocol
+        self.positions = {}  # {(topic, partition): the offset after the last record that was given}
         super().__init__(*arguments)
 
-    def start_at(self, consumer, partitions):
+    def note(self, what, partition, offset=None, **more):
+        self.history.add(what, self.name, group=self.group, partition=partition, **({} if offset is None else {"offset": offset}), **more)
+
+    def committed(self, consumer, partitions, **more):
+        """The places where the group stands."""
+        for place in partitions:
+            self.note("asks", where(place), **more)
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -115,50 +157,102 @@ class Reader(Client):
         for place in places:
             assert place.error is None, place.error
             place.offset = max(place.offset, 0)
-            self.history.add("assigned", self.name, partition=place.partition, offset=place.offset)
-        consumer.assign(places)
+            self.note("assigned", where(place), place.offset)
+        return places
+
+    def start_at(self, consumer, partitions):
+        places = self.committed(consumer, partitions) if partitions else []
+        (consumer.assign if self.protocol == CLASSIC else consumer.incremental_assign)(places)
+
+    def give_up(self, consumer, partitions):
+        for place in partitions:
+            self.positions.pop((place.topic, place.partition), None)
+
+    def join_group(self):
+        consumer = Consumer(settings(self.brokers, group_id=self.group, enable_auto_commit=False, auto_offset_reset="error", isolation_level="read_committed") | self.protocol)
+        topics = self.topic if isinstance(self.topic, list) else [self.topic]
+        consumer.subscribe(topics, on_assign=self.start_at, on_revoke=self.revoke, on_lost=self.give_up)
+        return consumer
+
+    def revoke(self, consumer, partitions):
+        self.give_up(consumer, partitions)
+
+    def read(self, consumer, most, seconds):
+        """The messages of one call, written down."""
+        messages = []
+        for m in consumer.consume(most, seconds):
+            if m.error() is None:
+                self.history.add("poll", self.name, id=id_of(m), partition=where(m), offset=m.offset())
+                self.positions[m.topic(), m.partition()] = m.offset() + 1
+                messages.append(m)
+            else:
+                assert passes(m.error()), m.error()
+        return messages
+
+
+class Reader(Member):
+    """Commits after some of its polls, and mostly what it is told to give up."""
 
     def commit(self, consumer, positions):
+        for (topic, partition), offset in positions.items():
+            self.note("committing", f"{topic}/{partition}", offset)
         try:
-            for place in consumer.commit(offsets=[TopicPartition(self.topic, p, o) for p, o in positions.items()], asynchronous=False):
+            for place in consumer.commit(offsets=[TopicPartition(*at, o) for at, o in positions.items()], asynchronous=False):
                 if place.error is None:
-                    self.history.add("commit", self.name, partition=place.partition, offset=place.offset)
+                    self.note("commit", where(place), place.offset)
         except KafkaException:
             return  # the broker is away, or the group goes on without us: whoever is next reads it again
 
+    def revoke(self, consumer, partitions):
+        given = {(p.topic, p.partition) for p in partitions}
+        held = {at: o for at, o in self.positions.items() if at in given}
+        if held and self.rng.random() < 0.7:
+            self.commit(consumer, held)
+        self.give_up(consumer, partitions)
+
     def work(self):
-        consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": self.topic, "enable.auto.commit": False, "auto.offset.reset": "error",
-                             "session.timeout.ms": 6000, "heartbeat.interval.ms": 500, "socket.timeout.ms": 3000, "reconnect.backoff.max.ms": 500,
-                             "log_level": 0})
-        positions = {}
-
-        def forget(*_):
-            positions.clear()
-
-        consumer.subscribe([self.topic], on_assign=self.start_at, on_revoke=forget, on_lost=forget)
+        consumer = self.join_group()
         while not self.enough.is_set():
-            for m in consumer.consume(200, 0.1):
-                if m.error() is None:
-                    self.history.add("poll", self.name, id=m.value().split(b" ")[0].decode(), partition=m.partition(), offset=m.offset())
-                    positions[m.partition()] = m.offset() + 1
-                else:
-                    assert m.error().retriable() or m.error().code() < 0, m.error()
-            if positions and self.rng.random() < 0.3:
-                self.commit(consumer, positions)
+            self.read(consumer, 200, 0.1)
+            if self.positions and self.rng.random() < 0.3:
+                self.commit(consumer, self.positions)
         consumer.close()
 
 
-def read_log(history, brokers, topic, partitions):
-    """Adds what the log holds at the end."""
-    consumer = Consumer({"bootstrap.servers": brokers, "group.id": "the-log", "enable.auto.commit": False})
-    wanted = sum(consumer.get_watermark_offsets(TopicPartition(topic, p), PATIENCE)[1] for p in range(partitions))
-    consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(partitions)])
-    read = 0
-    while read < wanted:
-        messages = consumer.consume(min(10_000, wanted - read), 30)
-        assert messages, f"{read} of {wanted} records can be read"
-        for m in messages:
-            assert m.error() is None, m.error()
-            history.add("log", "log", id=m.value().split(b" ")[0].decode(), partition=m.partition(), offset=m.offset())
-        read += len(messages)
+def read_to_the_end(brokers, topic, partitions, isolation="read_committed"):
+    """[message] of all there is, in the order of each partition; {partition: end} beside it."""
+    consumer = Consumer(settings(brokers, group_id="the-log", enable_auto_commit=False, isolation_level=isolation, enable_partition_eof=True))
+    consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
+    out, ends, deadline = [], {}, time.monotonic() + PATIENCE
+    while len(ends) < partitions:
+        assert time.monotonic() < deadline, f"{len(out)} records of {topic} and no end"
+        for m in consumer.consume(10_000, 0.2):
+            if m.error() is None:
+                out.append(m)
+            elif m.error().code() == KafkaError._PARTITION_EOF:
+                ends[m.partition()] = m.offset()
+            else:
+                assert passes(m.error()), m.error()
     consumer.close()
+    return out, ends
+
+
+def read_log(history, brokers, topic, partitions, what="log", isolation="read_committed"):
+    """Adds what the log holds at the end; returns {partition: end}."""
+    messages, ends = read_to_the_end(brokers, topic, partitions, isolation)
+    for m in messages:
+        history.add(what, "the log", id=id_of(m), partition=where(m), offset=m.offset())
+    return ends
+
+
+def positions(brokers, group, topic, partitions):
+    """{partition: where the group stands}"""
+    consumer = Consumer(settings(brokers, group_id=group))
+    places = consumer.committed([TopicPartition(topic, p) for p in range(partitions)], PATIENCE)
+    consumer.close()
+    return {place.partition: max(place.offset, 0) for place in places}
+
+
+def note_positions(history, brokers, group, topic, partitions):
+    for partition, offset in positions(brokers, group, topic, partitions).items():
+        history.add("position", "the end", group=group, partition=f"{topic}/{partition}", offset=offset)
