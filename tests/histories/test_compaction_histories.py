@@ -10,7 +10,7 @@ from compaction_clients import KeyedWriter, Scanner
 from faults import KINDS, LONG, run
 from millstream import run as command
 
-SECONDS = 120 if LONG else 0  # in the short form each fault once
+SECONDS = 60 if LONG else 0  # in the short form each fault once
 PARTITIONS, KEYS = 2, 30
 TOPIC = "history"
 LAG_MS = 700

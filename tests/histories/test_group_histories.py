@@ -8,7 +8,7 @@ import pytest
 from clients import CLASSIC, COOPERATIVE, NEXT, Reader, Writer, note_positions, read_log
 from faults import KINDS, LONG, SEED, SESSION_SECONDS, Pause, run
 
-SECONDS = 120 if LONG else 0  # in the short form each fault and each move once
+SECONDS = 60 if LONG else 0  # in the short form each fault and each move once
 PARTITIONS = 4
 TOPIC, GROUP = "history", "movers"
 FORMS = [("kill", "restart"), ("pause", "delay", "drop", "cut"), KINDS] if LONG else [KINDS]

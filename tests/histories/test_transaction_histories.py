@@ -10,7 +10,7 @@ from confluent_kafka.admin import OffsetSpec
 from faults import KINDS, LONG, SESSION_SECONDS, Pause, run
 from transaction_clients import Copier, TransactionalWriter
 
-SECONDS = 120 if LONG else 0  # in the short form each fault once
+SECONDS = 60 if LONG else 0  # in the short form each fault once
 PARTITIONS = 3
 SOURCE, SINK = "source", "sink"
 FORMS = [("kill", "restart"), ("pause", "delay", "drop", "cut"), KINDS] if LONG else [KINDS]
