@@ -190,8 +190,11 @@ class Member(Client):
         return messages
 
 
+STOPPED_SECONDS = 3  # so long does nothing here take by itself
+
+
 class Reader(Member):
-    """Commits after some of its polls, and mostly what it is told to give up."""
+    """Commits after some of its polls, mostly what it is told to give up, and at once when it has been stopped: its partitions may be another's."""
 
     def commit(self, consumer, positions):
         for (topic, partition), offset in positions.items():
@@ -212,9 +215,13 @@ class Reader(Member):
 
     def work(self):
         consumer = self.join_group()
+        before = time.monotonic()
         while not self.enough.is_set():
-            self.read(consumer, 200, 0.1)
-            if self.positions and self.rng.random() < 0.3:
+            stopped = time.monotonic() - before > STOPPED_SECONDS
+            before = time.monotonic()
+            if not stopped:
+                self.read(consumer, 200, 0.1)
+            if self.positions and (stopped or self.rng.random() < 0.3):
                 self.commit(consumer, self.positions)
         consumer.close()
 
