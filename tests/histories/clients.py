@@ -169,7 +169,8 @@ class Member(Client):
             self.positions.pop((place.topic, place.partition), None)
 
     def join_group(self):
-        consumer = Consumer(settings(self.brokers, group_id=self.group, enable_auto_commit=False, auto_offset_reset="error", isolation_level="read_committed") | self.protocol)
+        consumer = Consumer(settings(self.brokers, group_id=self.group, enable_auto_commit=False, auto_offset_reset="error",
+                                     isolation_level="read_committed") | self.protocol)  # fmt: skip
         topics = self.topic if isinstance(self.topic, list) else [self.topic]
         consumer.subscribe(topics, on_assign=self.start_at, on_revoke=self.revoke, on_lost=self.give_up)
         return consumer

@@ -57,7 +57,8 @@ def two_owners(history):
         for late in taken:
             between = [c for c in taken if c.by != late.by and late.since < c.begun and c.told < late.begun]
             if between:
-                found.append(Finding(TWO_OWNERS, partition, late.offset, f"{group}: {late.by} committed in an assignment from before {between[-1].by} committed {between[-1].offset}"))
+                other = between[-1]
+                found.append(Finding(TWO_OWNERS, partition, late.offset, f"{group}: {late.by} committed in an assignment from before {other.by} committed {other.offset}"))
     return found
 
 

@@ -195,12 +195,15 @@ def copied(tx, of, offset, position, by="y1", member="m"):
             ending(tx, by=by), ended(tx, by=by), *(at(what, i, offset + n, "out/0") for what in ("log", "raw", "poll") for n, i in enumerate(ids))]  # fmt: skip
 
 
+def of_source(name, offset):
+    i = f"{name}@in/0"
+    told = at("poll", i, offset, "in/0", by="m"), at("log", i, offset, "in/0"), at("raw", i, offset, "in/0")
+    return [*written(name, offset, partitions=("in/0",)), ending(name), ended(name), *told]
+
+
 def source():
     """in/0 with committed records at 0, 2 and 4, read by the member m."""
-    ids = [("s0@in/0", 0), ("s2@in/0", 2), ("s4@in/0", 4)]
-    return [init("x1"), init("y1", "y"), asks("m", "in/0"), place("assigned", 0, "in/0", by="m"),
-            *(e for i, o in ids for e in (*written(i.split("@")[0], o, partitions=("in/0",)), ending(i.split("@")[0]), ended(i.split("@")[0]), at("poll", i, o, "in/0", by="m"),
-                                          at("log", i, o, "in/0"), at("raw", i, o, "in/0")))]  # fmt: skip
+    return [init("x1"), init("y1", "y"), asks("m", "in/0"), place("assigned", 0, "in/0", by="m"), *of_source("s0", 0), *of_source("s2", 2), *of_source("s4", 4)]
 
 
 S0, S2, S4 = "s0@in/0", "s2@in/0", "s4@in/0"
@@ -212,10 +215,14 @@ def test_copies_in_order():
 
 
 def test_an_aborted_copy_is_no_copy():
-    gone = [attempt("c0/" + S0, "out/0", by="y1", tx="c0", of=S0), place("offsets", 1, "in/0", by="m", tx="c0"), ending("c0", "abort", "y1"), ended("c0", "abort", "y1")]
-    again = [asks("m", "in/0", again=True), place("assigned", 0, "in/0", by="m"), at("poll", S0, 0, "in/0", by="m"), at("poll", S2, 2, "in/0", by="m"), at("poll", S4, 4, "in/0", by="m")]
-    assert transaction_checker.check([*source(), *gone, *again, *COPIED[len(source()):]]) == []
+    gone = [attempt("c0/" + S0, "out/0", by="y1", tx="c0", of=S0), place("offsets", 1, "in/0", by="m", tx="c0")]
+    gone += [ending("c0", "abort", "y1"), ended("c0", "abort", "y1")]
+    again = [asks("m", "in/0", again=True), place("assigned", 0, "in/0", by="m"), *(at("poll", i, o, "in/0", by="m") for i, o in ((S0, 0), (S2, 2), (S4, 4)))]
+    assert transaction_checker.check([*source(), *gone, *again, *COPIED[len(source()) :]]) == []
 
+
+# another member copies the first record, and the one from before goes on
+TWO_COPIERS = [*source(), asks("n", "in/0"), place("assigned", 0, "in/0", by="n"), *copied("c1", [S0], 0, 1, by="z1", member="n"), *copied("c2", [S2, S4], 2, 5)]
 
 PLANTED_IN_TRANSACTIONS = [
     (transaction_checker.ABORTED, plant(("t1", "t2", "t5"))),
@@ -233,7 +240,7 @@ PLANTED_IN_TRANSACTIONS = [
     (transaction_checker.OFFSETS, without(COPIED, "offsets", tx="c2")),
     (transaction_checker.OFFSETS, changed(COPIED, "position", {"offset": 3})),
     (group_checker.ELSEWHERE, [*COPIED, asks("n", "in/0"), place("assigned", 3, "in/0", by="n")]),
-    (group_checker.TWO_OWNERS, [*source(), asks("n", "in/0"), place("assigned", 0, "in/0", by="n"), *copied("c1", [S0], 0, 1, by="z1", member="n"), *copied("c2", [S2, S4], 2, 5)]),
+    (group_checker.TWO_OWNERS, TWO_COPIERS),
     (checker.LOST, without(without(plant(("t1", "t5")), "raw", id="t2@in/0"), "log", id="t2@in/0")),
     (checker.DUPLICATE, [*plant(("t1", "t5")), at("raw", "t1@in/0", 20, "in/0")]),
     (checker.INCONSISTENT, changed(plant(("t1", "t5")), "raw", {"offset": 0}, id="t2@in/0")),

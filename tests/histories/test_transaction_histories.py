@@ -62,9 +62,12 @@ class Clients:
 def is_stable(it, topic):
     """No transaction is open."""
     places = [TopicPartition(topic, p) for p in range(PARTITIONS)]
-    ends = [it.admin.list_offsets(dict.fromkeys(places, OffsetSpec.latest()), isolation_level=level) for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)]
-    committed, all_ = ([asked[p].result().offset for p in places] for asked in ends)
-    return committed == all_
+
+    def ends(level):
+        asked = it.admin.list_offsets(dict.fromkeys(places, OffsetSpec.latest()), isolation_level=level)
+        return [asked[p].result().offset for p in places]
+
+    return ends(IsolationLevel.READ_COMMITTED) == ends(IsolationLevel.READ_UNCOMMITTED)
 
 
 def has_copied(it, ends):
