@@ -16,6 +16,7 @@
 #include "kafka/fetch_sessions.h"
 #include "kafka/fetch_waiters.h"
 #include "kafka/kafka_server.h"
+#include "kafka/offsets_under_way.h"
 #include "kafka/quotas.h"
 #include "kafka/request_log.h"
 #include "kafka/topic_traffic.h"
@@ -81,6 +82,7 @@ struct Broker {
   Worker logins;  // passwords and tokens: they take milliseconds, and must not hold up what waits for the disk
   ConnectionList connections;
   Coordinator coordinator;
+  OffsetsUnderWay offsets_under_way;
   RequestLog requests;
   TopicTraffic traffic;
   // Held by fetched batches until they have been sent. When it is short, a connection gets the next answer only after it

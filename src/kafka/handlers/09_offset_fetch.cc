@@ -15,9 +15,13 @@ struct Offsets {
   std::map<log::OffsetKey, log::CommittedOffset> committed;
   std::set<log::OffsetKey> unstable;  // only when the client asks for stable ones
 
-  Offsets(const log::Log& log, const std::string& group, bool require_stable) : committed(log.committed_offsets(group)) {
-    if (!require_stable) return;
-    unstable = log.unstable_offsets(group);
+  // An offset goes from under way to staged to committed: looked for in this order it is not missed.
+  Offsets(const Broker& broker, const std::string& group, bool require_stable) {
+    if (require_stable) {
+      unstable = broker.offsets_under_way.of(group);
+      unstable.merge(broker.log.unstable_offsets(group));
+    }
+    committed = broker.log.committed_offsets(group);
     for (const log::OffsetKey& key : unstable) committed.try_emplace(key, log::CommittedOffset{.offset = {-1}, .metadata = {}});
   }
 };
@@ -106,7 +110,7 @@ void answer(Broker& broker, Call call, const OffsetFetchRequest& request) {
   OffsetFetchResponse response;
   if (call.version() < 8) {
     if (!call.may(Operation::kDescribe, group_resource(request.group_id))) return refuse(std::move(call), request);
-    const Offsets offsets(broker.log, request.group_id, request.require_stable);
+    const Offsets offsets(broker, request.group_id, request.require_stable);
     if (request.topics) {
       fill_some(broker.log, offsets, *request.topics, call, response.topics);
     } else {
@@ -120,7 +124,7 @@ void answer(Broker& broker, Call call, const OffsetFetchRequest& request) {
     const bool may = call.may(Operation::kDescribe, group_resource(group.group_id));
     out.error_code = code(may ? broker.coordinator.may_fetch(group.group_id, group.member_id, group.member_epoch) : ErrorCode::kGroupAuthorizationFailed);
     if (out.error_code != 0) continue;
-    const Offsets offsets(broker.log, group.group_id, request.require_stable);
+    const Offsets offsets(broker, group.group_id, request.require_stable);
     if (!call.room().take(sizeof out + group.group_id.size() + offsets.committed.size())) break;  // looking at many offsets costs time, too
     if (group.topics) {
       fill_some(broker.log, offsets, *group.topics, call, out.topics);

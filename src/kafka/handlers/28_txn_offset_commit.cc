@@ -1,6 +1,7 @@
 // TxnOffsetCommit (28), versions 0-5.
 //
-// - The offsets are staged: they are the group's when the transaction commits, and until then unstable for OffsetFetch.
+// - The offsets are staged: they are the group's when the transaction commits, and until then, from before the log has them, unstable
+//   for OffsetFetch.
 // - Up to version 4 the group must have been added (AddOffsetsToTxn; else INVALID_TXN_STATE, in version 4
 //   TRANSACTION_ABORTABLE), from 5 on (KIP-890) this does it.
 // - Who names a member or a generation must be one of the group; metadata up to 4096 bytes.
@@ -52,12 +53,17 @@ ErrorCode may_commit(Broker& broker, const TxnOffsetCommitRequest& r) {
   return broker.coordinator.may_commit(r.group_id, {r.member_id, r.group_instance_id, r.generation_id, kCommitWithEpochs});
 }
 
+// On the coordinator's thread: until this is over the group has no other members than those that it was asked about.
 void stage(Broker& broker, Call call, std::unique_ptr<Commit> commit) {
   const ErrorCode allowed = may_commit(broker, commit->request);
   if (allowed != ErrorCode::kNone) refuse_group(commit->response.topics, allowed);
   if (allowed != ErrorCode::kNone || commit->step.offsets.empty()) return call.reply(commit->response);
   log::StageTransactionOffsets step = std::move(commit->step);
-  broker.log.transact(std::move(step), [call = call.leave_for(Stage::kLog), commit = std::move(commit)](Result<log::ProducerIdentity> done) mutable {
+  std::set<log::OffsetKey> keys;
+  for (const auto& [key, offset] : step.offsets) keys.insert(key);
+  const uint64_t under_way = broker.offsets_under_way.begin(step.group, std::move(keys));
+  broker.log.transact(std::move(step), [&broker, under_way, call = call.leave_for(Stage::kLog), commit = std::move(commit)](Result<log::ProducerIdentity> done) mutable {
+    broker.offsets_under_way.end(under_way);
     if (!done) refuse_rest(commit->response.topics, error_of(done.error(), call.version()));
     call.reply(commit->response);
   });
