@@ -199,7 +199,7 @@ class Kafka(Process):
         self.kafka = f"127.0.0.1:{self.port or port}"
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / "server.log").unlink(missing_ok=True)
-        lines = [*self.settings, (HERE / "peers" / "kafka" / "broker.properties").read_text(), f"log.dirs={self.directory / 'log'}",
+        lines = [(HERE / "peers" / "kafka" / "broker.properties").read_text(), *self.settings, f"log.dirs={self.directory / 'log'}",
                  f"listeners=PLAINTEXT://{self.kafka},CONTROLLER://127.0.0.1:{controller}", f"controller.quorum.bootstrap.servers=127.0.0.1:{controller}"]
         if self.fsync:
             lines.append("log.flush.interval.messages=1")

@@ -10,13 +10,12 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 
-#include <unistd.h>
-
 #include "base/check.h"
+#include "bench/src/connect.h"
 #include "bench/src/event_rows.h"
+#include "bench/src/process.h"
 #include "engine/shard.h"
 
 namespace ms::bench {
@@ -29,18 +28,6 @@ constexpr AggregateKind kAggregates[] = {AggregateKind::kCount, AggregateKind::k
 constexpr int64_t kLengths[] = {10 * kMicrosPerMinute, kMicrosPerHour, 6 * kMicrosPerHour, kMicrosPerDay, 7 * kMicrosPerDay};
 constexpr size_t kFeatures = std::size(kAggregates) * std::size(kLengths);
 constexpr int kPipeline = 1'000;
-
-[[noreturn]] void die(const std::string& why) {
-  fmt::print(stderr, "bench_b12: {}\n", why);
-  std::exit(1);
-}
-
-int64_t resident(const std::string& pid) {
-  std::ifstream in("/proc/" + pid + "/statm");
-  int64_t all = 0, pages = 0;
-  if (!(in >> all >> pages)) die("cannot read the memory of process " + pid);
-  return pages * sysconf(_SC_PAGESIZE);
-}
 
 class State {
  public:
@@ -164,14 +151,14 @@ Compared compare(State& state, Redis& redis, int64_t entities) {
 int run(uint64_t entities, uint64_t each, const std::string& address, const std::string& redis_pid) {
   const uint64_t events = entities * each;
   const EventSource source({.users = entities, .span_ms = kSpanUs / 1000, .events = events, .late_percent = 0, .uniform = true});
-  const int64_t before = resident("self"), redis_before = resident(redis_pid);
+  const int64_t before = resident_bytes("self"), redis_before = resident_bytes(redis_pid);
   State state;
   state.apply(source, events);
-  const int64_t ours = resident("self") - before;
+  const int64_t ours = resident_bytes("self") - before;
   state.stop_clock();
   Redis redis(address);
   store(state, redis, static_cast<int64_t>(entities));
-  const int64_t theirs = resident(redis_pid) - redis_before;
+  const int64_t theirs = resident_bytes(redis_pid) - redis_before;
   const Compared compared = compare(state, redis, static_cast<int64_t>(entities));
   const bool equal = compared.differ == 0 && compared.events == events && state.view().entities() == entities;
   fmt::print("{{\"entities\": {}, \"events_each\": {}, \"ours_bytes\": {}, \"redis_bytes\": {}, \"own_count_bytes\": {}, \"values\": {}, \"equal\": {}}}\n", entities, each, ours,

@@ -1,10 +1,9 @@
-// What the clients on librdkafka share: their arguments, a handle, seconds.
+// What the clients on librdkafka share: a handle, seconds.
 #pragma once
 
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <optional>
@@ -12,38 +11,9 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "bench/src/arguments.h"
 
 namespace ms::bench {
-
-[[noreturn]] inline void die(const std::string& why) {
-  fmt::print(stderr, "bench: {}\n", why);
-  std::exit(1);
-}
-
-// MODE SERVER TOPIC [NAME=NUMBER ...] [X.<librdkafka property>=VALUE ...]
-struct Arguments {
-  std::string mode, server, topic;
-  std::map<std::string, std::string> options, properties;
-
-  uint64_t number(const std::string& name, uint64_t otherwise) const {
-    const auto at = options.find(name);
-    return at == options.end() ? otherwise : std::strtoull(at->second.c_str(), nullptr, 10);
-  }
-};
-
-inline Arguments parse_arguments(int argc, char** argv) {
-  if (argc < 4) die("MODE SERVER TOPIC [NAME=VALUE ...]; the modes are at the head of the source");
-  Arguments a{.mode = argv[1], .server = argv[2], .topic = argv[3]};
-  for (int i = 4; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    const size_t equals = argument.find('=');
-    if (equals == std::string_view::npos) die(fmt::format("not NAME=VALUE: {}", argument));
-    const std::string name(argument.substr(0, equals)), value(argument.substr(equals + 1));
-    if (name.starts_with("X.")) a.properties[name.substr(2)] = value;
-    else a.options[name] = value;
-  }
-  return a;
-}
 
 using OnDelivery = void (*)(rd_kafka_t*, const rd_kafka_message_t*, void*);
 

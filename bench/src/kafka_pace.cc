@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -20,6 +19,7 @@
 
 #include "base/rng.h"
 #include "bench/src/kafka_client.h"
+#include "bench/src/latencies.h"
 
 namespace ms::bench {
 namespace {
@@ -35,24 +35,6 @@ void wait_until(int64_t due_us) {
   const timespec due{.tv_sec = due_us / kMicrosPerSecond, .tv_nsec = due_us % kMicrosPerSecond * 1000};
   while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, nullptr) != 0) {}
 }
-
-class Latencies {
- public:
-  void add(int64_t us) { all_.push_back(us); }
-  size_t count() const { return all_.size(); }
-  void append(const Latencies& other) { all_.insert(all_.end(), other.all_.begin(), other.all_.end()); }
-  std::string json() {
-    std::ranges::sort(all_);
-    return fmt::format("{{\"n\": {}, \"p50\": {}, \"p99\": {}}}", all_.size(), at(0.5), at(0.99));
-  }
-
- private:
-  int64_t at(double share) const {  // nearest rank
-    if (all_.empty()) return 0;
-    return all_[static_cast<size_t>(std::max(0.0, std::ceil(share * static_cast<double>(all_.size())) - 1))];
-  }
-  std::vector<int64_t> all_;
-};
 
 struct Stamp {
   uint64_t number = 0;

@@ -7,9 +7,7 @@
 //   bench_serve_load http HOST:PORT/SERVICE KEY copy ENTITIES REDIS_HOST:PORT     one hash per entity, values as served
 //
 // A Redis request is BATCH pipelined HMGETs of FIELDS fields f0.. of user:<id>; an HTTP request asks for BATCH entities.
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,28 +22,11 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "bench/src/connect.h"
 #include "bench/src/events.h"
 
 namespace ms::bench {
 namespace {
-
-[[noreturn]] void die(const std::string& why) {
-  fmt::print(stderr, "bench_serve_load: {}\n", why);
-  std::exit(1);
-}
-
-int connect_to(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(static_cast<uint16_t>(std::atoi(address.c_str() + colon + 1)));
-  if (inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr) != 1) die("not HOST:PORT: " + address);
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  if (connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) die("cannot connect to " + address);
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  return fd;
-}
 
 // What one connection has received; knows when a reply is whole.
 class Wire {

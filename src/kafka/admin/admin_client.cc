@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 
 #include "base/clock.h"
 #include "kafka/error_code.h"
 #include "kafka/admin/admin_error.h"
+#include "kafka/admin/frame.h"
 #include "kafka/messages/api_versions.h"
 #include "kafka/messages/sasl_authenticate.h"
 #include "kafka/messages/sasl_handshake.h"
@@ -17,32 +16,7 @@
 namespace ms::kafka {
 
 namespace {
-
 constexpr size_t kFrameBytesMax = 256u << 20;
-constexpr size_t kSizeBytes = 4;
-
-uint32_t big_endian(uint32_t v) { return std::endian::native == std::endian::little ? std::byteswap(v) : v; }
-
-std::string framed(const ApiSpec& api, int16_t version, int32_t correlation, const std::string& client_id, const std::string& body) {
-  Encoder header(version, false);  // the client id keeps its old form in the flexible header
-  header.value(api.key);
-  header.value(version);
-  header.value(correlation);
-  header.value(client_id);
-  if (api.is_flexible(version)) header.no_tags();
-  const std::string head = header.take_bytes();
-  const uint32_t size = big_endian(static_cast<uint32_t>(head.size() + body.size()));
-  std::string frame(kSizeBytes, '\0');
-  std::memcpy(frame.data(), &size, kSizeBytes);
-  return frame.append(head).append(body);
-}
-
-uint32_t size_of(const std::string& in) {
-  uint32_t size = 0;
-  std::memcpy(&size, in.data(), kSizeBytes);
-  return big_endian(size);
-}
-
 }  // namespace
 
 Result<AdminClient> AdminClient::connect(AdminOptions options) {
@@ -105,7 +79,7 @@ Result<int16_t> AdminClient::version_of(const ApiSpec& api, int16_t version_max)
 Result<Slice> AdminClient::exchange(const ApiSpec& api, int16_t version, const std::string& body) {
   const int64_t deadline_us = system_clock().steady_us() + options_.timeout_ms * kMicrosPerMilli;
   if (!socket_.is_open()) TRY(open(deadline_us));
-  auto answer = round_trip(framed(api, version, ++correlation_, options_.client_id, body), deadline_us);
+  auto answer = round_trip(request_frame(api, version, ++correlation_, options_.client_id, body), deadline_us);
   if (!answer) {
     socket_.close();
     return Unexpected(advised(answer.error(), fmt::format("{} was not answered", api.name)));
@@ -116,23 +90,17 @@ Result<Slice> AdminClient::exchange(const ApiSpec& api, int16_t version, const s
 Result<std::string> AdminClient::round_trip(const std::string& frame, int64_t deadline_us) {
   TRY(socket_.write_all(frame, deadline_us));
   std::string in;
-  while (in.size() < kSizeBytes || in.size() - kSizeBytes < size_of(in)) {
-    if (in.size() >= kSizeBytes && size_of(in) > kFrameBytesMax) return corruption("what listens there does not speak Kafka");
+  while (in.size() < kFrameSizeBytes || in.size() - kFrameSizeBytes < frame_size(in)) {
+    if (in.size() >= kFrameSizeBytes && frame_size(in) > kFrameBytesMax) return corruption("what listens there does not speak Kafka");
     TRY_ASSIGN(const size_t n, socket_.read_some(in, deadline_us));
     if (n == 0) return fail(ErrorKind::kUnavailable, "the server closed the connection");
   }
-  return in.substr(kSizeBytes);
+  return in.substr(kFrameSizeBytes);
 }
 
 Result<Slice> AdminClient::body_of(const ApiSpec& api, int16_t version, const std::string& frame) {
-  const bool flexible_header = api.is_flexible(version) && api.key != ApiVersionsRequest::kApi.key;
-  const Slice bytes = Slice::copy(frame);
-  Decoder in(bytes, version, flexible_header);
-  int32_t correlation = 0;
-  in.value(correlation);
-  in.skip_tags();
-  if (!in.ok() || correlation != correlation_) return not_understood(api);
-  return bytes.part(bytes.size() - in.remaining(), in.remaining());
+  if (auto body = answer_body(api, version, correlation_, Slice::copy(frame))) return std::move(*body);
+  return not_understood(api);
 }
 
 Unexpected AdminClient::not_understood(const ApiSpec& api) {
