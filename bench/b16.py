@@ -24,7 +24,7 @@ PEER, DEFAULT_PEER = "Kafka no fsync", "Kafka defaults"
 AT_ONCE = ("group.consumer.assignment.interval.ms=0",)
 DEFAULTS = ("group.initial.rebalance.delay.ms=3000",)
 SECONDS, WARM_UP, ALONE, HEAT = 8, 3, 3, 15
-QUICK_SECONDS, QUICK_ALONE, QUICK_HEAT = 3, 1, 5
+QUICK_SECONDS, QUICK_ALONE, QUICK_HEAT = 3, 1, 3
 MB = 1 << 20
 
 # What a run gives: name, unit, value.
