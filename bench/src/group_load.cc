@@ -9,14 +9,11 @@
 // themselves have; `checksum` is over that. Any other error ends the program with a message.
 #include <fmt/format.h>
 
-#include <map>
-
 #include "base/hash.h"
 #include "bench/src/arguments.h"
 #include "bench/src/group_pair.h"
 #include "bench/src/latencies.h"
 #include "bench/src/process.h"
-#include "kafka/admin/group_admin.h"
 #include "kafka/messages/find_coordinator.h"
 
 namespace ms::bench {
@@ -76,19 +73,13 @@ class Load {
   }
 
   // Of what the server says about every group, once it has been found true.
-  uint64_t checksum() const {
-    auto admin = kafka::AdminClient::connect({.server = endpoint()});
-    if (!admin) die(admin.error().message);
-    const auto listed = kafka::list_groups(*admin);
-    if (!listed) die(listed.error().message);
-    std::map<std::string, kafka::GroupListing> by_name;
-    for (const auto& listing : *listed) by_name[listing.name] = listing;
+  uint64_t checksum() {
+    std::vector<Described> described(pairs_.size());
+    std::vector<Flow> flows;
+    for (size_t g = 0; g < pairs_.size(); ++g) flows.push_back(pairs_[g]->describe(described[g]));
+    run(std::move(flows));
     uint64_t sum = 0;
-    for (size_t g = 0; g < pairs_.size(); ++g) {
-      const auto described = kafka::describe_group(*admin, by_name[pairs_[g]->group()]);
-      if (!described) die(described.error().message);
-      sum += xxh3(told(*pairs_[g], *described), g);
-    }
+    for (size_t g = 0; g < pairs_.size(); ++g) sum += xxh3(told(*pairs_[g], described[g]), g);
     return sum;
   }
 
@@ -141,26 +132,19 @@ class Load {
   }
 
   // "Stable 2 1 1 1 1": the state, members, and how many have each partition.
-  std::string told(const Pair& pair, const kafka::GroupDescription& group) const {
+  std::string told(const Pair& pair, const Described& group) const {
     std::vector<int> owners(static_cast<size_t>(topic_.partitions));
-    for (const auto& described : group.members) {
-      const auto member = std::ranges::find(pair.members(), described.id, &Member::id);
-      if (member == pair.members().end()) die(pair.group() + ": a member that is none");
-      std::set<int32_t> assigned;
-      for (const auto& [topic, partition] : described.assigned) assigned.insert(partition), ++owners.at(static_cast<size_t>(partition));
-      if (assigned != member->holds) die(pair.group() + ": a member has something else than the server says");
+    for (const Member& member : pair.members()) {
+      const auto at = group.holds.find(member.id);
+      if (at == group.holds.end() || at->second != member.holds) die(pair.group() + ": the server does not say of a member what the member says");
+      for (const int32_t p : at->second) ++owners.at(static_cast<size_t>(p));
     }
-    std::string text = fmt::format("{} {}", group.group.state, group.members.size());
+    std::string text = fmt::format("{} {}", group.state, group.holds.size());
     for (const int count : owners) text += fmt::format(" {}", count);
-    if (group.group.state != "Stable" || group.members.size() != 2 || std::ranges::any_of(owners, [](int count) { return count != 1; })) die(pair.group() + ": " + text);
+    if (group.state != "Stable" || group.holds.size() != 2 || std::ranges::any_of(owners, [](int count) { return count != 1; })) die(pair.group() + ": " + text);
     return text;
   }
 
-  io::Endpoint endpoint() const {
-    auto parsed = io::parse_endpoint(a_.server);
-    if (!parsed) die(parsed.error().message);
-    return *parsed;
-  }
   double server_cpu() const { return cpu_seconds(a_.options.at("pid")); }
 
   const Arguments& a_;

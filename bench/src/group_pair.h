@@ -3,10 +3,12 @@
 #pragma once
 
 #include <array>
-#include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
@@ -14,7 +16,9 @@
 #include "kafka/admin/admin_error.h"
 #include "kafka/consumer_protocol.h"
 #include "kafka/error_code.h"
+#include "kafka/messages/consumer_group_describe.h"
 #include "kafka/messages/consumer_group_heartbeat.h"
+#include "kafka/messages/describe_groups.h"
 #include "kafka/messages/heartbeat.h"
 #include "kafka/messages/join_group.h"
 #include "kafka/messages/leave_group.h"
@@ -40,6 +44,12 @@ struct Member {
   bool must_say = false;  // that it has what it was assigned, and no more
 };
 
+// A group as the server describes it.
+struct Described {
+  std::string state;
+  std::map<std::string, std::set<int32_t>> holds;  // by member id
+};
+
 inline void expect(int16_t code, ErrorCode wanted, const std::string& what) {
   if (code != kafka::code(wanted)) die(what + ": " + kafka::error_name(code));
 }
@@ -59,6 +69,7 @@ class Pair {
 
   virtual Flow form() = 0;
   virtual Flow leave() = 0;  // both
+  virtual Flow describe(Described& out) = 0;
   // One rebalance: a member leaves and another one takes its place, until both have their final partitions.
   Flow rebalance() {
     turn_ ^= 1;
@@ -96,6 +107,14 @@ class ClassicPair final : public Pair {
 
   Flow leave() override {
     for (Member& m : members_) co_await leave(m);
+  }
+
+  Flow describe(Described& out) override {
+    const auto answer = co_await members_[0].connection->ask<kafka::DescribeGroupsResponse>(kafka::DescribeGroupsRequest{.groups = {group_}});
+    const auto& group = answer.groups.at(0);
+    expect(group.error_code, ErrorCode::kNone, "DescribeGroups");
+    out.state = group.group_state;
+    for (const auto& m : group.members) out.holds[m.member_id] = partitions_in(m.member_assignment);
   }
 
  private:
@@ -158,10 +177,14 @@ class ClassicPair final : public Pair {
     for (size_t i = 0; i < present.size(); ++i) {
       const auto answer = co_await answers[i];
       expect(answer.error_code, ErrorCode::kNone, "SyncGroup");
-      auto assigned = kafka::decode_assignment(answer.assignment.view());
-      if (!assigned) die("SyncGroup: an assignment that cannot be read");
-      present[i]->holds = std::move((*assigned)[topic_.name]);
+      present[i]->holds = partitions_in(answer.assignment);
     }
+  }
+
+  std::set<int32_t> partitions_in(const Slice& assignment) const {
+    auto assigned = kafka::decode_assignment(assignment.view());
+    if (!assigned) die("an assignment that cannot be read");
+    return std::move((*assigned)[topic_.name]);
   }
 
   std::vector<kafka::SyncGroupRequest::Assignment> ranges(const kafka::JoinGroupResponse& of_leader) const {
@@ -202,6 +225,17 @@ class ConsumerPair final : public Pair {
 
   Flow leave() override {
     for (Member& m : members_) co_await leave(m);
+  }
+
+  Flow describe(Described& out) override {
+    const auto answer = co_await members_[0].connection->ask<kafka::ConsumerGroupDescribeResponse>(kafka::ConsumerGroupDescribeRequest{.group_ids = {group_}});
+    const auto& group = answer.groups.at(0);
+    expect(group.error_code, ErrorCode::kNone, "ConsumerGroupDescribe");
+    out.state = group.group_state;
+    for (const auto& m : group.members) {
+      auto& holds = out.holds[m.member_id];
+      for (const auto& topic : m.assignment.topic_partitions) holds.insert(topic.partitions.begin(), topic.partitions.end());
+    }
   }
 
  private:
