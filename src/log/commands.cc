@@ -9,8 +9,15 @@ namespace {
 
 constexpr uint8_t kBatchTag = 1;
 constexpr uint8_t kTransactionTag = 2;
-constexpr uint8_t kCommandTag = 16;        // + index in Command, and one more from ReplaceRuns on:
-constexpr size_t kDenseReplaceRuns = 12;  // of this number there was one before there was compaction; it is still read
+constexpr uint8_t kCommandTag = 16;  // + the number of the command: its index in Command, but for
+constexpr size_t kDenseReplaceRuns = 12;  // that from before there was compaction, which is read only: ReplaceRuns and later ones are one more
+constexpr size_t kPlainCommit = 5;        // CommitOffsets from before offsets expired, which is read only
+constexpr size_t kCommitOffsets = 15;
+
+size_t number_of(const Command& command) {
+  if (std::holds_alternative<CommitOffsets>(command)) return kCommitOffsets;
+  return command.index() < kDenseReplaceRuns ? command.index() : command.index() + 1;
+}
 
 void put(ByteWriter& out, const CreateTopic& c) {
   encode(out, c.id), out.sized(c.name), out.i32(c.partitions), encode(out, c.config), out.u8(c.internal);
@@ -26,7 +33,8 @@ void put(ByteWriter& out, const EntryChanges& changes) {
 }
 void put(ByteWriter& out, const AlterConfig& c) { encode(out, c.id), put(out, c.changes); }
 void put(ByteWriter&, const InitProducer&) {}
-void put(ByteWriter& out, const CommitOffsets& c) { out.sized(c.group), encode(out, c.offsets); }
+void put(ByteWriter& out, const CommitOffsets& c) { out.sized(c.group), encode_expiring(out, c.offsets); }
+void put(ByteWriter& out, const ExpireOffsets& c) { out.sized(c.group), encode_expiring(out, c.seen); }
 void put(ByteWriter& out, const DeleteGroupOffsets& c) { out.sized(c.group); }
 void put(ByteWriter& out, const ReserveObjects& c) { out.u32(c.count); }
 void put(ByteWriter& out, const AddObject& c) {
@@ -80,9 +88,14 @@ Command get_alter_config(ByteReader& in) {
   const TopicId id = decode_topic_id(in);
   return AlterConfig{id, get_changes(in)};
 }
-Command get_commit(ByteReader& in) {
+Command get_commit(ByteReader& in, bool plain) {
   CommitOffsets c{.group = std::string(in.sized())};
-  c.offsets = decode_offsets(in);
+  c.offsets = plain ? decode_offsets(in) : decode_expiring_offsets(in);
+  return c;
+}
+Command get_expire(ByteReader& in) {
+  ExpireOffsets c{.group = std::string(in.sized())};
+  c.seen = decode_expiring_offsets(in);
   return c;
 }
 Command get_add_object(ByteReader& in) {
@@ -148,8 +161,8 @@ Result<TransactionStep> get_transaction_step(ByteReader& in) {
   }
 }
 
-Result<Command> get_command(size_t index, ByteReader& in) {
-  switch (index) {
+Result<Command> get_command(size_t number, ByteReader& in) {
+  switch (number) {
     case 0: return get_create_topic(in);
     case 1: return DeleteTopic{decode_topic_id(in)};
     case 2: {
@@ -158,7 +171,7 @@ Result<Command> get_command(size_t index, ByteReader& in) {
     }
     case 3: return get_alter_config(in);
     case 4: return InitProducer{};
-    case 5: return get_commit(in);
+    case kPlainCommit: return get_commit(in, true);
     case 6: return DeleteGroupOffsets{std::string(in.sized())};
     case 7: return ReserveObjects{in.u32()};
     case 8: return get_add_object(in);
@@ -167,7 +180,9 @@ Result<Command> get_command(size_t index, ByteReader& in) {
     case 11: return get_change_entries(in);
     case kDenseReplaceRuns: return get_replace_runs(in, true);
     case kDenseReplaceRuns + 1: return get_replace_runs(in, false);
-    default: return fail(ErrorKind::kUnsupported, fmt::format("unknown command {}; was this written by a newer version?", index));
+    case 14: return get_expire(in);
+    case kCommitOffsets: return get_commit(in, false);
+    default: return fail(ErrorKind::kUnsupported, fmt::format("unknown command {}; was this written by a newer version?", number));
   }
 }
 
@@ -180,6 +195,21 @@ void change_into(EntrySpaces& spaces, const ChangeEntries& change) {
     else entries.erase(name);
   }
   if (entries.empty()) spaces.erase(change.space);
+}
+
+uint64_t expire_from(GroupOffsets& groups, const ExpireOffsets& expiry) {
+  const auto group = groups.find(expiry.group);
+  if (group == groups.end()) return 0;
+  auto& offsets = group->second;
+  uint64_t gone = 0;
+  for (const auto& [key, seen] : expiry.seen) {
+    const auto offset = offsets.find(key);
+    if (offset == offsets.end() || offset->second != seen) continue;
+    offsets.erase(offset);
+    ++gone;
+  }
+  if (offsets.empty()) groups.erase(group);
+  return gone;
 }
 
 bool stand_for(std::span<const ObjectRun> runs, std::span<const RunName> sources) {
@@ -201,11 +231,21 @@ void encode(ByteWriter& out, const std::map<std::string, std::string>& texts) {
   out.varint(texts.size());
   for (const auto& [key, value] : texts) out.sized(key), out.sized(value);
 }
+namespace {
+void encode_one(ByteWriter& out, const OffsetKey& key, const CommittedOffset& value) {
+  encode(out, key.first), out.i32(key.second), out.i64(value.offset.value), out.i32(value.leader_epoch);
+  out.sized(value.metadata), out.i64(value.commit_time_ms);
+}
+}  // namespace
 void encode(ByteWriter& out, const std::map<OffsetKey, CommittedOffset>& offsets) {
   out.varint(offsets.size());
+  for (const auto& [key, value] : offsets) encode_one(out, key, value);
+}
+void encode_expiring(ByteWriter& out, const std::map<OffsetKey, CommittedOffset>& offsets) {
+  out.varint(offsets.size());
   for (const auto& [key, value] : offsets) {
-    encode(out, key.first), out.i32(key.second), out.i64(value.offset.value), out.i32(value.leader_epoch);
-    out.sized(value.metadata), out.i64(value.commit_time_ms);
+    encode_one(out, key, value), out.u8(value.expire_time_ms.has_value());
+    if (value.expire_time_ms) out.i64(*value.expire_time_ms);
   }
 }
 void encode(ByteWriter& out, const ObjectRun& run) {
@@ -233,13 +273,25 @@ std::map<std::string, std::string> decode_texts(ByteReader& in) {
   }
   return config;
 }
+namespace {
+CommittedOffset& decode_one(ByteReader& in, std::map<OffsetKey, CommittedOffset>& offsets) {
+  const TopicId topic = decode_topic_id(in);
+  const int32_t partition = in.i32();
+  CommittedOffset& value = offsets[{topic, partition}];
+  value.offset.value = in.i64(), value.leader_epoch = in.i32(), value.metadata = in.sized(), value.commit_time_ms = in.i64();
+  return value;
+}
+}  // namespace
 std::map<OffsetKey, CommittedOffset> decode_offsets(ByteReader& in) {
   std::map<OffsetKey, CommittedOffset> offsets;
+  for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) decode_one(in, offsets);
+  return offsets;
+}
+std::map<OffsetKey, CommittedOffset> decode_expiring_offsets(ByteReader& in) {
+  std::map<OffsetKey, CommittedOffset> offsets;
   for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
-    const TopicId topic = decode_topic_id(in);
-    const int32_t partition = in.i32();
-    CommittedOffset& value = offsets[{topic, partition}];
-    value.offset.value = in.i64(), value.leader_epoch = in.i32(), value.metadata = in.sized(), value.commit_time_ms = in.i64();
+    CommittedOffset& value = decode_one(in, offsets);
+    if (in.u8() != 0) value.expire_time_ms = in.i64();
   }
   return offsets;
 }
@@ -260,8 +312,7 @@ void encode(ByteWriter& out, const AppendBatch& batch) {
   out.u8(kBatchTag), encode(out, batch.to), out.i64(batch.base.value), out.u32(batch.size), out.u32(batch.crc);
 }
 void encode(ByteWriter& out, const Command& command) {
-  const size_t index = command.index() < kDenseReplaceRuns ? command.index() : command.index() + 1;
-  out.u8(static_cast<uint8_t>(kCommandTag + index));
+  out.u8(static_cast<uint8_t>(kCommandTag + number_of(command)));
   std::visit([&](const auto& c) { put(out, c); }, command);
 }
 void encode(ByteWriter& out, const TransactionStep& step) {

@@ -60,6 +60,9 @@ void commit_into(GroupOffsets& groups, const std::string& group, const std::map<
   }
   if (offsets.empty()) groups.erase(group);
 }
+// Offsets whose time is over, each as it was seen: one that was committed anew since stays.
+struct ExpireOffsets { std::string group; std::map<OffsetKey, CommittedOffset> seen; };
+uint64_t expire_from(GroupOffsets& groups, const ExpireOffsets& expiry);  // how many went
 struct DeleteGroupOffsets { std::string group; };
 struct ReserveObjects { uint32_t count = 0; };  // names to come; what is reserved and never added is removed at start
 struct AddObject { uint64_t object = 0; uint64_t bytes = 0; std::vector<ObjectRun> runs; };
@@ -84,7 +87,7 @@ struct ReplaceRuns {
 bool stand_for(std::span<const ObjectRun> runs, std::span<const RunName> sources);
 
 using Command = std::variant<CreateTopic, DeleteTopic, CreatePartitions, AlterConfig, InitProducer, CommitOffsets,
-                             DeleteGroupOffsets, ReserveObjects, AddObject, AdvanceLogStart, ForgetObjects, ChangeEntries, ReplaceRuns>;
+                             DeleteGroupOffsets, ReserveObjects, AddObject, AdvanceLogStart, ForgetObjects, ChangeEntries, ReplaceRuns, ExpireOffsets>;
 using FrameEntry = std::variant<AppendBatch, Command, TransactionStep>;
 
 void encode(ByteWriter& out, const AppendBatch& batch);
@@ -96,13 +99,15 @@ Result<FrameEntry> decode_entry(ByteReader& in);
 void encode(ByteWriter& out, TopicId id);
 void encode(ByteWriter& out, const TopicPartition& p);
 void encode(ByteWriter& out, const std::map<std::string, std::string>& texts);  // a topic's configuration, entries of a space
-void encode(ByteWriter& out, const std::map<OffsetKey, CommittedOffset>& offsets);
+void encode(ByteWriter& out, const std::map<OffsetKey, CommittedOffset>& offsets);           // as before offsets expired
+void encode_expiring(ByteWriter& out, const std::map<OffsetKey, CommittedOffset>& offsets);  // the same, and when each expires
 void encode(ByteWriter& out, const ObjectRun& run);            // as before there was compaction
 void encode_compacted(ByteWriter& out, const ObjectRun& run);  // the same, and what of it was compacted
 TopicId decode_topic_id(ByteReader& in);
 TopicPartition decode_partition(ByteReader& in);
 std::map<std::string, std::string> decode_texts(ByteReader& in);
 std::map<OffsetKey, CommittedOffset> decode_offsets(ByteReader& in);
+std::map<OffsetKey, CommittedOffset> decode_expiring_offsets(ByteReader& in);
 ObjectRun decode_run(ByteReader& in);
 ObjectRun decode_compacted_run(ByteReader& in);  // `in` is not ok when more was compacted than there is
 

@@ -49,7 +49,7 @@ class CrashRun {
   }
 
   struct Totals {
-    uint64_t acknowledged = 0, unknown = 0, trimmed = 0, removed = 0, deleted = 0;
+    uint64_t acknowledged = 0, unknown = 0, trimmed = 0, removed = 0, deleted = 0, expired = 0;
   };
   const Totals& totals() const { return totals_; }
 
@@ -162,13 +162,14 @@ class CrashRun {
 
   void work() {
     clock_.advance(static_cast<int64_t>(rng_.below(5'000)));
-    switch (rng_.below(12)) {
+    switch (rng_.below(13)) {
       case 0: (void)log_->reconcile(); break;
       case 1: (void)log_->enforce_retention(); break;
       case 2: commit(); break;
       case 3: create_topic(); break;
       case 4: delete_some(); break;
       case 5: (void)log_->merge_objects(); break;
+      case 6: expire(); break;
       default: append_some();
     }
   }
@@ -179,7 +180,24 @@ class CrashRun {
     std::map<OffsetKey, CommittedOffset> offsets;
     offsets[{topic_, 0}] = {.offset = {++committed_try_}};
     log_->commit_offsets("g", offsets, [&](Result<> r) { promise.set_value(std::move(r)); });
-    if (answer.get()) committed_ = committed_try_;
+    if (answer.get()) committed_ = committed_try_, may_be_gone_ = false;
+  }
+  // What is there, or what was there before: that must change nothing.
+  void expire() {
+    const auto now = log_->committed_offsets("g");
+    const bool stale = rng_.below(2) == 0;
+    if (stale) commit();
+    std::promise<Result<uint64_t>> promise;
+    auto answer = promise.get_future();
+    log_->expire_offsets("g", now, [&](Result<uint64_t> r) { promise.set_value(std::move(r)); });
+    const auto expired = answer.get();
+    if (stale || now.empty()) {
+      if (expired && *expired > 0 && committed_ == committed_try_) violation("a newer commit expired");
+      return;
+    }
+    if (expired && *expired != 1) violation("what was there did not expire");
+    may_be_gone_ = true;  // without an answer it is or is not
+    if (expired) committed_ = 0, gone_ = committed_try_, ++totals_.expired;
   }
   // Now and then, up to any record of the last few batches; most of the work stays for retention.
   void delete_some() {
@@ -219,7 +237,10 @@ class CrashRun {
     for (int32_t p = 0; p < kPartitions; ++p) verify_partition(p);
     const auto offsets = log_->committed_offsets("g");
     const int64_t stored = offsets.empty() ? 0 : offsets.begin()->second.offset.value;
-    if (stored < committed_ || stored > committed_try_) violation(fmt::format("committed {} reads as {}", committed_, stored));
+    if (stored == 0 ? committed_ > 0 && !may_be_gone_ : stored < committed_ || stored <= gone_ || stored > committed_try_)
+      violation(fmt::format("committed {}, expired {}, reads as {}", committed_, gone_, stored));
+    if (stored == 0) gone_ = committed_try_;
+    committed_ = stored, may_be_gone_ = false;
     for (const std::string& name : topics_)
       if (!log_->find_topic(name)) violation("topic " + name + " is lost");
   }
@@ -269,7 +290,8 @@ class CrashRun {
   std::set<std::string> topics_, found_;
   std::vector<std::string> violations_;
   Totals totals_;
-  int64_t committed_ = 0, committed_try_ = 0;
+  int64_t committed_ = 0, committed_try_ = 0, gone_ = 0;  // `gone_`: the last one that has expired
+  bool may_be_gone_ = false;
   int next_batch_ = 0, next_topic_ = 0;
 };
 
@@ -287,7 +309,7 @@ TEST(LogCrash, NothingAcknowledgedIsLostOrDoubled) {
     const auto violations = run.run(5);
     all.acknowledged += run.totals().acknowledged, all.unknown += run.totals().unknown;
     all.trimmed += run.totals().trimmed, all.removed += run.totals().removed;
-    all.deleted += run.totals().deleted;
+    all.deleted += run.totals().deleted, all.expired += run.totals().expired;
     ASSERT_TRUE(violations.empty()) << "seed " << seed << ": " << violations.size() << " violations, first: " << violations[0];
   }
   // The runs reach what they are about: answers lost to the power, a recycled first segment, records retention removed, deleted ones.
@@ -296,6 +318,7 @@ TEST(LogCrash, NothingAcknowledgedIsLostOrDoubled) {
   EXPECT_GT(all.trimmed, seeds() / 10);
   EXPECT_GT(all.removed, seeds() / 10);
   EXPECT_GT(all.deleted, seeds());
+  EXPECT_GT(all.expired, seeds() / 2);
   EXPECT_GT(counter("millstream_log_objects_merged_total").get() - merged_before, static_cast<int64_t>(seeds()));
 }
 

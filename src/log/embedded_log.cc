@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 
 #include "base/logging.h"
 #include "base/rng.h"
@@ -234,12 +235,18 @@ Result<int64_t> EmbeddedLog::new_producer_id() {
 
 // ---- committed offsets
 
-void EmbeddedLog::commit_offsets(const std::string& group, std::map<OffsetKey, CommittedOffset> offsets,
-                                 std::move_only_function<void(Result<>)> done) {
-  writer_->submit(CommitOffsets{group, std::move(offsets)}, [done = std::move(done)](Result<uint64_t> result) mutable {
+void EmbeddedLog::submit(Command command, std::move_only_function<void(Result<>)> done) {
+  writer_->submit(std::move(command), [done = std::move(done)](Result<uint64_t> result) mutable {
     if (result) done({});
     else done(Unexpected(std::move(result).error()));
   });
+}
+void EmbeddedLog::commit_offsets(const std::string& group, std::map<OffsetKey, CommittedOffset> offsets,
+                                 std::move_only_function<void(Result<>)> done) {
+  submit(CommitOffsets{group, std::move(offsets)}, std::move(done));
+}
+void EmbeddedLog::expire_offsets(const std::string& group, std::map<OffsetKey, CommittedOffset> seen, std::move_only_function<void(Result<uint64_t>)> done) {
+  writer_->submit(ExpireOffsets{group, std::move(seen)}, std::move(done));
 }
 void EmbeddedLog::delete_offsets(const std::string& group, std::span<const OffsetKey> keys, std::move_only_function<void(Result<>)> done) {
   std::map<OffsetKey, CommittedOffset> none;
@@ -258,11 +265,16 @@ std::set<OffsetKey> EmbeddedLog::unstable_offsets(const std::string& group) cons
 // ---- entries
 
 Result<> EmbeddedLog::change_entries(const std::string& space, const EntryChanges& changes) {
+  std::promise<Result<>> promise;
+  auto outcome = promise.get_future();
+  change_entries(space, changes, [&](Result<> result) { promise.set_value(std::move(result)); });
+  return outcome.get();
+}
+void EmbeddedLog::change_entries(const std::string& space, const EntryChanges& changes, std::move_only_function<void(Result<>)> done) {
   size_t bytes = space.size();
   for (const auto& [name, value] : changes) bytes += name.size() + (value ? value->size() : 0);
-  if (bytes > kEntryChangesBytesMax) return invalid(fmt::format("a change of {} bytes; make several of at most {}", bytes, kEntryChangesBytesMax));
-  TRY(writer_->run(ChangeEntries{space, changes}));
-  return {};
+  if (bytes > kEntryChangesBytesMax) return done(invalid(fmt::format("a change of {} bytes; make several of at most {}", bytes, kEntryChangesBytesMax)));
+  submit(ChangeEntries{space, changes}, std::move(done));
 }
 
 // ---- transactions

@@ -43,11 +43,13 @@ class EmbeddedLog final : public Log {
   void commit_offsets(const std::string& group, std::map<OffsetKey, CommittedOffset> offsets,
                       std::move_only_function<void(Result<>)> done) override;
   std::map<OffsetKey, CommittedOffset> committed_offsets(const std::string& group) const override;
+  void expire_offsets(const std::string& group, std::map<OffsetKey, CommittedOffset> seen, std::move_only_function<void(Result<uint64_t>)> done) override;
   void delete_offsets(const std::string& group, std::span<const OffsetKey> keys, std::move_only_function<void(Result<>)> done) override;
   Result<> delete_group_offsets(const std::string& group) override;
   std::vector<std::string> groups_with_offsets() const override;
   std::set<OffsetKey> unstable_offsets(const std::string& group) const override;
   Result<> change_entries(const std::string& space, const EntryChanges& changes) override;
+  void change_entries(const std::string& space, const EntryChanges& changes, std::move_only_function<void(Result<>)> done) override;
   Entries entries(const std::string& space) const override { return view_.entries(space); }
   void transact(TransactionStep step, TransactionDone done) override;
   Result<std::vector<TransactionInfo>> transactions() override;
@@ -64,6 +66,7 @@ class EmbeddedLog final : public Log {
   Result<> replay(const RecoveredFrame& frame, uint64_t snapshot_frame, MetaState& state);
   Result<> check_recovered(const MetaState& state) const;
   void background();
+  void submit(Command command, std::move_only_function<void(Result<>)> done);
   PendingBatch check(AppendPart part, int64_t now_ms) const;
   Result<std::shared_ptr<PartitionLog>> partition(const TopicPartition& p) const;
   Result<std::vector<ReadBatch>> read_planned(const ReadPlan& plan, Offset from, size_t max_bytes);

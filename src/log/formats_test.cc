@@ -110,13 +110,13 @@ TEST(Formats, AnOlderStreamObjectIsRead) {
 }
 
 // Version 1 did not know when the removed records were appended, version 2 no transactions, version 3 no entries, version 4 no
-// compaction.
+// compaction, version 5 not when offsets expire.
 TEST(Formats, AnOlderMetadataStateIsRead) {
   MetaState state;
   ASSERT_TRUE(state.apply(CreateTopic{kTopic, "t", 1, {}, false}, {7}));
   const std::string now = state.encode();
   std::string older = now;
-  for (const char version : {char{4}, char{3}, char{2}, char{1}}) {
+  for (const char version : {char{5}, char{4}, char{3}, char{2}, char{1}}) {
     older[0] = version;
     if (version == 3) older.pop_back();  // no entries
     if (version == 2) {
@@ -128,7 +128,7 @@ TEST(Formats, AnOlderMetadataStateIsRead) {
     ASSERT_TRUE(read) << read.error().message;
     EXPECT_EQ(read->encode(), now);
   }
-  older[0] = 6;
+  older[0] = 7;
   EXPECT_EQ(MetaState::decode(older).error().kind, ErrorKind::kUnsupported);
 }
 

@@ -136,6 +136,8 @@ struct CommittedOffset {
   int32_t leader_epoch = -1;
   std::string metadata;
   int64_t commit_time_ms = 0;
+  std::optional<int64_t> expire_time_ms = {};  // if who committed it has said so
+  bool operator==(const CommittedOffset&) const = default;
 };
 using OffsetKey = std::pair<TopicId, int32_t>;
 inline constexpr Offset kNoOffset{-1};  // committed: the one there was is forgotten
@@ -241,6 +243,8 @@ class Log {
   // Forgets these offsets, by committing -1: Kafka's word for no offset. A group without any is forgotten.
   virtual void delete_offsets(const std::string& group, std::span<const OffsetKey> keys, std::move_only_function<void(Result<>)> done) = 0;
   virtual std::map<OffsetKey, CommittedOffset> committed_offsets(const std::string& group) const = 0;
+  // Forgets those of these offsets that are still as they were `seen`: what was committed since stays. How many it forgot.
+  virtual void expire_offsets(const std::string& group, std::map<OffsetKey, CommittedOffset> seen, std::move_only_function<void(Result<uint64_t>)> done) = 0;
   virtual Result<> delete_group_offsets(const std::string& group) = 0;  // kNotFound if it has none
   virtual std::vector<std::string> groups_with_offsets() const = 0;
   // What open transactions have staged for the group.
@@ -249,6 +253,8 @@ class Log {
   // ---- named entries: small facts that others keep beside the metadata, each kind in a space of its own. All changes of a
   // call are durable on return, or none is made. Errors: kInvalidArgument beyond kEntryChangesBytesMax. Not from a callback.
   virtual Result<> change_entries(const std::string& space, const EntryChanges& changes) = 0;
+  // The same without waiting: durable when `done` runs.
+  virtual void change_entries(const std::string& space, const EntryChanges& changes, std::move_only_function<void(Result<>)> done) = 0;
   virtual Entries entries(const std::string& space) const = 0;
 
   // ---- transactions

@@ -8,7 +8,8 @@
 
 namespace ms::log {
 namespace {
-constexpr uint32_t kSnapshotVersion = 5;  // 1 had no last_removed_us, 2 no transactions, 3 no entries, 4 no compacted runs
+// 1 had no last_removed_us, 2 no transactions, 3 no entries, 4 no compacted runs, 5 no offsets that say when they expire.
+constexpr uint32_t kSnapshotVersion = 6;
 constexpr int32_t kPartitionsPerTopicMax = 200'000;  // a damaged count must not reserve memory
 constexpr uint32_t kReservePerCommandMax = 1'000;
 Unexpected no_topic(TopicId id) { return not_found(fmt::format("no topic with id {}", id.uuid.to_string())); }
@@ -129,6 +130,8 @@ Result<uint64_t> MetaState::on(const CommitOffsets& c, AppendTime) {
   return 0;
 }
 
+Result<uint64_t> MetaState::on(const ExpireOffsets& c, AppendTime) { return expire_from(groups_, c); }
+
 Result<uint64_t> MetaState::on(const DeleteGroupOffsets& c, AppendTime) {
   if (groups_.erase(c.group) == 0) return not_found(fmt::format("group '{}' has no committed offsets", c.group));
   return 0;
@@ -236,7 +239,7 @@ std::string MetaState::encode() const {
     }
   }
   out.varint(groups_.size());
-  for (const auto& [group, offsets] : groups_) out.sized(group), log::encode(out, offsets);
+  for (const auto& [group, offsets] : groups_) out.sized(group), encode_expiring(out, offsets);
   out.varint(reserved_.size());
   for (const uint64_t object : reserved_) out.u64(object);
   out.varint(doomed_.size());
@@ -279,7 +282,7 @@ Result<MetaState> MetaState::decode(std::string_view bytes) {
   }
   for (uint64_t groups = in.varint(); groups > 0 && in.ok(); --groups) {
     std::string group(in.sized());
-    state.groups_[std::move(group)] = decode_offsets(in);
+    state.groups_[std::move(group)] = version >= 6 ? decode_expiring_offsets(in) : decode_offsets(in);
   }
   for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) state.reserved_.insert(in.u64());
   for (uint64_t left = in.varint(); left > 0 && in.ok(); --left) {

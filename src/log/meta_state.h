@@ -42,7 +42,7 @@ struct AppendDecision {
 // One thread at a time. Errors of apply leave the state as it was.
 class MetaState {
  public:
-  // The value is the new producer id for InitProducer, the first object for ReserveObjects, else 0.
+  // The value is the new producer id for InitProducer, the first object for ReserveObjects, how many went for ExpireOffsets, else 0.
   Result<uint64_t> apply(const Command& command, AppendTime now);
   // Who ends a transaction appends its markers next, in the same frame.
   Result<TransactionOutcome> apply(const TransactionStep& step, AppendTime now);
@@ -69,6 +69,7 @@ class MetaState {
   Result<uint64_t> on(const AlterConfig& c, AppendTime now);
   Result<uint64_t> on(const InitProducer& c, AppendTime now);
   Result<uint64_t> on(const CommitOffsets& c, AppendTime now);
+  Result<uint64_t> on(const ExpireOffsets& c, AppendTime now);
   Result<uint64_t> on(const DeleteGroupOffsets& c, AppendTime now);
   Result<uint64_t> on(const ReserveObjects& c, AppendTime now);
   Result<uint64_t> on(const AddObject& c, AppendTime now);

@@ -49,6 +49,7 @@ class View {
   void on(const CreatePartitions& c);
   void on(const AlterConfig& c);
   void on(const CommitOffsets& c);
+  void on(const ExpireOffsets& c) { expire_from(groups_, c); }
   void on(const DeleteGroupOffsets& c);
   void on(const AddObject& c);
   void on(const ReplaceRuns& c);
