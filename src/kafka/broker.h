@@ -2,8 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
-#include <chrono>
 #include <memory>
 #include <functional>
 #include <mutex>
@@ -12,10 +10,12 @@
 #include "base/clock.h"
 #include "io/memory_budget.h"
 #include "io/runtime.h"
+#include "kafka/alive_count.h"
 #include "kafka/coordinator.h"
 #include "kafka/fetch_sessions.h"
 #include "kafka/fetch_waiters.h"
 #include "kafka/kafka_server.h"
+#include "kafka/offset_expirer.h"
 #include "kafka/offsets_under_way.h"
 #include "kafka/quotas.h"
 #include "kafka/request_log.h"
@@ -27,25 +27,6 @@ namespace ms::kafka {
 inline constexpr int32_t kLeaderEpoch = 0;           // constant: this node is the leader of everything for ever
 inline constexpr size_t kWorkerQueueMax = 4096;
 inline constexpr size_t kFetchSessionsMax = 1000;
-
-// How many connections exist, open or with calls in flight. Outlives the broker, so that the last one can say goodbye.
-class AliveCount {
- public:
-  void add(int n) {
-    const std::lock_guard lock(mutex_);
-    count_ += n;
-    changed_.notify_all();
-  }
-  bool wait_for_none(std::chrono::milliseconds deadline) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, deadline, [&] { return count_ == 0; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int count_ = 0;
-};
 
 // The connections there are, to be told when users change. Thread-safe.
 class ConnectionList {
@@ -70,26 +51,28 @@ class ConnectionList {
 
 struct Broker {
   Broker(KafkaServerOptions o, log::Log& l, io::IoRuntime& runtime)
-      : options(std::move(o)), log(l), sessions(kFetchSessionsMax), worker(kWorkerQueueMax), logins(kWorkerQueueMax), coordinator(options, log, runtime.thread(0)),
-        requests(options.slow_request_ms * kMicrosPerMilli, log), traffic(options.topic_metrics_max, log) {}
+      : options(std::move(o)), log(l), sessions(kFetchSessionsMax), worker(kWorkerQueueMax), logins(kWorkerQueueMax), coordinator(options, log, runtime.thread(0), alive),
+        expirer(options, log, coordinator, runtime.thread(0), alive), requests(options.slow_request_ms * kMicrosPerMilli, log), traffic(options.topic_metrics_max, log) {}
 
   const KafkaServerOptions options;
   log::Log& log;
+  int64_t wall_ms() const { return options.clock->wall_us() / kMicrosPerMilli; }
   Quotas quotas{log, system_clock()};
   FetchSessions sessions;
   FetchWaiters waiters;
   Worker worker;
   Worker logins;  // passwords and tokens: they take milliseconds, and must not hold up what waits for the disk
   ConnectionList connections;
+  const std::shared_ptr<AliveCount> alive = std::make_shared<AliveCount>();
   Coordinator coordinator;
   OffsetsUnderWay offsets_under_way;
+  OffsetExpirer expirer;
   RequestLog requests;
   TopicTraffic traffic;
   // Held by fetched batches until they have been sent. When it is short, a connection gets the next answer only after it
   // has taken the last one.
   const std::shared_ptr<io::MemoryBudget> responses = std::make_shared<io::MemoryBudget>(options.response_memory_bytes_max);
   bool responses_short() const { return responses->held() > options.response_memory_bytes_max / 2; }
-  const std::shared_ptr<AliveCount> alive = std::make_shared<AliveCount>();
 };
 
 }  // namespace ms::kafka

@@ -55,6 +55,8 @@ std::map<std::string, std::string> broker_config(const KafkaServerOptions& optio
           {"group.min.session.timeout.ms", std::to_string(options.group_session_timeout_min_ms)},
           {"node.id", std::to_string(options.node_id)},
           {"num.partitions", std::to_string(options.default_partitions)},
+          {"offsets.retention.check.interval.ms", std::to_string(options.offsets_retention_check_interval_ms)},
+          {"offsets.retention.minutes", std::to_string(options.offsets_retention_minutes)},
           {"socket.request.max.bytes", std::to_string(options.request_bytes_max)}};
 }
 

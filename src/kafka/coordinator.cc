@@ -13,12 +13,15 @@ namespace {
 constexpr std::chrono::seconds kStopDeadline{2};
 }
 
-Coordinator::Coordinator(const KafkaServerOptions& options, const log::Log& log, io::IoThread& thread)
+Coordinator::Coordinator(const KafkaServerOptions& options, log::Log& log, io::IoThread& thread, const std::shared_ptr<AliveCount>& alive)
     : initial_delay_ms_(options.group_initial_rebalance_delay_ms),
       bytes_max_(options.group_memory_bytes_max),
       settings_(options.consumer_groups),
       log_(log),
-      thread_(thread) {
+      thread_(thread),
+      clock_(*options.clock),
+      members_are_back_us_(clock_.steady_us() + options.group_session_timeout_max_ms * kMicrosPerMilli),
+      empty_(log, thread, alive) {
   for (const std::string& group : groups_with_config(log))
     if (const auto settings = kafka::settings_of(settings_, group_config(log, group))) configured_[group] = *settings;
 }
@@ -27,6 +30,7 @@ void Coordinator::stop() {
   auto done = std::make_shared<std::promise<void>>();
   auto over = done->get_future();
   thread_.post([this, done] {
+    stopped_ = true;
     groups_.clear();
     bytes_ = 0;
     joins_.clear();
@@ -56,7 +60,19 @@ bool Coordinator::has_members(const std::string& group) const {
   return held && held->group.has_members();
 }
 
+// A group that is recorded as empty has its first member when it is not any more.
 void Coordinator::join(const std::string& name, JoinInput input, JoinDone done) {
+  empty_.enter(name, [this, name, input = std::move(input), done = std::move(done)](bool entered) mutable {
+    if (stopped_) return;
+    if (entered) return join_now(name, std::move(input), std::move(done));
+    JoinAnswer refused;
+    refused.error = ErrorCode::kCoordinatorNotAvailable;
+    refused.member_id = input.member_id;
+    done(std::move(refused));
+  });
+}
+
+void Coordinator::join_now(const std::string& name, JoinInput input, JoinDone done) {
   const auto refuse = [&](ErrorCode error) {
     JoinAnswer answer;
     answer.error = error;
@@ -111,7 +127,16 @@ ErrorCode Coordinator::leave(const std::string& name, std::string_view member, c
   return result;
 }
 
-ConsumerAnswer Coordinator::consumer_heartbeat(const std::string& name, const ConsumerHeartbeat& input) {
+void Coordinator::consumer_heartbeat(const std::string& name, ConsumerHeartbeat input, ConsumerDone done) {
+  if (input.epoch != kJoinEpoch) return done(consumer_heartbeat_now(name, input));
+  empty_.enter(name, [this, name, input = std::move(input), done = std::move(done)](bool entered) mutable {
+    if (stopped_) return;
+    if (entered) return done(consumer_heartbeat_now(name, input));
+    done({.error = ErrorCode::kCoordinatorNotAvailable, .message = "the group cannot be taken into use", .member_id = input.member_id, .assignment = {}});
+  });
+}
+
+ConsumerAnswer Coordinator::consumer_heartbeat_now(const std::string& name, const ConsumerHeartbeat& input) {
   const auto refuse = [&](ErrorCode error, std::string message) {
     return ConsumerAnswer{.error = error, .message = std::move(message), .member_id = input.member_id, .assignment = {}};
   };
@@ -164,6 +189,24 @@ void Coordinator::forget_empty(const std::string& name) {
   groups_.erase(name);
 }
 
+GroupUse Coordinator::use_of(const std::string& name) {
+  const Held* held = at(name);
+  if (!held || !held->group.has_members()) return {.members = GroupUse::Members::kNone, .empty_since_ms = empty_.since(name, wall_ms())};
+  const auto subscribed = held->group.subscribed_topics();
+  if (!subscribed || clock_.steady_us() < members_are_back_us_) return {};
+  GroupUse use{.members = GroupUse::Members::kSome};
+  for (const std::string& topic : *subscribed)
+    if (const auto info = log_.find_topic(topic)) use.subscribed.insert(info->id);
+  return use;
+}
+
+void Coordinator::forget_groups_without(const std::set<std::string, std::less<>>& with_offsets) {
+  std::vector<std::string> names;
+  for (const auto& [name, held] : groups_)
+    if (!with_offsets.contains(name)) names.push_back(name);
+  for (const std::string& name : names) forget_empty(name);
+}
+
 void Coordinator::on_time(const std::string& name) {
   Held* held = at(name);
   if (!held) return;
@@ -179,8 +222,11 @@ void Coordinator::count(Held& held, size_t bytes) {
 void Coordinator::settle(const std::string& name, GroupAnswers answers) {
   Held& held = *at(name);
   count(held, held.group.bytes());
+  const bool empty = !held.group.has_members();
+  const bool has_offsets = empty && !log_.committed_offsets(name).empty();
+  if (has_offsets) empty_.left(name, wall_ms());
   // An empty consumer group is kept, with its epoch, for as long as it has committed offsets.
-  if (!held.group.has_members() && (held.group.classic() || log_.committed_offsets(name).empty())) {
+  if (empty && (held.group.classic() || !has_offsets)) {
     forget_empty(name);
   } else if (const int64_t next = held.group.next_deadline_ms(); next < held.due_ms) {  // else it looks again when it runs
     held.due_ms = next;

@@ -119,6 +119,13 @@ ErrorCode Group::may_commit(const Commit& commit, int64_t now_ms) {
   return as_classic()->may_commit(commit.member, commit.instance, commit.generation_or_epoch, now_ms);
 }
 
+std::optional<std::set<std::string>> Group::subscribed_topics() const {
+  if (const GroupState* group = classic()) return group->subscribed_topics();
+  std::set<std::string> topics;
+  for (const auto& [id, member] : consumer()->members()) topics.merge(consumer()->subscription_of(member));
+  return topics;
+}
+
 int64_t Group::next_deadline_ms() const {
   return std::visit([](const auto& state) { return state.next_deadline_ms(); }, state_);
 }

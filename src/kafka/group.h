@@ -36,6 +36,9 @@ class Group {
   };
   ErrorCode may_commit(const Commit& commit, int64_t now_ms);
 
+  // The topics that any member subscribes to; nullopt in a rebalance of classic members, and where they are not known to be consumers.
+  std::optional<std::set<std::string>> subscribed_topics() const;
+
   int64_t next_deadline_ms() const;
   GroupAnswers on_time(int64_t now_ms);
 

@@ -47,6 +47,17 @@ size_t GroupState::bytes() const {
   return bytes;
 }
 
+std::optional<std::set<std::string>> GroupState::subscribed_topics() const {
+  if (phase_ != GroupPhase::kStable || protocol_type_ != kConsumerProtocolType) return std::nullopt;
+  std::set<std::string> topics;
+  for (const auto& [id, m] : members_) {
+    const auto subscription = decode_subscription(metadata_of(m));
+    if (!subscription) return std::nullopt;
+    topics.insert(subscription->topics.begin(), subscription->topics.end());
+  }
+  return topics;
+}
+
 size_t GroupState::assignment_bytes() const {
   size_t bytes = 0;
   for (const auto& [id, m] : members_) bytes += m.assignment.size();

@@ -117,6 +117,8 @@ class GroupState {
   const std::string& protocol_name() const { return protocol_name_; }
   const std::map<std::string, Member, std::less<>>& members() const { return members_; }
   const Member* find_member(std::string_view member_id, const std::optional<std::string>& instance_id) const;  // nullptr: a new one
+  // What its members subscribe to; nullopt unless they are consumers and the group is stable.
+  std::optional<std::set<std::string>> subscribed_topics() const;
   size_t bytes() const;  // about what its members take in memory
   size_t assignment_bytes() const;
   bool has_members() const { return !members_.empty() || !pending_.empty(); }

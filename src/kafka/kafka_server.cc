@@ -1,5 +1,7 @@
 #include "kafka/kafka_server.h"
 
+#include <future>
+
 #include "base/logging.h"
 #include "kafka/broker.h"
 #include "kafka/connection.h"
@@ -47,12 +49,19 @@ Result<std::unique_ptr<KafkaServer>> KafkaServer::start(KafkaServerOptions optio
   impl.log_listener = log.add_listener([&broker](std::span<const TopicPartition> touched) { broker.waiters.notify(touched); });
   if (auto* authority = broker.options.authority) impl.authority_listener = authority->add_listener([&broker] { broker.connections.tell_all(); });
   for (const Listener& listener : broker.options.listeners) TRY(impl.listen(listener, runtime));
+  broker.expirer.start();
   return server;
 }
 
 KafkaServer::~KafkaServer() { stop(); }
 
 uint16_t KafkaServer::port(size_t listener) const { return impl_->tcp.at(listener)->port(); }
+
+void KafkaServer::expire_offsets() {
+  std::promise<void> ended;
+  impl_->broker.expirer.check([&] { ended.set_value(); });
+  ended.get_future().wait();
+}
 
 void KafkaServer::stop() {
   if (!impl_ || std::exchange(impl_->stopped, true)) return;
@@ -63,6 +72,7 @@ void KafkaServer::stop() {
   broker.worker.stop();
   broker.logins.stop();
   if (const auto keys = broker.options.authority ? broker.options.authority->oauth() : nullptr) keys->refuse_waiting();
+  broker.expirer.stop();
   broker.coordinator.stop();
   broker.waiters.close();
   // What is left waits for the log's writer, which always answers. If it does not, leaking beats a late call into nothing.

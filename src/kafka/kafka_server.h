@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "io/runtime.h"
 #include "io/tls_credentials.h"
@@ -49,6 +50,9 @@ struct KafkaServerOptions {
   int64_t group_session_timeout_min_ms = 6'000;
   int64_t group_session_timeout_max_ms = 1'800'000;
   ConsumerGroupSettings consumer_groups;
+  int64_t offsets_retention_minutes = 7 * 24 * 60;         // committed offsets nobody uses are forgotten after this long
+  int64_t offsets_retention_check_interval_ms = 600'000;  // 0: only when expire_offsets() is called
+  const Clock* clock = &system_clock();                    // of commits and their expiry
   int64_t slow_request_ms = 500;    // a request that takes so long is logged; 0: none
   size_t topic_metrics_max = 1'000;  // topics with counters of their own
   security::Authority* authority = nullptr;       // who may what; null: everybody may do everything. Outlives the server
@@ -62,6 +66,7 @@ class KafkaServer {
   static Result<std::unique_ptr<KafkaServer>> start(KafkaServerOptions options, log::Log& log, io::IoRuntime& runtime);
   ~KafkaServer();  // stops
   uint16_t port(size_t listener = 0) const;
+  void expire_offsets();  // one check for expired offsets, to its end. Not on an IoThread, and not after stop()
   // Closes every connection and waits, within seconds, until no request is being worked on. Not on an IoThread. Idempotent.
   void stop();
 

@@ -33,6 +33,8 @@ constexpr SettingSpec kSpecs[] = {
     {"reconcile_interval_ms", SettingType::kInteger, "30000", "how often the write-ahead log moves into stream objects"},
     {"wal_segment_bytes", SettingType::kInteger, "134217728", "size of a write-ahead log file"},
     {"tail_cache_bytes", SettingType::kInteger, "536870912", "memory for the newest records"},
+    {"offsets_retention_minutes", SettingType::kInteger, "10080", "committed offsets of groups that nobody uses are forgotten after this long"},
+    {"offsets_retention_check_interval_ms", SettingType::kInteger, "600000", "how often it is looked for them"},
     {"slow_request_ms", SettingType::kInteger, "500", "a Kafka request that takes so long is logged; 0: none"},
     {"metrics_series_max", SettingType::kInteger, "10000", "of partitions, and of groups, at /metrics; beyond it they are counted only"},
     {"log_level", SettingType::kText, "info", "debug, info, warn or error"},
@@ -208,6 +210,8 @@ Result<ServeConfig> to_config(const Settings& settings) {
   TRY_ASSIGN(config.reconcile_interval_ms, read.integer("reconcile_interval_ms", 0, 86'400'000));
   TRY_ASSIGN(const int64_t segment, read.integer("wal_segment_bytes", 1 << 20, int64_t{1} << 31));
   TRY_ASSIGN(const int64_t cache, read.integer("tail_cache_bytes", 1 << 20, int64_t{1} << 40));
+  TRY_ASSIGN(config.offsets_retention_minutes, read.integer("offsets_retention_minutes", 1, INT32_MAX));
+  TRY_ASSIGN(config.offsets_retention_check_interval_ms, read.integer("offsets_retention_check_interval_ms", 1, 86'400'000));
   TRY_ASSIGN(config.slow_request_ms, read.integer("slow_request_ms", 0, 86'400'000));
   TRY_ASSIGN(const int64_t series, read.integer("metrics_series_max", 0, 10'000'000));
   config.metrics_series_max = static_cast<size_t>(series);

@@ -34,6 +34,8 @@ struct ServeConfig {
   size_t tail_cache_bytes = 0;
   std::string log_level;
   int64_t slow_request_ms = 0;
+  int64_t offsets_retention_minutes = 0;
+  int64_t offsets_retention_check_interval_ms = 0;
   size_t metrics_series_max = 0;
 };
 

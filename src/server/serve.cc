@@ -189,6 +189,8 @@ class Server {
     options.auto_create_topics = config_.auto_create_topics;
     options.default_partitions = config_.default_partitions;
     options.slow_request_ms = config_.slow_request_ms;
+    options.offsets_retention_minutes = config_.offsets_retention_minutes;
+    options.offsets_retention_check_interval_ms = config_.offsets_retention_check_interval_ms;
     options.authority = authority_.get();
     options.plain_in_the_clear = config_.insecure;
     options.delete_topic = [catalog = catalog_.get(), log = log_.get()](const log::TopicInfo& topic) {

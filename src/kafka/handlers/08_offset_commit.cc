@@ -2,7 +2,7 @@
 //
 // - Membership is checked by the coordinator; offsets are durable (one group commit of the log) before the answer.
 // - Metadata strings up to 4096 bytes (offset.metadata.max.bytes) round-trip.
-// - Deviation: retention_time_ms is ignored; committed offsets do not expire.
+// - Versions 2-4 may say for how long offsets are kept (retention_time_ms); others are kept as offsets.retention.minutes says.
 #include "kafka/handlers.h"
 #include "kafka/messages/offset_commit.h"
 #include "kafka/offset_commits.h"
@@ -20,7 +20,8 @@ struct Commit {
 
 void plan(Broker& broker, Call& call, Commit& commit) {
   const bool by_id = call.version() >= 10;
-  const int64_t now_ms = system_clock().wall_us() / kMicrosPerMilli;
+  const int64_t now_ms = broker.wall_ms();
+  const auto expire_time_ms = expire_time_of(commit.request.retention_time_ms, now_ms);
   for (const auto& topic : commit.request.topics) {
     auto& out = commit.response.topics.emplace_back();
     out.name = topic.name;
@@ -41,7 +42,7 @@ void plan(Broker& broker, Call& call, Commit& commit) {
       } else if (metadata.size() > kOffsetMetadataBytesMax) {
         answer.error_code = code(ErrorCode::kOffsetMetadataTooLarge);
       } else {
-        commit.offsets[{info->id, p.partition_index}] = {{p.committed_offset}, p.committed_leader_epoch, metadata, now_ms};
+        commit.offsets[{info->id, p.partition_index}] = {{p.committed_offset}, p.committed_leader_epoch, metadata, now_ms, expire_time_ms};
       }
     }
   }

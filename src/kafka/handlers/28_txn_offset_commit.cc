@@ -24,7 +24,7 @@ struct Commit {
 void plan(Broker& broker, Call& call, Commit& commit) {
   const TxnOffsetCommitRequest& r = commit.request;
   commit.step = {r.transactional_id, {r.producer_id, r.producer_epoch}, r.group_id, {}, call.version() >= 5};
-  const int64_t now_ms = system_clock().wall_us() / kMicrosPerMilli;
+  const int64_t now_ms = broker.wall_ms();
   for (const auto& topic : r.topics) {
     auto& out = commit.response.topics.emplace_back();
     out.name = topic.name;

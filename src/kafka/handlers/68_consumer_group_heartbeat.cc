@@ -82,8 +82,10 @@ void handle_consumer_group_heartbeat(Broker& broker, Call call) {
   ConsumerHeartbeat input = input_of(call, request);
   broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), group, input = std::move(input)]() mutable {
     call.enter(Stage::kWork);
-    auto response = response_of(broker.coordinator.consumer_heartbeat(group, input), broker.coordinator.settings_of(group).heartbeat_interval_ms);
-    call.reply(response);
+    broker.coordinator.consumer_heartbeat(group, std::move(input), [&broker, group, call = std::move(call)](ConsumerAnswer answer) mutable {
+      auto response = response_of(std::move(answer), broker.coordinator.settings_of(group).heartbeat_interval_ms);
+      call.reply(response);
+    });
   });
 }
 
