@@ -1,4 +1,4 @@
-// Kafka's error codes, those we send.
+// Kafka's error codes, those we send or are told.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@ enum class ErrorCode : int16_t {
   kMessageTooLarge = 10,
   kOffsetMetadataTooLarge = 12,
   kCoordinatorNotAvailable = 15,
+  kNotCoordinator = 16,
   kInvalidTopicException = 17,
   kInvalidRequiredAcks = 21,
   kIllegalGeneration = 22,

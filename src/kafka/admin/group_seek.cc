@@ -86,10 +86,8 @@ Result<SeekPlan> plan_seek(AdminClient& client, const Positions& now, const Seek
 
 Result<> commit_seek(AdminClient& client, const std::string& group, const SeekPlan& plan) {
   OffsetCommitRequest request{.group_id = group};
-  for (const auto& [p, offset] : plan) {
-    if (request.topics.empty() || request.topics.back().name != p.first) request.topics.push_back({.name = p.first, .partitions = {}});
-    request.topics.back().partitions.push_back({.partition_index = p.second, .committed_offset = offset, .committed_metadata = ""});
-  }
+  for (const auto& [p, offset] : plan)
+    partitions_in(request.topics, p.first).push_back({.partition_index = p.second, .committed_offset = offset, .committed_metadata = ""});
   TRY_ASSIGN(const auto answer, client.call<OffsetCommitResponse>(request, kOffsetCommitByName));
   for (const auto& topic : answer.topics) {
     for (const auto& p : topic.partitions) {

@@ -15,10 +15,7 @@ Result<std::map<PartitionName, int64_t>> list_offsets(AdminClient& client, const
   ListOffsetsRequest request;
   request.replica_id = -1;
   request.timeout_ms = 30'000;
-  for (const auto& [topic, partition] : partitions) {
-    if (request.topics.empty() || request.topics.back().name != topic) request.topics.push_back({.name = topic, .partitions = {}});
-    request.topics.back().partitions.push_back({.partition_index = partition, .timestamp = timestamp_ms});
-  }
+  for (const auto& [topic, partition] : partitions) partitions_in(request.topics, topic).push_back({.partition_index = partition, .timestamp = timestamp_ms});
   std::map<PartitionName, int64_t> offsets;
   if (partitions.empty()) return offsets;
   TRY_ASSIGN(const auto answer, client.call<ListOffsetsResponse>(request));
@@ -54,10 +51,7 @@ Result<std::set<PartitionName>> partitions_of(AdminClient& client, const std::ve
 Result<std::map<PartitionName, int64_t>> delete_records(AdminClient& client, const std::map<PartitionName, int64_t>& before) {
   DeleteRecordsRequest request;
   request.timeout_ms = 30'000;
-  for (const auto& [p, offset] : before) {
-    if (request.topics.empty() || request.topics.back().name != p.first) request.topics.push_back({.name = p.first, .partitions = {}});
-    request.topics.back().partitions.push_back({.partition_index = p.second, .offset = offset});
-  }
+  for (const auto& [p, offset] : before) partitions_in(request.topics, p.first).push_back({.partition_index = p.second, .offset = offset});
   std::map<PartitionName, int64_t> starts;
   TRY_ASSIGN(const auto answer, client.call<DeleteRecordsResponse>(request));
   for (const auto& topic : answer.topics) {

@@ -13,6 +13,13 @@ namespace ms::kafka {
 
 using PartitionName = std::pair<std::string, int32_t>;  // topic and partition
 
+// Where a partition of `name` goes in a request whose topics hold their partitions. Ask topic by topic.
+template <class Topics>
+auto& partitions_in(Topics& topics, const std::string& name) {
+  if (topics.empty() || topics.back().name != name) topics.push_back({.name = name, .partitions = {}});
+  return topics.back().partitions;
+}
+
 inline constexpr int64_t kLatestTimestamp = -1, kEarliestTimestamp = -2;
 
 // For each partition the first offset at or after `timestamp_ms`, or one of the two constants above; -1 when there is no such
