@@ -1,4 +1,4 @@
-// What the three ACL requests share.
+// What the three ACL requests share, in the server and in its clients.
 #pragma once
 
 #include <optional>
@@ -20,6 +20,20 @@ std::optional<security::AclFilter> acl_filter_of(const Filter& f) {
                              .host = f.host_filter,
                              .operation = static_cast<Operation>(f.operation),
                              .permission = static_cast<security::Permission>(f.permission_type)};
+}
+
+// The other way round.
+template <class Filter>
+Filter to_message(const security::AclFilter& f) {
+  Filter out;
+  out.resource_type_filter = static_cast<int8_t>(f.type);
+  out.resource_name_filter = f.name;
+  out.pattern_type_filter = static_cast<int8_t>(f.pattern);
+  out.principal_filter = f.principal;
+  out.host_filter = f.host;
+  out.operation = static_cast<int8_t>(f.operation);
+  out.permission_type = static_cast<int8_t>(f.permission);
+  return out;
 }
 
 constexpr const char* kNoAuthority = "this server keeps no users and no ACLs";

@@ -21,6 +21,11 @@ using QuotaEntity = std::map<std::string, std::optional<std::string>, std::less<
 using QuotaValues = std::map<std::string, double, std::less<>>;  // by quota key
 using QuotaTable = std::map<QuotaEntity, QuotaValues>;
 
+struct QuotaChange {
+  QuotaEntity entity;
+  std::map<std::string, std::optional<double>, std::less<>> values;  // nullopt: lifted
+};
+
 // Whose rate is counted: every user of a default entity has one of its own.
 struct QuotaLimit {
   double value = 0;

@@ -17,11 +17,6 @@
 
 namespace ms::kafka {
 
-struct QuotaChange {
-  QuotaEntity entity;
-  std::map<std::string, std::optional<double>, std::less<>> values;  // nullopt: lifted
-};
-
 class Quotas {
  public:
   // What the log holds is in force; an entry that cannot be read is logged and left out.

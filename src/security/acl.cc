@@ -42,6 +42,12 @@ std::optional<Enum> value_of(std::span<const Word<Enum>> words, std::string_view
   return std::nullopt;
 }
 
+std::string listed(const std::vector<Operation>& operations) {
+  std::string out;
+  for (const Operation operation : operations) out.append(to_string(operation)).append(", ");
+  return out + "ALL";
+}
+
 bool is_about(const Acl& acl, const Asker& asker) {
   return (acl.principal == asker.principal || acl.principal == kEverybody) && (acl.host == asker.host || acl.host == "*");
 }
@@ -87,6 +93,8 @@ std::optional<PatternType> pattern_type_named(std::string_view word) { return va
 std::optional<Operation> operation_named(std::string_view word) { return value_of<Operation>(kOperations, word); }
 std::optional<Permission> permission_named(std::string_view word) { return value_of<Permission>(kPermissions, word); }
 
+std::string principal_named(const std::string& user) { return user.starts_with("User:") ? user : "User:" + user; }
+
 std::string to_string(const Acl& acl) {
   return fmt::format("{} {} from {} {} on {}:{}:{}", to_string(acl.permission), acl.principal, acl.host, to_string(acl.operation), to_string(acl.type),
                      to_string(acl.pattern), acl.name);
@@ -94,7 +102,7 @@ std::string to_string(const Acl& acl) {
 
 std::string denial_text(std::string_view principal, Operation operation, const Resource& resource) {
   const std::string what = resource.type == ResourceType::kCluster ? "the cluster" : fmt::format("{} '{}'", noun_of(resource.type), resource.name.substr(0, 300));
-  return fmt::format("{} has no {} permission for {}; a super user can give it, for example with kafka-acls.sh --add", principal, to_string(operation), what);
+  return fmt::format("{} has no {} permission for {}; a super user can give it, for example with 'millstream acl create'", principal, to_string(operation), what);
 }
 
 const std::vector<Operation>& operations_of(ResourceType type) {
@@ -120,7 +128,7 @@ Result<> check_acl(const Acl& acl) {
   if (acl.type == ResourceType::kCluster && (acl.name != kClusterName || acl.pattern != PatternType::kLiteral))
     return invalid(fmt::format("the only resource of type CLUSTER is the literal {}", kClusterName));
   if (acl.operation != Operation::kAll && std::ranges::find(known, acl.operation) == known.end())
-    return invalid(fmt::format("a resource of type {} has no operation {}", to_string(acl.type), to_string(acl.operation)));
+    return invalid(fmt::format("a resource of type {} has no operation {}; it has {}", to_string(acl.type), to_string(acl.operation), listed(known)));
   if (acl.permission != Permission::kAllow && acl.permission != Permission::kDeny) return invalid("the permission of an ACL is ALLOW or DENY");
   const size_t colon = acl.principal.find(':');
   if (colon == std::string::npos || colon == 0 || colon + 1 == acl.principal.size())

@@ -37,6 +37,8 @@ std::optional<Permission> permission_named(std::string_view word);
 inline constexpr std::string_view kClusterName = "kafka-cluster";  // the one resource of type kCluster
 inline constexpr std::string_view kAnonymous = "User:ANONYMOUS";
 inline constexpr std::string_view kEverybody = "User:*";
+// "alice" and "User:alice" -> "User:alice".
+std::string principal_named(const std::string& user);
 
 struct Acl {
   ResourceType type = ResourceType::kTopic;

@@ -13,8 +13,6 @@ namespace ms::security {
 
 namespace {
 
-std::string principal_named(const std::string& user) { return user.starts_with("User:") ? user : "User:" + user; }
-
 class Reader {
  public:
   explicit Reader(std::string name) : name_(std::move(name)) {}

@@ -17,6 +17,8 @@ namespace ms::kafka {
 
 namespace {
 constexpr size_t kFrameBytesMax = 256u << 20;
+constexpr std::string_view kNoServer = "Start one with 'millstream serve', or name its Kafka port with --kafka HOST:PORT";
+constexpr std::string_view kLogIn = "If the server has users, log in with --user NAME";
 }  // namespace
 
 Result<AdminClient> AdminClient::connect(AdminOptions options) {
@@ -28,7 +30,7 @@ Result<AdminClient> AdminClient::connect(AdminOptions options) {
 // Everything that a connection needs before the first question of the caller.
 Result<> AdminClient::open(int64_t deadline_us) {
   auto socket = io::BlockingSocket::connect(options_.server, deadline_us);
-  if (!socket) return Unexpected(advised(socket.error(), "there is no Kafka server"));
+  if (!socket) return Unexpected(advised(socket.error(), "there is no Kafka server", kNoServer));
   socket_ = std::move(*socket);
   TRY(negotiate());
   return options_.user.empty() ? Result<>() : log_in();
@@ -82,7 +84,9 @@ Result<Slice> AdminClient::exchange(const ApiSpec& api, int16_t version, const s
   auto answer = round_trip(request_frame(api, version, ++correlation_, options_.client_id, body), deadline_us);
   if (!answer) {
     socket_.close();
-    return Unexpected(advised(answer.error(), fmt::format("{} was not answered", api.name)));
+    // A server that wants to know who asks closes the connection at the first question.
+    const bool may_want_login = options_.user.empty() && api.key != ApiVersionsRequest::kApi.key;
+    return Unexpected(advised(answer.error(), fmt::format("{} was not answered", api.name), may_want_login ? kLogIn : kNoServer));
   }
   return body_of(api, version, *answer);
 }
@@ -109,11 +113,11 @@ Unexpected AdminClient::not_understood(const ApiSpec& api) {
                                 io::format_endpoint(options_.server), api.name));
 }
 
-Error AdminClient::advised(const Error& error, std::string_view what) const {
+Error AdminClient::advised(const Error& error, std::string_view what, std::string_view advice) const {
   const std::string at = io::format_endpoint(options_.server);
   if (error.kind == ErrorKind::kTimeout) return {error.kind, fmt::format("{}: {} within {} ms; see whether the server is stuck: millstream doctor", at, what, options_.timeout_ms)};
   if (error.kind == ErrorKind::kUnavailable)
-    return {error.kind, fmt::format("{} at {} ({}). Start one with 'millstream serve', or name its Kafka port with --kafka HOST:PORT", what, at, error.message)};
+    return {error.kind, fmt::format("{} at {} ({}). {}", what, at, error.message, advice)};
   return error.within(at);
 }
 

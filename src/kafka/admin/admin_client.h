@@ -66,7 +66,7 @@ class AdminClient {
   Result<std::string> round_trip(const std::string& frame, int64_t deadline_us);
   Result<Slice> body_of(const ApiSpec& api, int16_t version, const std::string& frame);
   Unexpected not_understood(const ApiSpec& api);
-  Error advised(const Error& error, std::string_view what) const;
+  Error advised(const Error& error, std::string_view what, std::string_view advice) const;  // the advice of a server that is not there
 
   AdminOptions options_;
   io::BlockingSocket socket_;
