@@ -52,7 +52,7 @@ Result<kafka::AdminClient> connect_kafka(const Target& target, io::Endpoint serv
   kafka::AdminOptions options{.server = std::move(server), .timeout_ms = timeout_ms};
   options.user = target.user;
   if (!target.user.empty()) {
-    TRY_ASSIGN(options.password, read_password(target.password_file, false));
+    TRY_ASSIGN(options.password, read_password({.file = target.password_file}));
   }
   return kafka::AdminClient::connect(std::move(options));
 }
@@ -61,7 +61,7 @@ Result<ApiClient> ApiClient::to(const Target& target) {
   TRY_ASSIGN(io::HttpClient http, io::HttpClient::to(target.url));
   ApiClient client(std::move(http), target.url);
   if (target.user.empty()) return client;
-  TRY_ASSIGN(const std::string password, read_password(target.password_file, false));
+  TRY_ASSIGN(const std::string password, read_password({.file = target.password_file}));
   client.authorization_ = "Basic " + security::base64(target.user + ":" + password);
   return client;
 }

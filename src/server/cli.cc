@@ -1,13 +1,16 @@
 #include "server/cli.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
 
 #include "base/nearest.h"
 #include "server/interrupt.h"
+#include "server/output.h"
 #include "server/version.h"
 
 namespace ms::server {
@@ -81,7 +84,7 @@ void add_output_options(Cli& cli, CLI::App& command) {
 
 void add_user_options(Cli& cli, CLI::App& command) {
   command.add_option("--user", cli.common.server.user, "log in as this user (also MILLSTREAM_USER); the password comes from MILLSTREAM_PASSWORD or the terminal")->type_name("NAME");
-  command.add_option("--password-file", cli.common.server.password_file, "or from the first line of this file")->type_name("FILE");
+  command.add_option("--password-file", cli.common.server.password_file, "or from the first line of this file, - for stdin")->type_name("FILE");
 }
 
 void add_server_options(Cli& cli, CLI::App& command) {
@@ -90,10 +93,32 @@ void add_server_options(Cli& cli, CLI::App& command) {
   add_output_options(cli, command);
 }
 
-void add_kafka_options(Cli& cli, CLI::App& command) {
-  command.add_option("--kafka", cli.common.kafka, "HOST:PORT of the server's Kafka port (also MILLSTREAM_KAFKA; default 127.0.0.1:9092)")->type_name("HOST:PORT");
-  add_user_options(cli, command);
-  add_output_options(cli, command);
+CLI::Option* add_list_option(CLI::App& command, const std::string& name, std::vector<std::string>& values, const std::string& help) {
+  return command.add_option(name, values, help)->allow_extra_args(false);
+}
+
+CLI::App* add_kafka_command(Cli& cli, CLI::App& parent, const std::string& name, const std::string& help, std::function<Result<>()> command) {
+  CLI::App* sub = add_command(cli, parent, name, help, [command = std::move(command)] {
+    const Result<> done = command();
+    return done ? kDone : report(done.error());
+  });
+  sub->add_option("--kafka", cli.common.kafka, "HOST:PORT of the server's Kafka port (also MILLSTREAM_KAFKA; default 127.0.0.1:9092)")->type_name("HOST:PORT");
+  add_user_options(cli, *sub);
+  add_output_options(cli, *sub);
+  return sub;
+}
+
+Result<kafka::AdminClient> connect_kafka(const Cli& cli) {
+  TRY_ASSIGN(io::Endpoint server, io::parse_endpoint(cli.common.kafka));
+  return connect_kafka(cli.common.server, std::move(server));
+}
+
+Result<bool> confirmed(std::string_view question, std::string_view instead) {
+  if (!is_terminal(STDIN_FILENO)) return invalid(fmt::format("nobody can be asked here: {}", instead));
+  fmt::print(stderr, "{} [y/N] ", question);
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
 }
 
 int report(const Error& error) {
@@ -114,6 +139,9 @@ int run_cli(int argc, char** argv) {
   add_serve_command(cli);
   add_topic_commands(cli);
   add_group_commands(cli);
+  add_acl_commands(cli);
+  add_user_commands(cli);
+  add_quota_commands(cli);
   add_definition_commands(cli);
   add_get_command(cli);
   add_train_command(cli);

@@ -35,13 +35,23 @@ CLI::App* add_command(Cli& cli, CLI::App& parent, const std::string& name, const
 void add_output_options(Cli& cli, CLI::App& command);
 void add_user_options(Cli& cli, CLI::App& command);  // --user, --password-file
 void add_server_options(Cli& cli, CLI::App& command);
-// --kafka for commands that talk to its Kafka port.
-void add_kafka_options(Cli& cli, CLI::App& command);
+// An option that may be given several times, each time with one value.
+CLI::Option* add_list_option(CLI::App& command, const std::string& name, std::vector<std::string>& values, const std::string& help);
+
+// A subcommand that talks to the server's Kafka port (--kafka); its error becomes the exit status.
+CLI::App* add_kafka_command(Cli& cli, CLI::App& parent, const std::string& name, const std::string& help, std::function<Result<>()> command);
+// A client of that port, logged in. Errors: InvalidArgument (the address, the password), those of AdminClient::connect.
+Result<kafka::AdminClient> connect_kafka(const Cli& cli);
+// Asks "QUESTION [y/N]" on the terminal. Errors: InvalidArgument when nobody can be asked, with what to do `instead`.
+Result<bool> confirmed(std::string_view question, std::string_view instead);
 
 // Each group adds its commands.
 void add_serve_command(Cli& cli);
 void add_topic_commands(Cli& cli);
 void add_group_commands(Cli& cli);
+void add_acl_commands(Cli& cli);
+void add_user_commands(Cli& cli);
+void add_quota_commands(Cli& cli);
 void add_definition_commands(Cli& cli);
 void add_get_command(Cli& cli);
 void add_train_command(Cli& cli);

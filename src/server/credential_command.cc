@@ -8,16 +8,15 @@
 namespace ms::server {
 namespace {
 
-constexpr int kDefaultIterations = 8192;
 constexpr size_t kSaltBytes = 24;
 
 struct CredentialOptions {
   std::string user, password_file;
-  int iterations = kDefaultIterations;
+  int iterations = security::kIterationsUsual;
 };
 
 int run_credential(const CredentialOptions& options) {
-  const auto password = read_password(options.password_file, true);
+  const auto password = read_password({.file = options.password_file, .twice = true});
   if (!password) return report(password.error());
   security::ScramCredentials credentials;
   for (const auto mechanism : {security::ScramMechanism::kSha256, security::ScramMechanism::kSha512})
@@ -32,7 +31,7 @@ void add_credential_command(Cli& cli) {
   const auto options = std::make_shared<CredentialOptions>();
   CLI::App* sub = add_command(cli, cli.app, "credential", "print the line of a user for the security file; the password is not in it", [options] { return run_credential(*options); });
   sub->add_option("user", options->user, "the name of the user")->required()->type_name("USER");
-  sub->add_option("--password-file", options->password_file, "file with the password (default: MILLSTREAM_PASSWORD, then the terminal)")->type_name("FILE");
+  sub->add_option("--password-file", options->password_file, "file with the password, - for stdin (default: MILLSTREAM_PASSWORD, then the terminal)")->type_name("FILE");
   sub->add_option("--iterations", options->iterations, "how much work a guess costs (default 8192)")->check(CLI::Range(security::kIterationsMin, security::kIterationsMax))->type_name("NUMBER");
 }
 

@@ -4,7 +4,6 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <iostream>
 
 #include "base/file_system.h"
 #include "base/nearest.h"
@@ -94,13 +93,6 @@ int plan(const Cli& cli, const DefinitionOptions& options) {
   return print_report(cli, *json);
 }
 
-bool confirmed() {
-  fmt::print(stderr, "Apply this? [y/N] ");
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
-}
-
 int apply(const Cli& cli, const DefinitionOptions& options) {
   const auto files = read_files(options.paths);
   if (!files) return report(files.error());
@@ -109,10 +101,10 @@ int apply(const Cli& cli, const DefinitionOptions& options) {
     if (!planned) return report(planned.error());
     const bool nothing = (*planned)["ok"].get<bool>() && !(*planned)["changes"].get<bool>();
     if (nothing || !(*planned)["ok"].get<bool>()) return print_report(cli, *planned);
-    if (!is_terminal(STDIN_FILENO))
-      return report({ErrorKind::kInvalidArgument, "nobody can be asked here: say --yes, or look first with 'millstream plan'"});
-    fmt::print(stderr, "{}", (*planned)["text"].get<std::string>());
-    if (!confirmed()) return fmt::print(stderr, "Nothing was changed.\n"), kFailed;
+    if (is_terminal(STDIN_FILENO)) fmt::print(stderr, "{}", (*planned)["text"].get<std::string>());
+    const auto agreed = confirmed("Apply this?", "say --yes, or look first with 'millstream plan'");
+    if (!agreed) return report(agreed.error());
+    if (!*agreed) return fmt::print(stderr, "Nothing was changed.\n"), kFailed;
   }
   const auto json = ask(cli, "/v1/apply", *files);
   if (!json) return report(json.error());

@@ -21,18 +21,13 @@ struct GroupOptions {
   bool dry_run = false, create = false;
 };
 
-Result<AdminClient> connect(const Cli& cli) {
-  TRY_ASSIGN(io::Endpoint server, io::parse_endpoint(cli.common.kafka));
-  return connect_kafka(cli.common.server, std::move(server));
-}
-
 std::string text_or_dash(int64_t offset) { return offset < 0 ? "-" : std::to_string(offset); }
 Json json_or_null(int64_t offset) { return offset < 0 ? Json() : Json(offset); }
 
 // ---- list
 
 Result<> list(const Cli& cli) {
-  TRY_ASSIGN(AdminClient client, connect(cli));
+  TRY_ASSIGN(AdminClient client, connect_kafka(cli));
   TRY_ASSIGN(const auto groups, kafka::list_groups(client));
   Json json = Json::array();
   Table table({"GROUP", "TYPE", "STATE"});
@@ -117,7 +112,7 @@ std::string describe_text(const Described& d) {
 }
 
 Result<> describe(const Cli& cli, const GroupOptions& options) {
-  TRY_ASSIGN(AdminClient client, connect(cli));
+  TRY_ASSIGN(AdminClient client, connect_kafka(cli));
   for (size_t i = 0; i < options.names.size(); ++i) {
     TRY_ASSIGN(const Described described, look_at(client, options.names[i]));
     if (cli.common.json) fmt::print("{}\n", dump(describe_json(described)));
@@ -155,7 +150,7 @@ void print_plan(const Cli& cli, const GroupOptions& options, const kafka::Positi
 
 Result<> seek(const Cli& cli, const GroupOptions& options) {
   TRY_ASSIGN(const kafka::SeekTarget target, kafka::parse_seek_target(options.to));
-  TRY_ASSIGN(AdminClient client, connect(cli));
+  TRY_ASSIGN(AdminClient client, connect_kafka(cli));
   TRY_ASSIGN(const kafka::Positions before, chosen_positions(client, options));
   TRY_ASSIGN(const kafka::SeekPlan plan, kafka::plan_seek(client, before, target));
   if (!options.dry_run) TRY(kafka::commit_seek(client, options.names.front(), plan));
@@ -166,7 +161,7 @@ Result<> seek(const Cli& cli, const GroupOptions& options) {
 // ---- delete
 
 Result<> remove(const Cli& cli, const GroupOptions& options) {
-  TRY_ASSIGN(AdminClient client, connect(cli));
+  TRY_ASSIGN(AdminClient client, connect_kafka(cli));
   for (const std::string& name : options.names) {
     TRY(kafka::find_group(client, name));
     TRY(kafka::delete_group(client, name));
@@ -176,8 +171,6 @@ Result<> remove(const Cli& cli, const GroupOptions& options) {
   return {};
 }
 
-int status_of(const Result<>& done) { return done ? kDone : report(done.error()); }
-
 }  // namespace
 
 void add_group_commands(Cli& cli) {
@@ -186,25 +179,21 @@ void add_group_commands(Cli& cli) {
   GroupOptions& options = *kept;
   CLI::App* group = cli.app.add_subcommand("group", "consumer groups: list, describe, seek, delete");
   group->require_subcommand(1);
-  const auto add = [&cli, group](const char* name, const char* help, Command command) {
-    CLI::App* sub = add_command(cli, *group, name, help, std::move(command));
-    add_kafka_options(cli, *sub);
-    return sub;
-  };
+  const auto add = [&cli, group](const char* name, const char* help, std::function<Result<>()> command) { return add_kafka_command(cli, *group, name, help, std::move(command)); };
 
-  add("list", "all groups", [&cli] { return status_of(list(cli)); });
+  add("list", "all groups", [&cli] { return list(cli); });
 
-  CLI::App* sub = add("describe", "state, members, offsets and lag", [&cli, kept] { return status_of(describe(cli, *kept)); });
+  CLI::App* sub = add("describe", "state, members, offsets and lag", [&cli, kept] { return describe(cli, *kept); });
   sub->add_option("NAME", options.names, "the groups")->required();
 
-  sub = add("seek", "move the committed offsets of a group without members", [&cli, kept] { return status_of(seek(cli, *kept)); });
+  sub = add("seek", "move the committed offsets of a group without members", [&cli, kept] { return seek(cli, *kept); });
   sub->add_option("NAME", options.names, "the group")->required()->expected(1);
   sub->add_option("--to", options.to, "start, end, +N, -N, an offset, or a time such as 2026-01-01T00:00:00Z")->required()->type_name("TARGET");
   sub->add_option("--topics", options.topics, "only these, also such as nothing is committed of; default: all with committed offsets")->delimiter(',')->type_name("TOPIC,...");
   sub->add_flag("--create", options.create, "the group need not be there");
   sub->add_flag("--dry-run", options.dry_run, "show before and after, move nothing");
 
-  sub = add("delete", "forget groups without members, and their offsets", [&cli, kept] { return status_of(remove(cli, *kept)); });
+  sub = add("delete", "forget groups without members, and their offsets", [&cli, kept] { return remove(cli, *kept); });
   sub->add_option("NAME", options.names, "the groups")->required();
 }
 

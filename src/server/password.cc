@@ -6,14 +6,13 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
 
 #include "base/file_system.h"
 #include "server/output.h"
 
 namespace ms::server {
 namespace {
-
-constexpr const char* kHow = "give the password in the variable MILLSTREAM_PASSWORD or in a file with --password-file FILE";
 
 class NoEcho {
  public:
@@ -32,35 +31,47 @@ class NoEcho {
   termios before_{};
 };
 
-std::string ask(const char* prompt) {
-  fmt::print(stderr, "{}", prompt);
+std::string ask(const std::string& prompt) {
+  fmt::print(stderr, "{}: ", prompt);
   const NoEcho silence;
   std::string line;
   for (int c = std::getchar(); c != EOF && c != '\n'; c = std::getchar()) line += static_cast<char>(c);
   return line;
 }
 
-Result<std::string> type_password(bool twice) {
-  if (!is_terminal(STDIN_FILENO)) return invalid(kHow);
-  std::string password = ask("Password: ");
-  if (twice && ask("The same again: ") != password) return invalid("the two passwords differ; try again");
+std::string how(const PasswordSource& source) { return fmt::format("give the password in the variable {} or in a file with {} FILE", source.variable, source.option); }
+
+Result<std::string> type_password(const PasswordSource& source) {
+  if (!is_terminal(STDIN_FILENO)) return invalid(how(source));
+  std::string password = ask(source.prompt);
+  if (source.twice && ask("The same again") != password) return invalid("the two passwords differ; try again");
   return password;
+}
+
+Result<std::string> first_line(const std::string& file) {
+  std::string line;
+  if (file == "-") {
+    std::getline(std::cin, line);
+  } else {
+    auto text = read_file(posix_file_system(), file);
+    if (!text) return invalid(text.error().message);
+    line = std::move(*text);
+  }
+  return line.substr(0, line.find_first_of("\r\n"));
 }
 
 }  // namespace
 
-Result<std::string> read_password(const std::string& file, bool twice) {
+Result<std::string> read_password(const PasswordSource& source) {
   std::string password;
-  if (!file.empty()) {
-    const auto text = read_file(posix_file_system(), file);
-    if (!text) return invalid(text.error().message);
-    password = text->substr(0, text->find_first_of("\r\n"));
-  } else if (const char* variable = std::getenv("MILLSTREAM_PASSWORD")) {
+  if (!source.file.empty()) {
+    TRY_ASSIGN(password, first_line(source.file));
+  } else if (const char* variable = std::getenv(source.variable)) {
     password = variable;
   } else {
-    TRY_ASSIGN(password, type_password(twice));
+    TRY_ASSIGN(password, type_password(source));
   }
-  if (password.empty()) return invalid(fmt::format("the password is empty; {}", kHow));
+  if (password.empty()) return invalid(fmt::format("the password is empty; {}", how(source)));
   return password;
 }
 

@@ -7,8 +7,16 @@
 
 namespace ms::server {
 
-// The content of `file` up to the end of its first line, when a file is named; else of the variable MILLSTREAM_PASSWORD; else what
-// the user types on the terminal without an echo (with `twice`, two times). Errors: InvalidArgument saying how to give one.
-Result<std::string> read_password(const std::string& file, bool twice);
+// Looked at in this order.
+struct PasswordSource {
+  std::string file;                              // its first line; "-": that of stdin; empty: not a file
+  const char* option = "--password-file";        // that names the file
+  const char* variable = "MILLSTREAM_PASSWORD";  // of the environment
+  const char* prompt = "Password";               // what is asked on the terminal, without an echo
+  bool twice = false;                            // asked for two times
+};
+
+// Errors: InvalidArgument saying how to give one.
+Result<std::string> read_password(const PasswordSource& source);
 
 }  // namespace ms::server

@@ -213,8 +213,7 @@ Result<std::pair<kafka::Positions, kafka::SeekPlan>> plan_trim(kafka::AdminClien
 }
 
 Result<> trim(const Cli& cli, const TopicOptions& options) {
-  TRY_ASSIGN(io::Endpoint server, io::parse_endpoint(cli.common.kafka));
-  TRY_ASSIGN(auto client, connect_kafka(cli.common.server, std::move(server)));
+  TRY_ASSIGN(auto client, connect_kafka(cli));
   TRY_ASSIGN(const auto planned, plan_trim(client, options));
   const auto& [now, plan] = planned;
   if (!options.dry_run) TRY(kafka::delete_records(client, plan));
@@ -270,15 +269,11 @@ void add_topic_commands(Cli& cli) {
     cli.chosen = [&cli, kept, partitions] { return print(cli, alter(cli, *kept, partitions->count() > 0), describe_text); };
   });
 
-  sub = add_command(cli, *topic, "trim", "remove the oldest records, for good", [&cli, kept] {
-    const auto trimmed = trim(cli, *kept);
-    return trimmed ? kDone : report(trimmed.error());
-  });
+  sub = add_kafka_command(cli, *topic, "trim", "remove the oldest records, for good", [&cli, kept] { return trim(cli, *kept); });
   sub->add_option("NAME", options.name, "the topic")->required();
   sub->add_option("--to", options.to, "what is to be the first record: an offset, a time such as 2026-01-01T00:00:00Z, or end (removes all)")->required()->type_name("TARGET");
   sub->add_option("--partition", options.partition, "only this one (default: all)");
   sub->add_flag("--dry-run", options.dry_run, "show what would go, remove nothing");
-  add_kafka_options(cli, *sub);
 
   add(cli, *topic, options, "delete", "delete a topic that no source reads", [&cli, kept] {
     return print(cli, simple(cli, "DELETE", path_of(*kept)), [](const Json& t) { return fmt::format("deleted {}\n", t["deleted"].get<std::string>()); });

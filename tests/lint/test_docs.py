@@ -19,7 +19,7 @@ def run(block, directory, server, where):
     environment = os.environ | {"PATH": f"{BINARY.parent}:{os.environ['PATH']}"}
     if block.mode == "server":
         script = script.replace(KAFKA, server.kafka).replace(HTTP, server.http)
-        environment["MILLSTREAM_SERVER"] = f"http://{server.http}"
+        environment |= {"MILLSTREAM_SERVER": f"http://{server.http}", "MILLSTREAM_KAFKA": server.kafka}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script], cwd=directory, env=environment, capture_output=True, text=True, timeout=BLOCK_SECONDS
     )
