@@ -67,7 +67,7 @@ std::string Login::principal_by_certificate() const {
 
 Login::Login(Broker& broker, const std::string& peer, const io::PeerSecurity& security, bool may_use_plain)
     : broker_(broker), may_use_plain_(may_use_plain), certificate_subject_(security.certificate_subject),
-      session_(std::make_shared<security::Session>(broker.options.authority, principal_by_certificate(), address_of(peer))) {}
+      session_(std::make_shared<security::Session>(broker.options.authority, principal_by_certificate(), address_of(peer))), asked_from_the_start_(session_->guarded()) {}
 
 bool Login::came_by_what_is_gone() const {
   if (!session_->guarded()) return false;
@@ -76,6 +76,7 @@ bool Login::came_by_what_is_gone() const {
 }
 
 bool Login::is_over() {
+  if (asked_from_the_start_ && session_->is_anonymous()) return false;  // it has not come in yet, and has its own time for that
   const uint64_t revision = session_->revision_of_rules();
   if (seen_revision_ != revision) over_ = !session_->is_current() || came_by_what_is_gone();
   seen_revision_ = revision;

@@ -74,6 +74,7 @@ class Login {
   const bool may_use_plain_;
   const std::string certificate_subject_;
   std::shared_ptr<security::Session> session_;
+  const bool asked_from_the_start_;  // the server had users when the connection came
   Step step_ = Step::kHandshake;
   std::string mechanism_;          // of the exchange that runs, or of the last one
   std::string session_mechanism_;  // that the session came with

@@ -42,6 +42,19 @@ TEST_F(LoginTest, WhoHasLoggedInMaySendMore) {
   EXPECT_EQ(produce(*admin, batch_of(std::string(kLoginFrameBytesMax + 1000, 'x'))).error_code, 0);
 }
 
+// Who is about to log in when users change has not come in yet, so there is nothing to end.
+TEST_F(LoginTest, UsersMayChangeInTheMiddleOfALogin) {
+  Client bob(server_->port());
+  SaslHandshakeRequest handshake{.mechanism = "PLAIN"};
+  EXPECT_EQ(bob.call<SaslHandshakeResponse>(handshake, 1).error_code, 0);
+  const security::CredentialChange eve{.user = "eve", .mechanism = security::ScramMechanism::kSha256,
+                                       .credential = security::make_credential(security::ScramMechanism::kSha256, "secret", "0123456789abcdef", 4096)};
+  ASSERT_TRUE(authority_->change_credentials({&eve, 1}, "User:admin"));
+  authority_->announce();
+  SaslAuthenticateRequest authenticate{.auth_bytes = Slice::copy(std::string("\0bob\0secret", 11))};
+  EXPECT_EQ(bob.call<SaslAuthenticateResponse>(authenticate, 2).error_code, 0);
+}
+
 // A connection from wherever a test says.
 class Elsewhere final : public io::Connection {
  public:
