@@ -285,6 +285,7 @@ void feed(KafkaConnection& connection, io::IoThread& thread, std::span<const uin
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   set_log_level(LogLevel::kError);
+  static const std::string first = security::random_bytes(1);  // so that OpenSSL's own end comes after that of the threads that use it
   static const auto runtime = io::IoRuntime::start({.threads = 1}).value();
   Node node(*runtime, data[0] & kUsers);
   auto& thread = runtime->thread(0);
