@@ -12,7 +12,6 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
-#include <utility>
 
 #include "base/metrics.h"
 
@@ -32,7 +31,7 @@ class PosixFile final : public File {
 
   Result<> write_at(uint64_t at, std::span<const std::span<const uint8_t>> parts) override {
     if (direct_ && at == 0) return write_direct(parts);
-    leave_direct();
+    if (direct_) leave_direct();
     return write_cached(at, parts);
   }
 
@@ -139,7 +138,8 @@ class PosixFile final : public File {
   }
 
   void leave_direct() {
-    if (std::exchange(direct_, false)) (void)::fcntl(fd_, F_SETFL, ::fcntl(fd_, F_GETFL) & ~O_DIRECT);
+    direct_ = false;
+    (void)::fcntl(fd_, F_SETFL, ::fcntl(fd_, F_GETFL) & ~O_DIRECT);
   }
 
   int fd_;
