@@ -28,6 +28,14 @@ std::string format_endpoint(const Endpoint& endpoint) {
   return v6 ? fmt::format("[{}]:{}", endpoint.host, endpoint.port) : fmt::format("{}:{}", endpoint.host, endpoint.port);
 }
 
+std::string host_of_peer(const std::string& peer) {
+  const auto endpoint = parse_endpoint(peer);
+  std::string host = endpoint ? endpoint->host : peer.substr(0, peer.rfind(':'));
+  constexpr std::string_view kMapped = "::ffff:";
+  if (host.starts_with(kMapped) && host.find('.') != std::string::npos) host.erase(0, kMapped.size());
+  return host;
+}
+
 bool is_loopback(std::string_view host) {
   if (host == "localhost") return true;
   boost::system::error_code error;

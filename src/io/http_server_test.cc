@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <map>
 #include <thread>
 
 #include "io/http_client.h"
@@ -171,6 +172,8 @@ TEST(Endpoint, ReadsAndWrites) {
   EXPECT_EQ(parse_endpoint("127.0.0.1:9092"), (Endpoint{"127.0.0.1", 9092}));
   EXPECT_EQ(format_endpoint(*parse_endpoint("[::1]:0")), "[::1]:0");
   for (const char* bad : {"", "x", ":1", "x:", "x:99999", "::1:5", "x:1a"}) EXPECT_FALSE(parse_endpoint(bad)) << bad;
+  for (const auto& [peer, host] : std::map<std::string, std::string>{{"10.0.0.1:5", "10.0.0.1"}, {"[::1]:5", "::1"}, {"[::ffff:10.0.0.1]:5", "10.0.0.1"}, {"[::ffff:1]:5", "::ffff:1"}})
+    EXPECT_EQ(host_of_peer(peer), host) << peer;
   EXPECT_TRUE(is_loopback("127.9.9.9") && is_loopback("::1") && is_loopback("localhost"));
   EXPECT_FALSE(is_loopback("0.0.0.0") || is_loopback("example.org"));
 }

@@ -19,6 +19,7 @@
 #include "base/logging.h"
 #include "base/metrics.h"
 #include "io/buffer_pool.h"
+#include "io/endpoint.h"
 #include "io/stream.h"
 
 namespace ms::io {
@@ -52,8 +53,6 @@ std::string describe(const tcp::socket& socket) {
   const auto peer = socket.remote_endpoint(error);
   return error ? "?" : peer.address().to_string() + ":" + std::to_string(peer.port());
 }
-
-std::string address_of(const std::string& peer) { return peer.substr(0, peer.rfind(':')); }
 
 }  // namespace
 
@@ -99,7 +98,7 @@ class TcpServer::Core::Link final : public Connection {
     auto self = std::static_pointer_cast<Link>(shared_from_this());
     last_activity_us_ = now_us();
     const auto& ask = core_->options.refuse_for_ms;
-    if (const int64_t wait_ms = ask ? ask(address_of(peer_)) : 0) return asio::co_spawn(thread_.context(), turn_away(self, wait_ms), asio::detached);
+    if (const int64_t wait_ms = ask ? ask(host_of_peer(peer_)) : 0) return asio::co_spawn(thread_.context(), turn_away(self, wait_ms), asio::detached);
     if (stream_->encrypted()) handshake_started_us_ = last_activity_us_;
     else handler_ = core_->factory(self);
     watch();

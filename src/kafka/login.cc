@@ -20,15 +20,6 @@ constexpr const char* kPlain = "PLAIN";
 constexpr const char* kToken = "OAUTHBEARER";
 constexpr size_t kNonceBytes = 18;
 
-// "10.0.0.1" of "10.0.0.1:5000", "[::ffff:10.0.0.1]:5000": what ACLs call the host.
-std::string address_of(const std::string& peer) {
-  const auto endpoint = io::parse_endpoint(peer);
-  std::string host = endpoint ? endpoint->host : peer.substr(0, peer.rfind(':'));
-  constexpr std::string_view kMapped = "::ffff:";
-  if (host.starts_with(kMapped) && host.find('.') != std::string::npos) host.erase(0, kMapped.size());
-  return host;
-}
-
 struct PlainMessage {
   std::string user, password;
 };
@@ -67,7 +58,7 @@ std::string Login::principal_by_certificate() const {
 
 Login::Login(Broker& broker, const std::string& peer, const io::PeerSecurity& security, bool may_use_plain)
     : broker_(broker), may_use_plain_(may_use_plain), certificate_subject_(security.certificate_subject),
-      session_(std::make_shared<security::Session>(broker.options.authority, principal_by_certificate(), address_of(peer))), asked_from_the_start_(session_->guarded()) {}
+      session_(std::make_shared<security::Session>(broker.options.authority, principal_by_certificate(), io::host_of_peer(peer))), asked_from_the_start_(session_->guarded()) {}
 
 bool Login::came_by_what_is_gone() const {
   if (!session_->guarded()) return false;
