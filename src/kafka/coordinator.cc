@@ -22,8 +22,8 @@ Coordinator::Coordinator(const KafkaServerOptions& options, log::Log& log, io::I
       clock_(*options.clock),
       members_are_back_us_(clock_.steady_us() + options.group_session_timeout_max_ms * kMicrosPerMilli),
       empty_(log, thread, alive) {
-  for (const std::string& group : groups_with_config(log))
-    if (const auto settings = kafka::settings_of(settings_, group_config(log, group))) configured_[group] = *settings;
+  for (const auto& [group, set] : group_configs(log))
+    if (const auto settings = kafka::settings_of(settings_, set)) configured_[group] = *settings;
 }
 
 void Coordinator::stop() {

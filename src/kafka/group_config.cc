@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <set>
 
 namespace ms::kafka {
 
@@ -30,10 +29,13 @@ GroupConfig group_config(const log::Log& log, const std::string& group) {
   return out;
 }
 
-std::vector<std::string> groups_with_config(const log::Log& log) {
-  std::set<std::string> groups;
-  for (const auto& [entry, value] : log.entries(kSpace)) groups.insert(entry.substr(entry.find('/') + 1));
-  return {groups.begin(), groups.end()};
+std::map<std::string, GroupConfig> group_configs(const log::Log& log) {
+  std::map<std::string, GroupConfig> out;
+  for (const auto& [entry, value] : log.entries(kSpace)) {
+    const size_t slash = entry.find('/');
+    out[entry.substr(slash + 1)][entry.substr(0, slash)] = value;
+  }
+  return out;
 }
 
 Result<> change_group_config(log::Log& log, const std::string& group, const std::map<std::string, std::optional<std::string>>& changes) {

@@ -3,7 +3,6 @@
 
 #include <map>
 #include <string>
-#include <vector>
 
 #include "base/error.h"
 #include "kafka/kafka_server.h"
@@ -13,7 +12,7 @@ namespace ms::kafka {
 using GroupConfig = std::map<std::string, std::string>;  // what is set, by name; the rest are the server's settings
 
 GroupConfig group_config(const log::Log& log, const std::string& group);
-std::vector<std::string> groups_with_config(const log::Log& log);
+std::map<std::string, GroupConfig> group_configs(const log::Log& log);  // of every group that has settings of its own
 // nullopt: back to the server's. Durable on return, all or nothing. May wait for the disk.
 Result<> change_group_config(log::Log& log, const std::string& group, const std::map<std::string, std::optional<std::string>>& changes);
 

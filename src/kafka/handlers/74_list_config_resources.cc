@@ -35,7 +35,7 @@ void handle_list_config_resources(Broker& broker, Call call) {
     for (const log::TopicInfo& info : broker.log.topics()) response.config_resources.push_back({info.name, kTopic});
   if (asked.contains(kBroker)) response.config_resources.push_back({std::to_string(broker.options.node_id), kBroker});
   if (asked.contains(kGroup))
-    for (const std::string& group : groups_with_config(broker.log)) response.config_resources.push_back({group, kGroup});
+    for (const auto& [group, set] : group_configs(broker.log)) response.config_resources.push_back({group, kGroup});
   call.reply(response);
 }
 
