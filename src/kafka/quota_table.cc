@@ -8,6 +8,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "io/http_message.h"
+
 namespace ms::kafka {
 
 namespace {
@@ -23,34 +25,6 @@ QuotaEntity part(std::string_view type, std::optional<std::string> name) { retur
 
 QuotaEntity both(std::optional<std::string> user, std::optional<std::string> client_id) {
   return {{std::string(quota::kUser), std::move(user)}, {std::string(quota::kClientId), std::move(client_id)}};
-}
-
-bool is_plain(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_'; }
-
-std::string escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (is_plain(c)) out += c;
-    else out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
-
-Result<std::string> unescape(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    unsigned byte = 0;
-    const auto digits = text.substr(i + 1, 2);
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
-    if (error != std::errc{} || digits.size() != 2 || end != digits.data() + 2) return corruption(fmt::format("'{}' is not the escaped name of a quota's entity", text));
-    out += static_cast<char>(byte);
-    i += 2;
-  }
-  return out;
 }
 
 // Calls `take(name, value)` for the parts of a=b&c, with nullopt where there is no '='.
@@ -134,7 +108,7 @@ std::string format_quota_entity(const QuotaEntity& entity) {
   for (const auto& [type, name] : entity) {
     if (!out.empty()) out += '&';
     out += type;
-    if (name) out += '=' + escape(*name);
+    if (name) out += '=' + io::percent_encode(*name);
   }
   return out;
 }
@@ -150,8 +124,8 @@ Result<QuotaEntity> parse_quota_entity(std::string_view text) {
   TRY(split(text, [&](std::string_view type, std::optional<std::string_view> name) -> Result<> {
     std::optional<std::string>& place = entity[std::string(type)];
     if (!name) return {};
-    TRY_ASSIGN(place, unescape(*name));
-    return {};
+    place = io::percent_decode(*name);
+    return place ? Result<>() : corruption(fmt::format("'{}' is not the escaped name of a quota's entity", *name));
   }));
   if (const auto good = check_quota_entity(entity); !good) return corruption(fmt::format("quota of '{}': {}", text, good.error().message));
   return entity;
