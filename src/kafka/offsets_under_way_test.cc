@@ -23,39 +23,27 @@ TEST(OffsetsUnderWay, EachRequestHasItsOwn) {
   EXPECT_EQ(all.of("h"), (std::set{one}));
 }
 
-class OffsetsOnASlowDiskTest : public ::testing::Test {
- protected:
-  OffsetsOnASlowDiskTest() : dir_(std::filesystem::temp_directory_path() / ("ms-under-way-" + random_uuid().to_string())) {
+// The next sync, once asked for, waits until it is let go.
+struct HeldDisk {
+  HeldDisk() {
     disk_.syncing = [this] {
       if (hold_next_.exchange(false)) held_.count_down(), go_on_.wait();
     };
-    runtime_ = *io::IoRuntime::start({.threads = 2});
-    log_ = *log::Log::open(log::by_hand({.dir = dir_.string(), .fs = &disk_, .clock = &system_clock()}));
-    EXPECT_TRUE(log_->create_topic("t", 1, {}));
-    server_ = *KafkaServer::start({}, *log_, *runtime_);
   }
-  ~OffsetsOnASlowDiskTest() override {
-    server_->stop();
-    static_cast<void>(log_->close());
-    server_.reset();
-    log_.reset();
-    runtime_.reset();
-    std::filesystem::remove_all(dir_);
-  }
+  log::testing::FaultyDisk disk_{posix_file_system()};
+  std::atomic<bool> hold_next_ = false;
+  std::latch held_{1}, go_on_{1};
+};
+
+class OffsetsOnASlowDiskTest : protected HeldDisk, public KafkaServerTest {
+ protected:
+  OffsetsOnASlowDiskTest() : KafkaServerTest(disk_) {}
   static OffsetFetchResponse::Group::Topic::Partition group_offset(Client& client, bool stable) {
     OffsetFetchRequest request;
     request.groups.push_back({.group_id = "g", .member_id = {}, .topics = {{{.name = "t", .topic_id = {}, .partition_indexes = {0}}}}});
     request.require_stable = stable;
     return client.call<OffsetFetchResponse>(request, 8).groups.at(0).topics.at(0).partitions.at(0);
   }
-
-  std::filesystem::path dir_;
-  log::testing::FaultyDisk disk_{posix_file_system()};
-  std::atomic<bool> hold_next_ = false;
-  std::latch held_{1}, go_on_{1};
-  std::unique_ptr<io::IoRuntime> runtime_;
-  std::unique_ptr<log::Log> log_;
-  std::unique_ptr<KafkaServer> server_;
 };
 
 TEST_F(OffsetsOnASlowDiskTest, AreUnstable) {

@@ -67,25 +67,21 @@ void let_time_pass() {
   while (system_clock().steady_us() < until) std::this_thread::yield();
 }
 
-class SlowRequestTest : public ::testing::Test {
- protected:
-  SlowRequestTest() : dir_(std::filesystem::temp_directory_path() / ("ms-slow-" + random_uuid().to_string())) {
+// The next sync, once asked for, takes its time.
+struct SlowDisk {
+  SlowDisk() {
     disk_.syncing = [this] {
       if (slow_disk_.exchange(false)) syncing_.count_down(), let_time_pass();
     };
-    runtime_ = *io::IoRuntime::start({.threads = 2});
-    log_ = *log::Log::open(log::by_hand({.dir = dir_.string(), .fs = &disk_, .clock = &system_clock()}));
-    serve(kSlowMs);
-    EXPECT_TRUE(log_->create_topic("t", 1, {}));
   }
-  ~SlowRequestTest() override {
-    server_->stop();
-    static_cast<void>(log_->close());
-    server_.reset();
-    log_.reset();
-    runtime_.reset();
-    std::filesystem::remove_all(dir_);
-  }
+  log::testing::FaultyDisk disk_{posix_file_system()};
+  std::atomic<bool> slow_disk_ = false;
+  std::latch syncing_{1};
+};
+
+class SlowRequestTest : protected SlowDisk, public KafkaServerTest {
+ protected:
+  SlowRequestTest() : KafkaServerTest(disk_) { serve(kSlowMs); }
 
   void serve(int64_t slow_ms) {
     server_.reset();
@@ -131,14 +127,6 @@ class SlowRequestTest : public ::testing::Test {
     request.topics.push_back({.name = name, .num_partitions = 1, .replication_factor = 1});
     return request;
   }
-
-  std::filesystem::path dir_;
-  log::testing::FaultyDisk disk_{posix_file_system()};
-  std::atomic<bool> slow_disk_ = false;
-  std::latch syncing_{1};
-  std::unique_ptr<io::IoRuntime> runtime_;
-  std::unique_ptr<log::Log> log_;
-  std::unique_ptr<KafkaServer> server_;
 };
 
 TEST_F(SlowRequestTest, TheDiskIsTheLogStage) {

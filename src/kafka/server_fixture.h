@@ -115,9 +115,9 @@ inline std::string batch_of(std::string_view value, int32_t records = 1) {
 
 class KafkaServerTest : public ::testing::Test {
  protected:
-  KafkaServerTest() : dir_(std::filesystem::temp_directory_path() / ("ms-kafka-" + random_uuid().to_string())) {
+  explicit KafkaServerTest(FileSystem& fs = posix_file_system()) : dir_(std::filesystem::temp_directory_path() / ("ms-kafka-" + random_uuid().to_string())) {
     runtime_ = *io::IoRuntime::start({.threads = 2});
-    log_ = *log::Log::open(log::by_hand({.dir = dir_.string(), .fs = &posix_file_system(), .clock = &system_clock()}));
+    log_ = *log::Log::open(log::by_hand({.dir = dir_.string(), .fs = &fs, .clock = &system_clock()}));
     serve({});
     id_ = log_->create_topic("t", 2, {})->id;
   }

@@ -2,28 +2,11 @@
 
 import struct
 
+from samples_file import crc32c
+
 HEAD = struct.Struct(">qiibIhiqqqhii")  # up to the records; the CRC counts what follows it
 CRC_ENDS = 21
 TRANSACTIONAL, CONTROL = 16, 32
-
-
-def _table():
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
-        table.append(value)
-    return table
-
-
-TABLE = _table()
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
-    return crc ^ 0xFFFFFFFF
 
 
 def zigzag(value):
