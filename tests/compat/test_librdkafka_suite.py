@@ -13,7 +13,8 @@ AT_A_TIME = 4
 PROTOCOLS = ("classic", "consumer")
 
 
-OPTIONS = {"default": ["--default-partitions", 4], "noautocreate": ["--auto-create-topics=false"]}  # what the tests expect of a broker
+OPTIONS = {"default": ["--default-partitions", 4, "--reconcile-interval-ms", 1000],  # one of them waits for compaction
+           "noautocreate": ["--auto-create-topics=false"]}  # what the tests expect of a broker
 
 
 def failures(tmp_path, names, scenario="default", **options):
