@@ -1,9 +1,11 @@
 """B13: the log. Producers with acks=all and idempotence send JSON events to 4 partitions, 155 bytes or 1 KiB each, plain or lz4: with librdkafka (our
-client, every record read back once and compared by checksum) and with Apache Kafka's own producer-perf and consumer-perf. Millstream
+client, every record read back once and compared by checksum) and with Apache Kafka's own producer-perf and consumer-perf. `tail` is a
+consumer that reads while the producer writes; the rest reads when all is written. Millstream
 syncs every group to the disk before it acknowledges, Apache Kafka leaves that to the page cache (gated) or syncs too (in `also`).
 Runs alternate, each with a new topic. The first rows have the settings that people tune; `defaults` the tools' own."""
 
 import collections
+import concurrent.futures
 import contextlib
 import itertools
 import os
@@ -23,30 +25,53 @@ JAVA = {**TUNED, "batch.size": "262144"}
 SYNCS = "millstream_fdatasync_total"
 TIMEOUT_SECONDS = 300
 
-# bytes of a record: how many records for librdkafka and for Java's tools; a quick run sends a fifth
+# bytes of a record: how many records for librdkafka (and `tail`) and for Java's tools; a quick run sends a fifth
 RECORDS = {155: (5_000_000, 3_000_000), 1024: (1_000_000, 1_000_000)}
 QUICK_SHARE = 5
 
+FIGURES = [("produce", "produce", "records/s", True), ("produce CPU", "produce_cpu", "CPU s/GB", False), ("consume", "consume", "records/s", True),
+           ("consume CPU", "consume_cpu", "CPU s/GB", False), ("CPU of both", "cpu", "CPU s/GB", False)]
+
 Load = collections.namedtuple("Load", "client size codec")
-SETTINGS = {"librdkafka": LIBRDKAFKA, "java": JAVA, "java defaults": {"acks": "all"}}
+SETTINGS = {"librdkafka": LIBRDKAFKA, "tail": LIBRDKAFKA, "java": JAVA, "java defaults": {"acks": "all"}}
 
 
 def loads(quick):
     if quick:
-        return [Load("librdkafka", 155, "none"), Load("java", 155, "none")]
-    out = [Load("librdkafka", size, codec) for size in RECORDS for codec in ("none", "lz4")]
-    out += [Load("java", size, codec) for size in RECORDS for codec in ("none", "lz4")]
+        return [Load(client, 155, "none") for client in ("librdkafka", "tail", "java")]
+    out = [Load(client, size, codec) for client in ("librdkafka", "java") for size in RECORDS for codec in ("none", "lz4")]
+    out += [Load("tail", 155, codec) for codec in ("none", "lz4")]
     return out + [Load("java defaults", 155, "none")]
 
 
-def librdkafka(server, load, topic, records):
+def write(server, load, topic, records):
     properties = [f"X.{name}={value}" for name, value in SETTINGS[load.client].items()]
+    return servers.tool("kafka_load", "produce", server.kafka, topic, f"events={records}", f"size={load.size}", *properties, f"X.compression.type={load.codec}")
+
+
+def read(server, topic, records):
+    return servers.tool("kafka_load", "consume", server.kafka, topic, f"events={records}")
+
+
+def same(sent, got):
+    return got["records"] == sent["records"] and got["checksum"] == sent["checksum"]
+
+
+def librdkafka(server, load, topic, records):
     with servers.spent(server) as produce:
-        sent = servers.tool("kafka_load", "produce", server.kafka, topic, f"events={records}", f"size={load.size}", *properties, f"X.compression.type={load.codec}")
+        sent = write(server, load, topic, records)
     with servers.spent(server) as consume:
-        got = servers.tool("kafka_load", "consume", server.kafka, topic, f"events={records}")
-    return {"produce": records / sent["seconds"], "consume": records / got["seconds"], "produce_cpu": produce.cpu, "consume_cpu": consume.cpu,
-            "client_cpu": sent["cpu_s"], "equal": got["records"] == records and got["checksum"] == sent["checksum"]}
+        got = read(server, topic, records)
+    return {"produce": records / sent["seconds"], "consume": records / got["seconds"], "produce_cpu": produce.cpu, "consume_cpu": consume.cpu, "equal": same(sent, got)}
+
+
+def tail(server, load, topic, records):
+    """The consumer waits for the first record when the producer starts; its rate is from its first record to its last, the CPU that of both."""
+    with concurrent.futures.ThreadPoolExecutor(1) as reader, servers.spent(server) as both:
+        reading = reader.submit(read, server, topic, records)
+        sent = write(server, load, topic, records)
+        got = reading.result()
+    return {"produce": records / sent["seconds"], "consume": records / got["reading_s"], "cpu": both.cpu, "equal": same(sent, got)}
 
 
 def payloads(size):
@@ -69,25 +94,26 @@ def java(server, load, topic, records):
         text = kafka_tools.tool("producer-perf", "--bootstrap-server", server.kafka, "--topic", topic, "--num-records", records, "--payload-file", payloads(load.size),
                                 "--throughput", -1, "--warmup-records", records // 4, "--command-property", *settings, timeout=TIMEOUT_SECONDS, java=jvm)
     with servers.spent(server) as consume:
-        read = kafka_tools.tool("consumer-perf", "--bootstrap-server", server.kafka, "--topic", topic, "--num-records", records, "--hide-header",
-                                "--timeout", TIMEOUT_SECONDS * 1000, timeout=TIMEOUT_SECONDS, java=jvm)
-    fields = [field.strip() for field in read.strip().splitlines()[-1].split(",")]
+        report = kafka_tools.tool("consumer-perf", "--bootstrap-server", server.kafka, "--topic", topic, "--num-records", records, "--hide-header",
+                                  "--timeout", TIMEOUT_SECONDS * 1000, timeout=TIMEOUT_SECONDS, java=jvm)
+    fields = [field.strip() for field in report.strip().splitlines()[-1].split(",")]
     return {"produce": float(re.search(r"steady state records sent, ([\d.]+) records/sec", text)[1]), "consume": float(fields[9]), "produce_cpu": produce.cpu,
-            "consume_cpu": consume.cpu, "client_cpu": 0, "equal": int(fields[4]) >= records and servers.records_in(server.kafka, topic, PARTITIONS) == records}
+            "consume_cpu": consume.cpu, "equal": int(fields[4]) >= records and servers.records_in(server.kafka, topic, PARTITIONS) == records}
 
 
 def one(server, load, topic, records):
     servers.create_topic(server.kafka, topic, PARTITIONS)
     os.sync()
     syncs = server.metric(SYNCS) if isinstance(server, servers.Millstream) else None
-    run = (librdkafka if load.client == "librdkafka" else java)(server, load, topic, records)
+    run = {"librdkafka": librdkafka, "tail": tail}.get(load.client, java)(server, load, topic, records)
     run["syncs"] = server.metric(SYNCS) - syncs if syncs is not None else 0
     servers.delete_topic(server.kafka, topic)
     gigabytes = records * load.size / 1e9
-    for what in ("produce", "consume"):
-        run[f"{what}_cpu"] /= gigabytes
-    harness.note(f"  {server.name:<16}{load.client:<14}{load.size:>5} B {load.codec:<5}{run['produce']:>11,.0f} records/s {run['produce_cpu']:6.2f} broker CPU s/GB, read "
-                 f"{run['consume']:>11,.0f}/s {run['consume_cpu']:6.2f}, {run['syncs']:.0f} syncs")
+    for what in run.keys() & {"produce_cpu", "consume_cpu", "cpu"}:
+        run[what] /= gigabytes
+    cpu = ", ".join(f"{what.replace('_', ' ')} {run[what]:.2f}" for _, what, _, _ in FIGURES if "cpu" in what and what in run)
+    harness.note(f"  {server.name:<16}{load.client:<14}{load.size:>5} B {load.codec:<5}{run['produce']:>11,.0f} records/s, read {run['consume']:>11,.0f}/s, "
+                 f"broker s/GB: {cpu}, {run['syncs']:.0f} syncs")
     return run
 
 
@@ -101,7 +127,7 @@ def run(quick):
             stack.enter_context(peer)
             one(peer, loads(quick)[0], f"warm{next(numbers)}", RECORDS[155][0] // QUICK_SHARE)
         for load in loads(quick):
-            records = RECORDS[load.size][load.client != "librdkafka"] // share
+            records = RECORDS[load.size][load.client.startswith("java")] // share
             for _ in range(rounds):
                 for peer in peers:
                     results.setdefault((peer.name, load), []).append(one(peer, load, f"load{next(numbers)}", records))
@@ -115,8 +141,7 @@ def table(results, peer):
         ours, theirs = results["Millstream", load], results[peer, load]
         equal = all(r["equal"] for r in ours + theirs)
         where = f"{load.client} {load.size} B {load.codec}"
-        for what, key, unit, larger in (("produce", "produce", "records/s", True), ("produce CPU", "produce_cpu", "CPU s/GB", False),
-                                        ("consume", "consume", "records/s", True), ("consume CPU", "consume_cpu", "CPU s/GB", False)):
+        for what, key, unit, larger in (figure for figure in FIGURES if figure[1] in ours[0]):
             mine, other = (statistics.median(r[key] for r in runs) for runs in (ours, theirs))
             rows.append(harness.row(f"{what}, {where}", mine, other, peer, unit, equal, larger))
     return rows

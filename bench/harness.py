@@ -96,11 +96,19 @@ def row(what, ours, peer, peer_name, unit, equal, larger_is_better):
             "equal": bool(equal)}
 
 
+def figure(value):
+    """A number for a table: four digits that mean something, thousands apart."""
+    magnitude = abs(value)
+    digits = 0 if magnitude >= 1000 else 1 if magnitude >= 100 else 2 if magnitude >= 10 else 3
+    return f"{value:,.{digits}f}"
+
+
 def table(result):
-    """The result as text for people."""
-    lines = [f"{result['id']}", f"  {'what':<34}{'ours':>12}{'peer':>12}  {'unit':<8}{'ratio':>8}  equal  against"]
-    for kind in ("rows", "also"):
-        for r in result[kind]:
-            lines.append(f"  {r['what']:<34}{r['ours']:>12}{r['peer']:>12}  {r['unit']:<8}{r['ratio']:>8}  {'yes' if r['equal'] else 'NO':<5}  {r['peer_name']}"
-                         + ("" if kind == "rows" else "  (also)"))
-    return "\n".join(lines)
+    """The result as text for people; a row without a peer has no ratio."""
+    head = ["what", "ours", "peer", "unit", "ratio", "equal", "against"]
+    cells = [[r["what"], figure(r["ours"]), figure(r["peer"]) if r["ratio"] else "-", r["unit"], f"{r['ratio']:.2f}" if r["ratio"] else "-", "yes" if r["equal"] else "NO",
+              (r["peer_name"] if r["ratio"] else "-") + ("" if kind == "rows" else "  (also)")] for kind in ("rows", "also") for r in result[kind]]
+    widths = [max(len(line[i]) for line in (head, *cells)) for i in range(len(head))]
+    numbers = {1, 2, 4}
+    lines = ["  ".join(text.rjust(width) if i in numbers else text.ljust(width) for i, (text, width) in enumerate(zip(line, widths))).rstrip() for line in (head, *cells)]
+    return "\n".join([result["id"], *("  " + line for line in lines)])

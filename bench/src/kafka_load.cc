@@ -5,8 +5,9 @@
 //   bench_kafka_load consume SERVER TOPIC events=N [X.<librdkafka property>=VALUE ...]
 //
 // The events are those of events.h. The checksum is a sum over records, so it does not depend on their order but on every
-// record being there once. `shuffled`: events come in another order within each block of so many. `size`: a value is so many bytes of the
-// events' text, instead of one event; not with keys. An event counts as produced when the server has acknowledged it.
+// record being there once. `reading_s` is from the first record to the last. `shuffled`: events come in another order within each block of
+// so many. `size`: a value is so many bytes of the events' text, instead of one event; not with keys. An event counts as produced when the
+// server has acknowledged it.
 #include <fmt/format.h>
 
 #include <numeric>
@@ -121,7 +122,7 @@ int consume(const Arguments& a) {
   uint64_t records = 0, checksum = 0;
   const double cpu = process_cpu_seconds();
   const int64_t start = system_clock().steady_us();
-  int64_t moved = start;
+  int64_t moved = start, first = 0;
   if (const auto e = rd_kafka_assign(rk, all); e != RD_KAFKA_RESP_ERR_NO_ERROR) die(rd_kafka_err2str(e));
   rd_kafka_queue_t* queue = rd_kafka_queue_get_consumer(rk);
   std::vector<rd_kafka_message_t*> messages(10'000);
@@ -133,9 +134,12 @@ int consume(const Arguments& a) {
       checksum += xxh3({static_cast<const char*>(m->payload), m->len}, 1);
       rd_kafka_message_destroy(m);
     }
-    if (count > 0) records += static_cast<uint64_t>(count), moved = system_clock().steady_us();
+    if (count <= 0) continue;
+    records += static_cast<uint64_t>(count), moved = system_clock().steady_us();
+    if (first == 0) first = moved;
   }
-  fmt::print("{{\"records\": {}, \"seconds\": {:.4f}, \"cpu_s\": {:.3f}, \"checksum\": \"{:016x}\"}}\n", records, seconds_since(start), process_cpu_seconds() - cpu, checksum);
+  fmt::print("{{\"records\": {}, \"seconds\": {:.4f}, \"reading_s\": {:.4f}, \"cpu_s\": {:.3f}, \"checksum\": \"{:016x}\"}}\n", records,
+             seconds_since(start), seconds_since(first), process_cpu_seconds() - cpu, checksum);
   rd_kafka_queue_destroy(queue);
   rd_kafka_topic_partition_list_destroy(all);
   rd_kafka_consumer_close(rk);
