@@ -29,7 +29,7 @@ Error Error::within(std::string_view context) const { return {kind, fmt::format(
 
 Unexpected fail_errno(std::string_view what, int error_number) {
   ErrorKind kind = ErrorKind::kInternal;
-  if (error_number == ENOSPC || error_number == EDQUOT) kind = ErrorKind::kExhausted;
+  if (error_number == ENOSPC || error_number == EDQUOT || error_number == EMFILE || error_number == ENFILE) kind = ErrorKind::kExhausted;
   if (error_number == ENOENT) kind = ErrorKind::kNotFound;
   if (error_number == EEXIST) kind = ErrorKind::kAlreadyExists;
   return fail(kind, fmt::format("{}: {}", what, std::strerror(error_number)));

@@ -1,5 +1,7 @@
 #include "io/tcp_server.h"
 
+#include <array>
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -7,10 +9,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <array>
-#include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <list>
 #include <mutex>
 #include <unordered_set>
 
@@ -36,6 +37,7 @@ constexpr size_t kGatherMax = 64;          // buffers per write
 constexpr int64_t kWatchEveryUs = 1'000'000;
 constexpr int64_t kBudgetRetryUs = 2'000;
 constexpr int64_t kStallBytesPerSecond = 64 << 10;
+constexpr size_t kLeavingMax = 256;  // connections that make room and have not closed yet
 
 Metric& rejected(std::string_view reason) {
   return counter("millstream_tcp_rejected_total", "reason=\"" + std::string(reason) + "\"");
@@ -67,6 +69,8 @@ struct TcpServer::Core : std::enable_shared_from_this<TcpServer::Core> {
   std::shared_ptr<const TlsContext> tls_context() const { return options.tls ? options.tls->current() : nullptr; }
   void add(tcp::socket socket, IoThread& thread);
   void remove(const std::shared_ptr<Link>& link);
+  void settle(Link& link);
+  bool make_room();  // mutex held
   asio::awaitable<void> accept_loop(std::shared_ptr<Core> self);
 
   const TcpServerOptions options;
@@ -84,14 +88,19 @@ struct TcpServer::Core : std::enable_shared_from_this<TcpServer::Core> {
   bool accepting = false;
   std::atomic<int> waiting = 0;  // connections that wait for a part of the budget
   std::unordered_set<std::shared_ptr<Link>> links;
+  std::list<Link*> newcomers;  // of the links, those that have not settled, the oldest first
 };
 
 // One connection. The socket and timers go away on the connection's thread; the object may live on in late completions.
 class TcpServer::Core::Link final : public Connection {
  public:
   Link(std::shared_ptr<Core> core, tcp::socket socket, IoThread& thread)
-      : core_(std::move(core)), thread_(thread), stream_(std::make_shared<Stream>(std::move(socket), core_->tls_context())),
-        wake_(std::make_unique<asio::steady_timer>(thread.context())), watch_(std::make_unique<Timer>(thread)),
+      : core_(std::move(core)),
+        thread_(thread),
+        stream_(std::make_shared<Stream>(std::move(socket), core_->tls_context())),
+        memory_(std::make_shared<MemoryBudget>(core_->options.connection_memory_bytes_max, core_->budget)),
+        wake_(std::make_unique<asio::steady_timer>(thread.context())),
+        watch_(std::make_unique<Timer>(thread)),
         peer_(describe(stream_->socket())) {}
 
   void run() {
@@ -127,6 +136,9 @@ class TcpServer::Core::Link final : public Connection {
     }
     if (!writing_) write_some();
   }
+  void settle() override { core_->settle(*this); }
+
+  std::optional<std::list<Link*>::iterator> newcomer;  // its place among them, under the server's mutex
 
  private:
   static int64_t now_us() { return system_clock().steady_us(); }
@@ -237,17 +249,9 @@ class TcpServer::Core::Link final : public Connection {
     begin_ += 4;
     const int64_t began_us = now_us();
 
-    auto hold = core_->budget->try_hold(length);
-    const bool waits = !hold;  // back-pressure: until others have finished
-    if (waits) ++core_->waiting;
-    while (!hold && !closed_) {
-      last_activity_us_ = now_us();
-      frame_started_us_ = 0;
-      wake_->expires_after(std::chrono::microseconds(kBudgetRetryUs));
-      co_await wake_->async_wait(kAwait);
-      hold = core_->budget->try_hold(length);
-    }
-    if (waits) --core_->waiting;
+    auto hold = memory_->try_hold(length);
+    const bool waits = !hold;
+    if (waits) hold = co_await wait_for_memory(self, length);
     if (closed_) co_return false;
     frame_started_us_ = waits ? now_us() : began_us;
 
@@ -270,6 +274,23 @@ class TcpServer::Core::Link final : public Connection {
     frame_started_us_ = 0;
     handler_->on_frame(Frame{Slice(block.owner, block.data, length), std::move(*hold), began_us});
     co_return !closed_;
+  }
+
+  // Back-pressure: until its own requests, or those of others, have finished.
+  asio::awaitable<std::optional<MemoryHold>> wait_for_memory(std::shared_ptr<Link> self, size_t length) {
+    static_cast<void>(self);
+    std::optional<MemoryHold> hold;
+    while (!hold && !closed_) {
+      const bool others = memory_->fits(length);
+      if (others) ++core_->waiting;
+      last_activity_us_ = now_us();
+      frame_started_us_ = 0;
+      wake_->expires_after(std::chrono::microseconds(kBudgetRetryUs));
+      co_await wake_->async_wait(kAwait);
+      if (others) --core_->waiting;
+      hold = memory_->try_hold(length);
+    }
+    co_return hold;
   }
 
   // A client that speaks TLS to a listener in the clear announces some 350 MiB.
@@ -301,6 +322,7 @@ class TcpServer::Core::Link final : public Connection {
   const std::shared_ptr<Core> core_;
   IoThread& thread_;
   std::shared_ptr<Stream> stream_;
+  const std::shared_ptr<MemoryBudget> memory_;  // its part of the server's
   std::unique_ptr<asio::steady_timer> wake_;  // ends a pause
   std::unique_ptr<Timer> watch_;
   const std::string peer_;
@@ -323,17 +345,34 @@ void TcpServer::Core::add(tcp::socket socket, IoThread& thread) {
   {
     const std::lock_guard lock(mutex);
     if (stopping) return;
-    if (links.size() >= options.connections_max) {
-      rejected("connections").add();
-      return;
-    }
+    if (links.size() >= options.connections_max && !make_room())
+      return refuse("connections", link->peer(),
+                    "the server has all the connections that it takes: close some, or give it more open files");
     links.insert(link);
+    link->newcomer = newcomers.insert(newcomers.end(), link.get());
     gauge("millstream_tcp_connections").add(1);
   }
   thread.post([link] { link->run(); });
 }
 
+// The oldest connection that has not settled goes: whoever only connects keeps nobody out.
+bool TcpServer::Core::make_room() {
+  if (newcomers.empty() || links.size() >= options.connections_max + kLeavingMax) return false;
+  Link& oldest = *newcomers.front();
+  newcomers.pop_front();
+  oldest.newcomer.reset();
+  refuse("displaced", oldest.peer(), "it has sent no request or has not logged in, and the server has all the connections that it takes");
+  oldest.thread().post([link = oldest.shared_from_this()] { link->close(); });
+  return true;
+}
+
+void TcpServer::Core::settle(Link& link) {
+  const std::lock_guard lock(mutex);
+  if (const auto place = std::exchange(link.newcomer, std::nullopt)) newcomers.erase(*place);
+}
+
 void TcpServer::Core::remove(const std::shared_ptr<Link>& link) {
+  settle(*link);
   const std::lock_guard lock(mutex);
   if (links.erase(link)) gauge("millstream_tcp_connections").add(-1);
   changed.notify_all();

@@ -42,6 +42,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   virtual void pause_reading() = 0;   // no on_frame after it returns, until
   virtual void resume_reading() = 0;  // this
   virtual void close() = 0;           // on_closed follows, later
+  // It is a client that is known: from now on it does not make room for others when the server is full.
+  virtual void settle() = 0;
 };
 
 // The other side: what the protocol does. Called on the connection's thread.
@@ -62,9 +64,11 @@ using HandlerFactory = std::function<std::shared_ptr<FrameHandler>(std::shared_p
 struct TcpServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 0;  // 0: a free one
+  // Beyond it, the oldest that has not settled makes room for a new one; when all have, the new one is closed.
   size_t connections_max = 10'000;
   size_t frame_bytes_max = 100u << 20;   // a larger length closes the connection
   size_t memory_bytes_max = 512u << 20;  // over all frames being read or worked on; reading waits when it is used up
+  size_t connection_memory_bytes_max = 64u << 20;  // of it, over those of one connection; one larger frame is let in alone
   size_t idle_block_bytes_max = 128u << 20;
   int64_t idle_timeout_us = 10 * 60 * 1'000'000LL;  // no byte in either direction
   int64_t frame_timeout_us = 60 * 1'000'000LL;      // from the first byte of a frame to its last

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -21,6 +23,7 @@ class Echo final : public FrameHandler {
  public:
   Echo(std::shared_ptr<Connection> connection, std::atomic<int>& closed) : connection_(std::move(connection)), closed_(closed) {}
   void on_frame(Frame frame) override {
+    connection_->settle();
     const uint32_t length = __builtin_bswap32(static_cast<uint32_t>(frame.bytes.size()));
     connection_->send({Slice::copy(std::span(reinterpret_cast<const uint8_t*>(&length), 4)), frame.bytes});
   }
@@ -165,6 +168,80 @@ TEST_F(TcpServerTest, ConnectionLimit) {
   const int second = connect_to(server_->port());
   EXPECT_EQ(read_exactly(second, 1), "");  // closed at once
   close(first), close(second);
+}
+
+TEST_F(TcpServerTest, ANewConnectionTakesThePlaceOfTheOldestThatHasSentNothing) {
+  start({.connections_max = 3});
+  const int known = connect_to(server_->port());
+  write_all(known, framed("x"));
+  ASSERT_EQ(read_exactly(known, 5), framed("x"));
+  const int silent = connect_to(server_->port()), later = connect_to(server_->port()), newest = connect_to(server_->port());
+  EXPECT_EQ(read_exactly(silent, 1), "");
+  for (const int fd : {known, later, newest}) {
+    write_all(fd, framed("still"));
+    EXPECT_EQ(read_exactly(fd, 9), framed("still"));
+  }
+  for (const int fd : {known, silent, later, newest}) close(fd);
+}
+
+// Frames that somebody works on, with their part of the memory.
+class Hoard {
+ public:
+  void keep(Frame frame) {
+    const std::lock_guard lock(mutex_);
+    frames_.push_back(std::move(frame));
+    ++count_;
+    changed_.notify_all();
+  }
+  size_t size() {
+    const std::lock_guard lock(mutex_);
+    return frames_.size();
+  }
+  // Lets them go as they come, until there were so many.
+  void release_until(size_t count) {
+    std::unique_lock lock(mutex_);
+    while (count_ < count || !frames_.empty()) {
+      changed_.wait(lock, [&] { return !frames_.empty() || count_ >= count; });
+      frames_.clear();
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Frame> frames_;
+  size_t count_ = 0;
+};
+
+TEST_F(TcpServerTest, OneConnectionDoesNotHoldAllMemory) {
+  class Keeper final : public FrameHandler {
+   public:
+    Keeper(Echo echo, Hoard& hoard) : echo_(std::move(echo)), hoard_(hoard) {}
+    void on_frame(Frame frame) override {
+      if (frame.bytes.view().starts_with('e')) echo_.on_frame(std::move(frame));
+      else hoard_.keep(std::move(frame));
+    }
+    void on_sent() override {}
+    void on_closed() override { echo_.on_closed(); }
+
+   private:
+    Echo echo_;
+    Hoard& hoard_;
+  };
+  Hoard hoard;
+  runtime_ = *IoRuntime::start({.threads = 2});
+  server_ = *TcpServer::start({.memory_bytes_max = 1000, .connection_memory_bytes_max = 300}, *runtime_,
+                              [&](std::shared_ptr<Connection> c) { return std::make_shared<Keeper>(Echo(std::move(c), closed_), hoard); });
+  const int greedy = connect_to(server_->port()), other = connect_to(server_->port());
+  for (int i = 0; i < 20; ++i) write_all(greedy, framed(std::string(100, 'k')));
+  for (int i = 0; i < 20; ++i) {
+    write_all(other, framed(std::string(100, 'e')));
+    EXPECT_EQ(read_exactly(other, 104).size(), 104u);
+  }
+  EXPECT_LE(hoard.size(), 3u);
+  hoard.release_until(20);
+  close(greedy), close(other);
+  server_->stop();
 }
 
 TEST_F(TcpServerTest, StopClosesConnectionsAndFreesThePort) {
@@ -363,6 +440,23 @@ TEST(MemoryBudget, AdmitsUpToItsSizeAndOneGiantAlone) {
   a.reset();
   EXPECT_TRUE(budget->try_hold(1000));
   EXPECT_EQ(budget->held(), 0u);
+}
+
+TEST(MemoryBudget, APartIsHeldOfTheWholeToo) {
+  const auto whole = std::make_shared<MemoryBudget>(100);
+  const auto mine = std::make_shared<MemoryBudget>(70, whole), yours = std::make_shared<MemoryBudget>(70, whole);
+  auto a = mine->try_hold(60);
+  ASSERT_TRUE(a);
+  EXPECT_FALSE(mine->try_hold(20));
+  EXPECT_FALSE(mine->fits(20));
+  EXPECT_TRUE(yours->fits(50));
+  EXPECT_FALSE(yours->try_hold(50));
+  EXPECT_EQ(yours->held(), 0u);  // what the whole refuses is not held of the part
+  a->shrink(10);
+  EXPECT_EQ(whole->held(), 10u);
+  EXPECT_TRUE(yours->try_hold(50));
+  a.reset();
+  EXPECT_EQ(whole->held() + mine->held() + yours->held(), 0u);
 }
 
 }  // namespace

@@ -104,6 +104,7 @@ void KafkaConnection::on_frame(io::Frame frame) {
   }
   if (!parsed) return abandon("malformed");
   api->metrics->requests.add();
+  if (login_.done() && !std::exchange(settled_, true)) connection_->settle();
   const uint64_t slot = first_slot_ + answers_.size();
   answers_.emplace_back().api = api;
   const size_t frame_bytes = frame.bytes.size();

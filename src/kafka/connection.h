@@ -75,6 +75,7 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
   std::atomic<int64_t> throttled_until_us_ = 0;  // by a quota
   std::unique_ptr<io::Timer> unthrottle_;        // made when needed, gone before the connection
   bool paused_ = false;
+  bool settled_ = false;
   bool closing_ = false;  // as soon as the answers are sent
   bool may_close_ = false;
   bool closed_ = false;

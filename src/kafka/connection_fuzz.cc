@@ -53,6 +53,7 @@ class Peer final : public io::Connection {
     changed_.notify_all();
   }
   void resume_reading() override {}
+  void settle() override {}
   void close() override {
     const std::lock_guard lock(mutex_);
     closed_ = true;

@@ -65,6 +65,7 @@ class Elsewhere final : public io::Connection {
   size_t unsent_bytes() const override { return 0; }
   void pause_reading() override {}
   void resume_reading() override {}
+  void settle() override {}
   void close() override {}
   void send(std::vector<Slice> parts) override {
     std::string frame;

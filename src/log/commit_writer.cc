@@ -186,14 +186,14 @@ void CommitWriter::commit_group() {
   }
   // The most this group can need, reserved before anything is decided: a full disk then refuses it whole.
   if (const auto reserved = wal_.reserve(kWalHeaderBytes + need.bytes, !need.batches); !reserved) {
-    const bool full = reserved.error().kind == ErrorKind::kExhausted;
-    if (full && !disk_is_full_) log_error("log_disk_full", {{"error", reserved.error().message}});
-    disk_is_full_ = full;
-    if (!full && reserved.error().kind != ErrorKind::kInvalidArgument) fail_with(reserved.error());
+    const bool short_of_room = reserved.error().kind == ErrorKind::kExhausted;
+    if (short_of_room && !cannot_grow_) log_error("log_cannot_grow", {{"error", reserved.error().message}});
+    cannot_grow_ = short_of_room;
+    if (!short_of_room && reserved.error().kind != ErrorKind::kInvalidArgument) fail_with(reserved.error());
     return refuse_group(count, reserved.error());
   }
-  if (disk_is_full_) log_info("log_disk_has_space_again");
-  disk_is_full_ = false;
+  if (cannot_grow_) log_info("log_grows_again");
+  cannot_grow_ = false;
   const auto frame = write_group(count);
   if (!frame) {
     fail_with(frame.error());

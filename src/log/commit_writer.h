@@ -128,7 +128,7 @@ class CommitWriter {
   std::vector<PendingBatch*> accepted_;
   std::vector<TopicPartition> touched_;
   uint64_t data_bytes_ = 0;
-  bool disk_is_full_ = false;
+  bool cannot_grow_ = false;
 
   // Groups whose batches are in memory, oldest first.
   struct CachedGroup {

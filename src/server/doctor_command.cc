@@ -23,6 +23,7 @@
 #include "server/cli.h"
 #include "server/data_dir.h"
 #include "server/doctor_findings.h"
+#include "server/open_files.h"
 #include "server/output.h"
 
 namespace ms::server {
@@ -40,7 +41,6 @@ constexpr std::string_view to_string(Verdict verdict) {
 constexpr int64_t kGiB = int64_t{1} << 30;
 constexpr size_t kSyncs = 32;
 constexpr int64_t kSlowSyncUs = 20'000;
-constexpr uint64_t kOpenFilesWanted = 12'000;  // 10,000 connections, the log's and the objects' files
 constexpr long kTmpfs = 0x01021994, kRamfs = static_cast<long>(0x858458f6), kOverlay = 0x794c7630, kNfs = 0x6969;
 
 std::string text_of_errno() { return std::strerror(errno); }
@@ -135,12 +135,17 @@ Finding clock(const std::string& dir) {
                                                   human_age(ahead / 1000))};
 }
 
+// A server raises its soft limit to the hard one.
 Finding open_files() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {"open files", Verdict::kProblem, text_of_errno()};
-  const std::string text = fmt::format("up to {}", limit.rlim_cur == RLIM_INFINITY ? "any number" : human_count(static_cast<int64_t>(limit.rlim_cur)));
-  if (limit.rlim_cur >= kOpenFilesWanted) return {"open files", Verdict::kOk, text};
-  return {"open files", Verdict::kWarning, fmt::format("{}; 10,000 connections need {}: ulimit -n, or LimitNOFILE= of systemd", text, human_count(kOpenFilesWanted))};
+  const std::string text =
+      fmt::format("up to {}", limit.rlim_max == RLIM_INFINITY ? "any number" : human_count(static_cast<int64_t>(limit.rlim_max)));
+  if (limit.rlim_max >= kOpenFilesWanted) return {"open files", Verdict::kOk, text};
+  return {"open files", Verdict::kWarning,
+          fmt::format("{}, which leaves {} Kafka connections; for {} allow {}: ulimit -Hn, or LimitNOFILE= of systemd", text,
+                      human_count(static_cast<int64_t>(connection_limits(limit.rlim_max, 1).kafka)), human_count(kConnectionsMax),
+                      human_count(kOpenFilesWanted))};
 }
 
 // The directory itself, or where it would be made.

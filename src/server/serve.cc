@@ -23,6 +23,7 @@
 #include "online/samples.h"
 #include "security/authority.h"
 #include "server/data_dir.h"
+#include "server/open_files.h"
 #include "server/version.h"
 
 namespace ms::server {
@@ -64,6 +65,7 @@ class Server {
   ~Server() { (void)stop(); }
 
   Result<> start() {
+    limit_connections();
     TRY_ASSIGN(dir_, DataDir::open(fs_, config_.dir));
     TRY_ASSIGN(runtime_, io::IoRuntime::start({.threads = config_.io_threads}));
     TRY(start_log());
@@ -120,6 +122,17 @@ class Server {
     if (result) return;
     log_error("stop_failed", {{"part", what}, {"error", result.error().message}});
     if (first) first = Unexpected(result.error().within("stopping the " + std::string(what)));
+  }
+
+  void limit_connections() {
+    const uint64_t files = raise_open_files();
+    connections_ = connection_limits(files, config_.kafka_tls ? 2 : 1);
+    if (connections_.kafka == kConnectionsMax) return;
+    log_warn("few_open_files",
+             {{"open_files", files},
+              {"kafka_connections_max", connections_.kafka},
+              {"http_connections_max", connections_.http},
+              {"what_to_do", fmt::format("allow {} open files: ulimit -Hn, or LimitNOFILE= of systemd", kOpenFilesWanted)}});
   }
 
   Result<> start_log() {
@@ -186,6 +199,7 @@ class Server {
       options.listeners.push_back(listener_at(*config_.kafka_tls, config_.advertised_kafka_tls));
       options.listeners.back().tls = tls_;
     }
+    options.connections_max = connections_.kafka;
     options.auto_create_topics = config_.auto_create_topics;
     options.default_partitions = config_.default_partitions;
     options.slow_request_ms = config_.slow_request_ms;
@@ -217,12 +231,13 @@ class Server {
                                                     .version = kVersion,
                                                     .kafka = kafka_address(),
                                                     .metrics_series_max = config_.metrics_series_max});
-    io::HttpServerOptions options{.host = config_.http.host, .port = config_.http.port};
+    io::HttpServerOptions options{.host = config_.http.host, .port = config_.http.port, .connections_max = connections_.http};
     TRY_ASSIGN(http_, advised(io::HttpServer::start(options, *api_, *runtime_), "http"));
     return {};
   }
 
   const ServeConfig& config_;
+  ConnectionLimits connections_;
   FileSystem& fs_ = posix_file_system();
   std::unique_ptr<DataDir> dir_;
   std::unique_ptr<io::IoRuntime> runtime_;
