@@ -35,16 +35,22 @@ std::vector<FetchItem> items_of(const FetchRequest& request) {
   for (const auto& topic : request.topics) count += topic.partitions.size();
   std::vector<FetchItem> items;
   items.reserve(count);  // a session keeps them: no spare capacity
+  std::map<ItemKey, size_t> places;
   for (const auto& topic : request.topics) {
     for (const auto& p : topic.partitions) {
-      items.push_back({.topic = topic.topic,
-                       .id = topic.topic_id,
-                       .partition = p.partition,
-                       .offset = p.fetch_offset,
-                       .max_bytes = p.partition_max_bytes,
-                       .leader_epoch = p.current_leader_epoch});
+      FetchItem item{.topic = topic.topic,
+                     .id = topic.topic_id,
+                     .partition = p.partition,
+                     .offset = p.fetch_offset,
+                     .max_bytes = p.partition_max_bytes,
+                     .leader_epoch = p.current_leader_epoch};
+      const auto [place, is_new] =
+          places.try_emplace({topic.topic, topic.topic.empty() ? topic.topic_id : TopicId{}, p.partition}, items.size());
+      if (is_new) items.push_back(std::move(item));
+      else items[place->second] = std::move(item);
     }
   }
+  if (items.size() < count) items.shrink_to_fit();
   return items;
 }
 

@@ -76,7 +76,8 @@ class FetchSessions {
   std::unordered_map<int32_t, std::shared_ptr<FetchSession>> sessions_;
 };
 
-// The items of a request, and what an incremental request changes in a session's.
+// The items of a request, and what an incremental request changes in a session's. Of a partition that is named twice the last counts, in
+// the place of the first (as with Kafka).
 size_t bytes_of(const std::vector<FetchItem>& items);
 std::vector<FetchItem> items_of(const FetchRequest& request);
 void merge_into(std::vector<FetchItem>& items, const FetchRequest& request);

@@ -38,6 +38,20 @@ TEST(FetchSessions, IncrementalRequestsChangeWhatTheyName) {
   EXPECT_EQ(sessions.begin(request(id, 2, {}), 13).error, ErrorCode::kFetchSessionTopicIdError);  // names there, ids here
 }
 
+TEST(FetchSessions, OfAPartitionThatIsNamedTwiceTheLastCounts) {
+  auto twice = request(0, 0, {0, 1, 0, 1, 1});
+  twice.topics[0].partitions[2].fetch_offset = 7, twice.topics[0].partitions[4].fetch_offset = 8;
+  const auto items = items_of(twice);
+  ASSERT_EQ(items.size(), 2u);
+  EXPECT_EQ(items.capacity(), 2u);  // sessions keep them, and count them
+  EXPECT_EQ(std::pair(items[0].partition, items[0].offset), std::pair(0, int64_t{7}));
+  EXPECT_EQ(std::pair(items[1].partition, items[1].offset), std::pair(1, int64_t{8}));
+  FetchSessions sessions(10);
+  const auto first = sessions.begin(request(0, 0, {5}), 12);
+  sessions.end(first.session);
+  EXPECT_EQ(sessions.begin(request(first.session->id, 1, {0, 1, 0, 1}), 12).list().size(), 3u);
+}
+
 TEST(FetchSessions, FinalEpochClosesAndFetchesByItself) {
   FetchSessions sessions(10);
   const auto first = sessions.begin(request(0, 0, {0}), 12);

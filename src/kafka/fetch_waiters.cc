@@ -1,12 +1,10 @@
 #include "kafka/fetch_waiters.h"
 
-#include <algorithm>
-
 namespace ms::kafka {
 
 void FetchWaiters::add(const std::shared_ptr<Waiter>& waiter, std::span<const TopicPartition> partitions) {
   const std::lock_guard lock(mutex_);
-  for (const auto& p : partitions) by_partition_[p].push_back(waiter);
+  for (const auto& p : partitions) by_partition_[p].insert(waiter);
 }
 
 void FetchWaiters::remove(const std::shared_ptr<Waiter>& waiter, std::span<const TopicPartition> partitions) {
@@ -14,7 +12,7 @@ void FetchWaiters::remove(const std::shared_ptr<Waiter>& waiter, std::span<const
   for (const auto& p : partitions) {
     const auto at = by_partition_.find(p);
     if (at == by_partition_.end()) continue;
-    std::erase(at->second, waiter);
+    at->second.erase(waiter);
     if (at->second.empty()) by_partition_.erase(at);
   }
 }

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <span>
 #include <unordered_map>
-#include <vector>
+#include <unordered_set>
 
 #include "base/types.h"
 #include "io/runtime.h"
@@ -42,7 +42,7 @@ class FetchWaiters {
 
   std::mutex mutex_;
   std::atomic<bool> closed_{false};
-  std::unordered_map<TopicPartition, std::vector<std::shared_ptr<Waiter>>> by_partition_;
+  std::unordered_map<TopicPartition, std::unordered_set<std::shared_ptr<Waiter>>> by_partition_;
 };
 
 }  // namespace ms::kafka

@@ -276,8 +276,11 @@ TEST_F(KafkaServerTest, AWaitingFetchGivesItsMemoryBack) {
 
 TEST_F(KafkaServerTest, AWaitingFetchEndsWithItsConnection) {
   serve({.request_memory_bytes_max = 300'000});
+  ASSERT_TRUE(log_->create_topic("wide", 9'000, {}));
   auto waits = fetch_of(0, 60'000);
+  waits.topics[0].topic = "wide";
   waits.topics[0].partitions.assign(9'000, waits.topics[0].partitions[0]);
+  for (int32_t i = 0; i < 9'000; ++i) waits.topics[0].partitions[static_cast<size_t>(i)].partition = i;
   auto gone = std::make_unique<Client>(server_->port());
   gone->ask(waits, 12);
   auto quick = waits;
