@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <future>
 
 #include "base/logging.h"
@@ -37,15 +36,11 @@ Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(LogOptions options) {
 EmbeddedLog::~EmbeddedLog() { (void)close(); }
 
 Result<> EmbeddedLog::close() {
-  {
-    const std::scoped_lock lock(mutex_);
-    closing_ = true;
-  }
-  wake_.notify_all();
+  for (Periodic* each : {&moving_, &keeping_}) each->closing();
   if (reconciler_) reconciler_->stop();  // what it has not moved stays in the write-ahead log
   if (merger_) merger_->stop();
   if (compactor_) compactor_->stop();
-  if (background_.joinable()) background_.join();
+  for (Periodic* each : {&moving_, &keeping_}) each->stop();
   if (writer_) writer_->close();
   return {};
 }
@@ -72,20 +67,12 @@ Result<> EmbeddedLog::recover() {
   reconciler_ = std::make_unique<Reconciler>(options_, *store_, *writer_, *wal_, view_, snapshot_path);
   merger_ = std::make_unique<Merger>(options_, *store_, *objects_, *writer_, view_, wal_->frame_bytes_max() / kMergeCommandBytesPerRun);
   compactor_ = std::make_unique<Compactor>(options_, *store_, *objects_, *writer_, view_);
-  if (options_.reconcile_interval_ms > 0) {
-    writer_->on_backlog(static_cast<int64_t>(options_.tail_cache_bytes_max / 2), [this] {
-      {
-        const std::scoped_lock lock(mutex_);
-        backlog_ = true;
-      }
-      wake_.notify_all();
-    });
-  }
+  if (options_.reconcile_interval_ms > 0)
+    writer_->on_backlog(static_cast<int64_t>(options_.tail_cache_bytes_max / 2), [this] { moving_.hurry(); });
   writer_->start();
   if (const auto removed = reconciler_->remove_orphans(); !removed && removed.error().kind != ErrorKind::kExhausted)
     return removed;  // on a full disk they go at the next start
-  if (options_.reconcile_interval_ms > 0 || options_.retention_check_interval_ms > 0 || options_.transaction_check_interval_ms > 0)
-    background_ = std::thread([this] { background(); });
+  start_background();
   return {};
 }
 
@@ -326,44 +313,12 @@ Result<> EmbeddedLog::compact() { return compactor_->run(); }
 Result<> EmbeddedLog::merge_objects() { return merger_->run(); }
 Result<> EmbeddedLog::enforce_retention() { return log::enforce_retention(options_, *writer_, view_, *store_); }
 
-void EmbeddedLog::background() {
-  const auto due_in = [](int64_t interval_ms, int64_t since_us, int64_t now_us) {
-    return interval_ms <= 0 ? INT64_MAX : since_us + interval_ms * kMicrosPerMilli - now_us;
-  };
-  const auto warn = [this](const char* event, const Result<>& result) {
-    if (result) return;
-    const std::scoped_lock lock(mutex_);
-    if (!closing_) log_warn(event, {{"error", result.error().message}});
-  };
-  int64_t reconciled_us = system_clock().steady_us(), checked_us = reconciled_us, expired_us = reconciled_us;
-  std::unique_lock lock(mutex_);
-  while (!closing_) {
-    const int64_t now = system_clock().steady_us();
-    const int64_t reconcile_in = due_in(options_.reconcile_interval_ms, reconciled_us, now);
-    const int64_t check_in = due_in(options_.retention_check_interval_ms, checked_us, now);
-    const int64_t expire_in = due_in(options_.transaction_check_interval_ms, expired_us, now);
-    if (reconcile_in > 0 && check_in > 0 && expire_in > 0 && !backlog_) {
-      wake_.wait_for(lock, std::chrono::microseconds(std::min({reconcile_in, check_in, expire_in})));
-      continue;
-    }
-    const bool early = std::exchange(backlog_, false);
-    lock.unlock();
-    if (reconcile_in <= 0 || early) {
-      warn("log_reconcile_failed", reconcile());
-      warn("log_compact_failed", compact());
-      warn("log_merge_failed", merge_objects());
-      reconciled_us = system_clock().steady_us();
-    }
-    if (check_in <= 0) {
-      warn("log_retention_failed", enforce_retention());
-      checked_us = system_clock().steady_us();
-    }
-    if (expire_in <= 0) {
-      warn("log_expire_transactions_failed", expire_transactions());
-      expired_us = system_clock().steady_us();
-    }
-    lock.lock();
-  }
+void EmbeddedLog::start_background() {
+  moving_.start({{"log_reconcile_failed", options_.reconcile_interval_ms, [this] { return reconcile(); }},
+                 {"log_expire_transactions_failed", options_.transaction_check_interval_ms, [this] { return expire_transactions(); }}});
+  keeping_.start({{"log_compact_failed", options_.reconcile_interval_ms, [this] { return compact(); }},
+                  {"log_merge_failed", options_.reconcile_interval_ms, [this] { return merge_objects(); }},
+                  {"log_retention_failed", options_.retention_check_interval_ms, [this] { return enforce_retention(); }}});
 }
 
 }  // namespace ms::log

@@ -1,15 +1,12 @@
 // The log of one process with `disk` durability: everything of log/ wired together behind the Log interface.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
-#include <thread>
-
 #include "log/commit_writer.h"
 #include "log/compactor.h"
 #include "log/log.h"
 #include "log/merger.h"
 #include "log/object_reader.h"
+#include "log/periodic.h"
 #include "log/reconciler.h"
 
 namespace ms::log {
@@ -65,7 +62,7 @@ class EmbeddedLog final : public Log {
   Result<> recover();
   Result<> replay(const RecoveredFrame& frame, uint64_t snapshot_frame, MetaState& state);
   Result<> check_recovered(const MetaState& state) const;
-  void background();
+  void start_background();
   void submit(Command command, std::move_only_function<void(Result<>)> done);
   PendingBatch check(AppendPart part, int64_t now_ms) const;
   Result<std::shared_ptr<PartitionLog>> partition(const TopicPartition& p) const;
@@ -84,10 +81,8 @@ class EmbeddedLog final : public Log {
   std::unique_ptr<Merger> merger_;
   std::unique_ptr<Compactor> compactor_;
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool closing_ = false, backlog_ = false;
-  std::thread background_;
+  Periodic moving_;   // out of the write-ahead log, which grows meanwhile
+  Periodic keeping_;  // what may take long
 };
 
 }  // namespace ms::log

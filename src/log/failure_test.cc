@@ -1,7 +1,9 @@
 // Failures one by one: torn tail, damaged middle, full disk, failing sync, missing files.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <fmt/format.h>
+#include <functional>
+#include <map>
 
 #include "codec/testing/record_batches.h"
 #include "log/commands.h"
@@ -320,6 +322,94 @@ TEST_F(LogFailure, AStoreThatIsAwayIsReported) {
   }
   const std::string logged = ::testing::internal::GetCapturedStderr();
   EXPECT_NE(logged.find("event=log_reconcile_failed error=\"the store is away\""), std::string::npos) << logged;
+}
+
+// A compaction that waits for its store: what comes meanwhile still leaves the write-ahead log.
+TEST_F(LogFailure, ALongCompactionDoesNotHoldUpTheLog) {
+  FaultyDisk disk(fs());
+  std::promise<void> compacting, release, moved;
+  const std::shared_future<void> released = release.get_future().share();
+  std::atomic<int> reads = 0, objects_after = 0;
+  disk.opening = [&](const std::string& path) {
+    if (path.ends_with(".mso") && reads++ == 0) compacting.set_value(), released.wait();
+    if (path.ends_with(".mso.tmp") && reads > 0 && objects_after++ == 0) moved.set_value();
+  };
+  options().fs = &disk;
+  options().tail_cache_bytes_max = 0;
+  options().reconcile_interval_ms = 1;
+  const auto log = Log::open(options()).value();
+  const TopicPartition p{log->create_topic("state", 1, {{"cleanup.policy", "compact"}}).value().id, {0}};
+  const auto put = [&] {
+    const std::vector<RecordToWrite> records = {{.timestamp_ms = 1, .key = "k", .value = "v"}};
+    std::vector<AppendPart> parts;
+    parts.push_back({p, Slice::copy(build_record_batch({}, records).value())});
+    log->append(std::move(parts), [](const std::vector<AppendOutcome>&) {});
+  };
+  put();
+  ASSERT_EQ(compacting.get_future().wait_for(std::chrono::minutes(1)), std::future_status::ready);
+  put();
+  EXPECT_EQ(moved.get_future().wait_for(std::chrono::minutes(1)), std::future_status::ready);
+  release.set_value();
+}
+
+// What was acknowledged hangs on the write-ahead log alone: after an object or a snapshot that the disk has lost, it goes on, and
+// what it acknowledges survives the loss of power. The write-ahead log's own syncs: AfterAFailedSync...
+TEST_F(LogFailure, ObjectsAndSnapshotsThatTheDiskLosesAreWrittenAgain) {
+  FaultyDisk disk(fs());
+  options().fs = &disk;
+  TopicPartition p;
+  std::vector<std::string> acknowledged;
+  const auto put = [&](Log& log, int i) {
+    const std::string value = std::to_string(i) + std::string(300'000, '.');  // some segments of the write-ahead log in all
+    const std::vector<RecordToWrite> records = {{.timestamp_ms = 1, .value = value}};
+    std::vector<AppendPart> parts;
+    parts.push_back({p, Slice::copy(build_record_batch({}, records).value())});
+    std::promise<AppendError> done;
+    log.append(std::move(parts), [&](const std::vector<AppendOutcome>& outcomes) { done.set_value(outcomes.at(0).error); });
+    ASSERT_EQ(done.get_future().get(), AppendError::kNone);
+    acknowledged.push_back(value);
+  };
+  const auto values = [&](Log& log) {
+    std::vector<std::string> out;
+    for (Offset at{0};;) {
+      const auto read = log.read(p, at, 1'000'000).value();
+      if (read.batches.empty()) return out;
+      for (const ReadBatch& each : read.batches) {
+        std::string scratch;
+        auto reader = RecordReader::open(each.bytes.span(), scratch).value();
+        RecordView record;
+        while (reader.next(record) == RecordReader::Step::kRecord) out.emplace_back(*record.value);
+        at = {each.last.value + 1};
+      }
+    }
+  };
+  int i = 0, failed = 0;
+  const std::map<std::string, std::function<bool(const std::string&)>> places = {
+      {"object", [](const std::string& path) { return path.ends_with(".mso.tmp"); }},
+      {"directory of objects", [](const std::string& path) { return path == "/log/objects"; }},
+      {"snapshot", [](const std::string& path) { return path.contains("meta.snapshot"); }},
+      {"directory of the snapshot", [](const std::string& path) { return path == "/log"; }}};
+  for (const auto& [where, fails] : places) {
+    const int failed_before = failed;
+    {
+      const auto log = Log::open(options()).value();
+      if (acknowledged.empty()) p = {log->create_topic("events", 1, {}).value().id, {0}};
+      disk.sync_fails = fails;
+      for (int n = 0; n < 3; ++n) {
+        for (int frames = 0; frames < 4; ++frames) put(*log, i++);
+        if (!log->reconcile()) ++failed;
+      }
+      EXPECT_TRUE(failures().empty()) << failures().front();
+      fs().lose_power_after(0);
+    }
+    disk.sync_fails = [](const std::string&) { return false; };
+    fs().power_cycle();
+    const auto log = Log::open(options()).value();
+    EXPECT_EQ(values(*log), acknowledged) << where;
+    EXPECT_TRUE(log->reconcile());
+    EXPECT_EQ(values(*log), acknowledged) << where;
+    EXPECT_GT(failed, failed_before) << where;
+  }
 }
 
 }  // namespace
