@@ -1,4 +1,5 @@
-"""docs/kafka-compatibility.md against the sources: what it says is served is served, in these versions, and every other API has a reason."""
+"""docs/kafka-compatibility.md and the first lines of the handlers against the sources: what they say is served is served, in these
+versions, and every other API has a reason."""
 
 import re
 
@@ -24,12 +25,34 @@ def reasons():
         yield numbers, names.split(", "), why
 
 
-def test_the_table_is_what_the_messages_say():
+def of_messages():
+    """What the messages say, which is what the server advertises: {key: (name, versions)}."""
     said = {}
     for path in (ROOT / "src" / "kafka" / "messages").glob("[0-9]*.txt"):
         key, name, first, last = re.match(r"api (\d+) (\w+) versions (\d+)\.\.(\d+)", path.read_text()).groups()
         said[int(key)] = (name, first if first == last else f"{first}-{last}")
-    assert served() == said
+    return said
+
+
+def of_head(comment):
+    """What a handler's head comment says: (key, (name, versions)). Of versions that are advertised and refused it says so."""
+    name, key, versions, rest = re.match(r"// (\w+) \((\d+)\), versions? (\d+(?:-\d+)?)(.*)", comment).groups()
+    refused = re.match(r"; (\d+)-(\d+) are advertised and refused\.", rest)
+    if refused:
+        first, last = versions.split("-")
+        assert int(refused[2]) + 1 == int(first), comment
+        versions = f"{refused[1]}-{last}"
+    return int(key), (name, versions)
+
+
+def test_the_table_is_what_the_messages_say():
+    assert served() == of_messages()
+
+
+def test_the_heads_of_the_handlers_say_what_the_messages_say():
+    heads = [path.read_text().partition("\n")[0] for path in (ROOT / "src" / "kafka" / "handlers").glob("*.cc")]
+    assert dict(map(of_head, heads)) == of_messages()
+    assert len(heads) == len(of_messages())
 
 
 def test_every_other_api_has_a_reason():
@@ -47,3 +70,8 @@ def unsaid(*groups):
 
 def test_a_planted_gap_is_seen():
     assert unsaid(range(40), range(39, 90)) == [39, 90, 91, 92]
+
+
+def test_a_planted_head_is_read():
+    assert of_head("// Echo (99), versions 3-13; 0-2 are advertised and refused.") == (99, ("Echo", "0-13"))
+    assert of_head("// Echo (99), version 0: says it again.") == (99, ("Echo", "0"))
