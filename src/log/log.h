@@ -80,7 +80,7 @@ enum class AppendError : uint8_t {
 };
 
 // How a transactional batch comes: on behalf of which transactional id (none: whichever has its producer), and whether it
-// adds its partition to the transaction (KIP-890), opening it if need be.
+// adds its partition to the transaction, opening it if need be, and starts at sequence 0 where its producer is not known (KIP-890).
 struct TransactionTerms {
   std::optional<std::string> id;
   bool joins = false;

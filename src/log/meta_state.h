@@ -46,7 +46,8 @@ class MetaState {
   Result<uint64_t> apply(const Command& command, AppendTime now);
   // Who ends a transaction appends its markers next, in the same frame.
   Result<TransactionOutcome> apply(const TransactionStep& step, AppendTime now);
-  // Decides offset and sequence; on success the batch is part of the state.
+  // Decides offset and sequence; on success the batch is part of the state. Terms can only refuse: what was accepted under any is
+  // accepted without, which is how it is replayed.
   AppendDecision append(const AppendBatch& batch, AppendTime now, const TransactionTerms& terms = {});
 
   const std::map<TopicId, TopicState>& topics() const { return topics_; }

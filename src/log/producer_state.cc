@@ -26,7 +26,8 @@ int32_t sequence_after(int32_t sequence, int32_t increment) {
 
 ProducerDecision ProducerTable::decide(const ProducerAppend& append) const {
   const auto found = entries_.find(append.producer_id);
-  if (found == entries_.end()) return {};
+  if (found == entries_.end())
+    return {.error = append.starts_at_zero && append.first_sequence != 0 ? AppendError::kOutOfOrderSequence : AppendError::kNone};
   const ProducerEntry& entry = found->second;
   if (append.epoch < entry.epoch) return {.error = AppendError::kInvalidProducerEpoch};
   if (append.epoch > entry.epoch)  // a new epoch starts again at 0

@@ -35,6 +35,7 @@ struct ProducerAppend {
   int64_t producer_id = -1;
   int16_t epoch = -1;
   int32_t first_sequence = 0, last_sequence = 0;
+  bool starts_at_zero = false;  // without stored state: by the second transaction protocol (KIP-890)
 };
 
 struct ProducerDecision {
@@ -48,7 +49,7 @@ class ProducerTable {
   static constexpr size_t kProducersMax = 10'000;
   static constexpr int64_t kIdleUsMax = 24 * kMicrosPerHour;
 
-  // No stored state accepts any first sequence, as Kafka does under its first transaction protocol.
+  // No stored state accepts any first sequence, or 0 alone, as Kafka does under its first and its second transaction protocol.
   ProducerDecision decide(const ProducerAppend& append) const;
   // After a decision without error and without duplicate.
   void record(const ProducerAppend& append, Offset base, AppendTime at);

@@ -133,6 +133,31 @@ TEST_F(TransactionLogTest, OffsetsComeWithTheCommitAndNotBefore) {
   EXPECT_EQ(log().committed_offsets("g").at({p.topic, 0}).offset.value, 4);
 }
 
+// KIP-890: a producer that the partition knows nothing of starts at 0. Before, it might start anywhere; so does replay, to which
+// only what was accepted comes.
+TEST_F(TransactionLogTest, TheFirstSequenceOfTheSecondGenerationIsZero) {
+  open();
+  const TopicPartition p = topic("t", 2), q{p.topic, {1}};
+  ProducerIdentity a = init("a");
+  EXPECT_EQ(send(a, p, 1, 5).error, AppendError::kOutOfOrderSequence);
+  EXPECT_EQ(log().partition_state(p).value().high_watermark.value, 0);
+  EXPECT_EQ(send(a, p, 1, 0, false).error, AppendError::kInvalidTxnState);  // what was refused has joined nothing
+  EXPECT_EQ(send(a, p, 2, 0).error, AppendError::kNone);
+  EXPECT_TRUE(send(a, p, 2, 0).duplicate);
+  EXPECT_EQ(send(a, p, 1, 3).error, AppendError::kOutOfOrderSequence);
+  EXPECT_EQ(send(a, p, 1, 2).error, AppendError::kNone);
+  EXPECT_EQ(send(a, q, 1, 3).error, AppendError::kOutOfOrderSequence);  // each partition for itself
+  ASSERT_TRUE(step(AddTransactionPartitions{"a", a, {q}}));
+  EXPECT_EQ(send(a, q, 1, 3).error, AppendError::kOutOfOrderSequence);  // whoever added it
+  EXPECT_EQ(send(a, q, 1, 3, false).error, AppendError::kNone);
+  reopen();
+  EXPECT_TRUE(send(a, q, 1, 3).duplicate);
+  EXPECT_EQ(send(a, q, 1, 4).error, AppendError::kNone);
+  a = end("a", a, true);
+  EXPECT_EQ(send(a, p, 1, 3).error, AppendError::kOutOfOrderSequence);
+  EXPECT_EQ(send(a, p, 1, 0).error, AppendError::kNone);
+}
+
 TEST_F(TransactionLogTest, WhoMayAppend) {
   open();
   const TopicPartition p = topic("t", 2), q{p.topic, {1}};

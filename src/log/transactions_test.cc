@@ -145,6 +145,17 @@ TEST_F(TransactionTableTest, AppendsNeedTheirTransaction) {
   EXPECT_EQ(table_.check_append({p.id, 1}, at(0), {.joins = false}).error, AppendError::kInvalidProducerEpoch);
 }
 
+TEST(ProducerTable, AForgottenProducerOfTheSecondGenerationStartsAgainAtZero) {
+  ProducerTable table;
+  const auto append = [](int64_t id, int32_t sequence, bool zero) { return ProducerAppend{id, 0, sequence, sequence, zero}; };
+  table.record(append(1, 0, true), {0}, {1});
+  EXPECT_EQ(table.decide(append(1, 1, true)).error, AppendError::kNone);
+  for (int64_t id = 2; table.entries().contains(1); ++id) table.record(append(id, 0, true), {id}, {id});
+  EXPECT_EQ(table.decide(append(1, 1, true)).error, AppendError::kOutOfOrderSequence);
+  EXPECT_EQ(table.decide(append(1, 0, true)).error, AppendError::kNone);
+  EXPECT_EQ(table.decide(append(1, 1, false)).error, AppendError::kNone);
+}
+
 // A log in memory that does what the writer does, and next to it what each partition must hold by the plainest means.
 class World {
  public:
@@ -165,7 +176,7 @@ class World {
     if (what == 4)
       for (const TransactionStep& due : state_.transactions().due(now_, 1'000'000)) step(due);
     else
-      append(by, static_cast<int32_t>(partition), second);
+      append(by, static_cast<int32_t>(partition), second, pick(8) == 0);
   }
 
   void check() const {
@@ -235,20 +246,23 @@ class World {
       for (const Entry& e : entries) RC_ASSERT(!(e.producer == outcome->end->marker.id && e.fate == Fate::kOpen));
   }
 
-  void append(ProducerIdentity by, int32_t partition, bool joins) {
+  // `skips`: its sequence is not the next one, which only a producer of the first generation without state may do.
+  void append(ProducerIdentity by, int32_t partition, bool joins, bool skips) {
     if (by.id < 0) return;
     auto& sequence = sequences_[{by, partition}];
-    AppendBatch batch{.to = at(partition), .records = 1, .producer_id = by.id, .producer_epoch = by.epoch, .base_sequence = sequence,
+    const bool skip_refused = skips && (joins || state_.find(at(partition))->producers.entries().contains(by.id));
+    AppendBatch batch{.to = at(partition), .records = 1, .producer_id = by.id, .producer_epoch = by.epoch, .base_sequence = sequence + (skips ? 7 : 0),
                       .role = {BatchRole::Kind::kTransactional, by.id}};
     const auto decision = state_.append(batch, now_, {.joins = joins});
     const auto& t = std::ranges::find_if(state_.transactions().all(), [&](const auto& item) { return item.second.producer == by; });
-    RC_ASSERT((decision.error == AppendError::kNone) == (t != state_.transactions().all().end() && t->second.partitions.contains(at(partition))));
+    if (skip_refused) RC_ASSERT(decision.error != AppendError::kNone);
+    else RC_ASSERT((decision.error == AppendError::kNone) == (t != state_.transactions().all().end() && t->second.partitions.contains(at(partition))));
     if (decision.error != AppendError::kNone) return;
     if (decision.joined) written_.emplace_back(TransactionStep(*decision.joined), now_);
     batch.base = decision.base;
     written_.emplace_back(batch, now_);
     entries_[partition].push_back({by.id, false, Fate::kOpen});
-    ++sequence;
+    sequence = batch.base_sequence + 1;
   }
 
   void check_partition(int32_t p) const {
