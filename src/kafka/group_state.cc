@@ -10,6 +10,8 @@ namespace ms::kafka {
 
 namespace {
 
+constexpr int64_t kRebalanceMsMin = 1'000;  // of a rebalance that goes on because nobody came
+
 JoinAnswer join_error(Ticket ticket, ErrorCode error, std::string member_id) {
   JoinAnswer answer;
   answer.ticket = ticket;
@@ -319,9 +321,7 @@ void GroupState::prepare_rebalance(int64_t now_ms, GroupAnswers& out) {
     }
     const bool born = phase_ == GroupPhase::kEmpty;
     phase_ = GroupPhase::kPreparingRebalance;
-    int64_t longest = 0;
-    for (const auto& [id, m] : members_) longest = std::max(longest, m.rebalance_timeout_ms);
-    rebalance_ends_ms_ = now_ms + longest;
+    rebalance_ends_ms_ = now_ms + longest_rebalance_timeout_ms();
     if (born && initial_delay_ms_ > 0) initial_waits_until_ms_ = std::min(now_ms + initial_delay_ms_, rebalance_ends_ms_);
   }
   complete_if_all_joined(now_ms, out);
@@ -332,11 +332,22 @@ void GroupState::complete_if_all_joined(int64_t now_ms, GroupAnswers& out) {
   if (std::ranges::all_of(members_, [](const auto& entry) { return entry.second.joining.has_value(); })) complete_join(now_ms, out);
 }
 
+int64_t GroupState::longest_rebalance_timeout_ms() const {
+  int64_t longest = 0;
+  for (const auto& [id, m] : members_) longest = std::max(longest, m.rebalance_timeout_ms);
+  return longest;
+}
+
 void GroupState::complete_join(int64_t now_ms, GroupAnswers& out) {
   initial_waits_until_ms_ = kNever;
   rebalance_ends_ms_ = kNever;
   // Dynamic members that did not come are gone; static ones keep their place until their session ends.
   std::erase_if(members_, [](const auto& entry) { return !entry.second.joining && !entry.second.instance_id; });
+  const auto came = [](const auto& entry) { return entry.second.joining.has_value(); };
+  if (!members_.empty() && std::ranges::none_of(members_, came)) {  // nobody who could lead: until somebody comes, or all their sessions end
+    rebalance_ends_ms_ = now_ms + std::max(kRebalanceMsMin, longest_rebalance_timeout_ms());
+    return;
+  }
   ++generation_;
   if (members_.empty()) {
     phase_ = GroupPhase::kEmpty;
@@ -347,13 +358,11 @@ void GroupState::complete_join(int64_t now_ms, GroupAnswers& out) {
   choose_protocol();
   choose_leader();
   phase_ = GroupPhase::kCompletingRebalance;
-  int64_t longest = 0;
   for (auto& [id, m] : members_) {
-    longest = std::max(longest, m.rebalance_timeout_ms);
     if (m.joining) m.expires_ms = now_ms + m.session_timeout_ms;
     m.generation_before.reset();
   }
-  rebalance_ends_ms_ = now_ms + longest;
+  rebalance_ends_ms_ = now_ms + longest_rebalance_timeout_ms();
   for (auto& [id, m] : members_)
     if (m.joining) out.joins.push_back(joined_answer(m, *std::exchange(m.joining, {})));
 }
@@ -393,7 +402,8 @@ void GroupState::choose_leader() {
   const Member* first = nullptr;
   for (const auto& [id, m] : members_)
     if (m.joining && (!first || m.joined < first->joined)) first = &m;
-  leader_ = first ? first->id : members_.begin()->first;
+  CHECK(first != nullptr);  // complete_join() waits for somebody
+  leader_ = first->id;
 }
 
 const std::string& GroupState::metadata_of(const Member& member) const {

@@ -135,6 +135,7 @@ class GroupState {
   void prepare_rebalance(int64_t now_ms, GroupAnswers& out);
   void complete_if_all_joined(int64_t now_ms, GroupAnswers& out);
   void complete_join(int64_t now_ms, GroupAnswers& out);
+  int64_t longest_rebalance_timeout_ms() const;
   void remove(std::string_view member_id, int64_t now_ms, GroupAnswers& out);
   void choose_protocol();
   void choose_leader();

@@ -163,6 +163,80 @@ TEST(GroupState, AStaticMemberComesBackWithoutARebalance) {
   EXPECT_EQ(group.heartbeat("a-1", std::string("a"), 1, 0), ErrorCode::kFencedInstanceId);
 }
 
+// Two static members, of which one is removed by an administrator: the other one is to join again.
+class AStaticMemberIsToJoinAgain : public ::testing::Test {
+ protected:
+  AStaticMemberIsToJoinAgain() : group_(100) {
+    group_.join(1, member_of("a", ""), 0);
+    group_.join(2, member_of("b", ""), 0);
+    EXPECT_EQ(group_.on_time(100).joins.size(), 2u);
+    group_.sync(3, sync_of("a", 1, {{"a", "half"}, {"b", "other"}}), 0);
+    EXPECT_EQ(group_.phase(), GroupPhase::kStable);
+    ErrorCode result;
+    group_.leave("", std::string("b"), 0, result);
+    EXPECT_EQ(result, ErrorCode::kNone);
+  }
+  static JoinInput member_of(std::string name, std::string id) {
+    auto in = member(std::move(id), name);
+    in.instance_id = std::move(name);
+    return in;
+  }
+  // Every 5 s, as long as the rebalance lasts.
+  void heartbeats(int64_t from, int64_t to) {
+    for (int64_t now = from; now < to; now += 5'000) {
+      EXPECT_EQ(group_.heartbeat("a", std::string("a"), 1, now), ErrorCode::kRebalanceInProgress) << now;
+      if (group_.next_deadline_ms() <= now) group_.on_time(now);
+    }
+  }
+  GroupState group_;
+};
+
+TEST_F(AStaticMemberIsToJoinAgain, NobodyCameSoTheRebalanceGoesOn) {
+  heartbeats(0, 150'000);
+  EXPECT_EQ(group_.phase(), GroupPhase::kPreparingRebalance);
+  EXPECT_EQ(group_.generation(), 1);
+  const auto back = group_.join(9, member_of("a", "a"), 150'000);
+  ASSERT_EQ(back.joins.size(), 1u);
+  EXPECT_EQ(back.joins[0].error, ErrorCode::kNone);
+  EXPECT_EQ(back.joins[0].generation, 2);
+}
+
+TEST_F(AStaticMemberIsToJoinAgain, OneWhoComesWaitsForTheNextEnd) {
+  heartbeats(0, 65'000);  // the rebalance has ended once, with nobody
+  EXPECT_TRUE(group_.join(9, member("", "c"), 65'000).joins.empty());
+  heartbeats(65'000, 120'000);
+  const auto joined = group_.on_time(120'000);
+  ASSERT_EQ(joined.joins.size(), 1u);
+  EXPECT_EQ(joined.joins[0].leader, "c");
+  EXPECT_EQ(joined.joins[0].members.size(), 2u);
+}
+
+TEST_F(AStaticMemberIsToJoinAgain, ItsSessionEndsItAlone) {
+  heartbeats(0, 65'000);  // the last at 60 s
+  group_.on_time(69'999);
+  EXPECT_TRUE(group_.has_members());
+  group_.on_time(70'000);
+  EXPECT_FALSE(group_.has_members());
+  EXPECT_EQ(group_.phase(), GroupPhase::kEmpty);
+  EXPECT_EQ(group_.next_deadline_ms(), kNever);
+}
+
+TEST(GroupState, ARebalanceThatMayTakeNoTimeDoesNotSpin) {
+  GroupState group(0);
+  auto in = member("", "a");
+  in.instance_id = "a";
+  in.rebalance_timeout_ms = 0;
+  group.join(1, in, 0);
+  group.sync(2, sync_of("a", 1), 0);
+  auto other = member("", "b");
+  other.rebalance_timeout_ms = 0;
+  group.join(3, std::move(other), 0);
+  ErrorCode result;
+  group.leave("b", {}, 0, result);
+  group.on_time(0);
+  EXPECT_GT(group.next_deadline_ms(), 0);
+}
+
 TEST(GroupState, MembersThatNeverSyncAreRemoved) {
   GroupState group(0);
   group.join(1, member("", "a"), 0);
