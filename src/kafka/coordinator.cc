@@ -79,6 +79,7 @@ void Coordinator::join_now(const std::string& name, JoinInput input, JoinDone do
     answer.member_id = input.member_id;
     done(std::move(answer));
   };
+  if (being_deleted_.contains(name)) return refuse(ErrorCode::kCoordinatorNotAvailable);
   Held* held = at(name);
   const bool is_member = held && held->group.knows(input);
   // Who is in already may try again: others leave, and what is final would end the client.
@@ -143,6 +144,7 @@ ConsumerAnswer Coordinator::consumer_heartbeat_now(const std::string& name, cons
   Held* held = at(name);
   // After a restart nobody is known: who was a member is to join again.
   if (!held && input.epoch != kJoinEpoch) return refuse(ErrorCode::kUnknownMemberId, "the group has no member '" + input.member_id + "'");
+  if (being_deleted_.contains(name)) return refuse(ErrorCode::kCoordinatorNotAvailable, "the group is being deleted");
   if (!fits(0, input.bytes()) || (!held && groups_.size() >= kGroupsMax)) return refuse(ErrorCode::kGroupMaxSizeReached, "there is no room for the member");
   if (!held) held = &make(name);
   GroupAnswers dismissed;
@@ -187,6 +189,17 @@ void Coordinator::forget_empty(const std::string& name) {
   if (!held || held->group.has_members()) return;
   count(*held, 0);
   groups_.erase(name);
+}
+
+ErrorCode Coordinator::begin_delete(const std::string& name) {
+  if (has_members(name)) return ErrorCode::kNonEmptyGroup;
+  being_deleted_.insert(name);
+  return ErrorCode::kNone;
+}
+
+void Coordinator::end_delete(const std::string& name, bool gone) {
+  being_deleted_.erase(being_deleted_.find(name));
+  if (gone) forget_empty(name);
 }
 
 GroupUse Coordinator::use_of(const std::string& name) {

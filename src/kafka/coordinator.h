@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -40,6 +41,10 @@ class Coordinator {
   void configure(const std::string& group, std::optional<ConsumerGroupSettings> own);  // from the next heartbeat on; nullopt: none
   const ConsumerGroupSettings& settings_of(const std::string& group) const;
   void forget_empty(const std::string& group);  // its offsets are gone
+  // A group without members is deleted: from begin_delete() to end_delete() nobody joins it (COORDINATOR_NOT_AVAILABLE, to ask again).
+  // NON_EMPTY_GROUP: not begun. As often as it was begun it is to be ended.
+  ErrorCode begin_delete(const std::string& group);
+  void end_delete(const std::string& group, bool gone);
 
   // ---- for the expiry of offsets
   GroupUse use_of(const std::string& group);  // unclear until every member has had the time to join again after a start
@@ -90,6 +95,7 @@ class Coordinator {
   ConsumerGroup::Topics topics_;
   std::optional<uint64_t> topics_revision_;  // of topics_
   std::map<std::string, std::unique_ptr<Held>, std::less<>> groups_;
+  std::multiset<std::string, std::less<>> being_deleted_;  // as many as requests ask for
   size_t bytes_ = 0;  // of all groups
   Ticket last_ticket_ = 0;
   std::unordered_map<Ticket, JoinDone> joins_;

@@ -1,11 +1,8 @@
 // Who is given a partition while the last owner's offsets are on their way into a transaction waits for its end.
 #include "kafka/offsets_under_way.h"
 
-#include <atomic>
-#include <latch>
-
+#include "kafka/held_disk_fixture.h"
 #include "kafka/server_fixture.h"
-#include "log/testing/faulty_disk.h"
 
 namespace ms::kafka {
 namespace {
@@ -22,18 +19,6 @@ TEST(OffsetsUnderWay, EachRequestHasItsOwn) {
   EXPECT_TRUE(all.of("g").empty());
   EXPECT_EQ(all.of("h"), (std::set{one}));
 }
-
-// The next sync, once asked for, waits until it is let go.
-struct HeldDisk {
-  HeldDisk() {
-    disk_.syncing = [this] {
-      if (hold_next_.exchange(false)) held_.count_down(), go_on_.wait();
-    };
-  }
-  log::testing::FaultyDisk disk_{posix_file_system()};
-  std::atomic<bool> hold_next_ = false;
-  std::latch held_{1}, go_on_{1};
-};
 
 class OffsetsOnASlowDiskTest : protected HeldDisk, public KafkaServerTest {
  protected:

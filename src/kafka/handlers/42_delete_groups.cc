@@ -1,4 +1,5 @@
-// DeleteGroups (42), versions 0-2: forgets the committed offsets of groups without members.
+// DeleteGroups (42), versions 0-2: forgets the committed offsets of groups without members. Who wants to join one that is on its way is
+// told COORDINATOR_NOT_AVAILABLE, so that nobody commits what then is lost.
 #include "kafka/handlers.h"
 #include "kafka/messages/delete_groups.h"
 
@@ -9,6 +10,7 @@ namespace {
 struct Deletion {
   DeleteGroupsRequest request;
   DeleteGroupsResponse response;
+  std::vector<size_t> begun;  // places in the response
 };
 
 ErrorCode remove(log::Log& log, const std::string& group) {
@@ -17,9 +19,31 @@ ErrorCode remove(log::Log& log, const std::string& group) {
   return removed.error().kind == ErrorKind::kNotFound ? ErrorCode::kGroupIdNotFound : ErrorCode::kKafkaStorageError;
 }
 
-ErrorCode check(Broker& broker, Call& call, const std::string& group) {
-  if (!call.may(Operation::kDelete, group_resource(group))) return ErrorCode::kGroupAuthorizationFailed;
-  return broker.coordinator.has_members(group) ? ErrorCode::kNonEmptyGroup : ErrorCode::kNone;
+ErrorCode begin(Broker& broker, Call& call, const std::string& group) {
+  return call.may(Operation::kDelete, group_resource(group)) ? broker.coordinator.begin_delete(group) : ErrorCode::kGroupAuthorizationFailed;
+}
+
+// On the coordinator's thread, as end(); what is between them waits for the disk.
+void begin(Broker& broker, Call& call, Deletion& deletion) {
+  auto& results = deletion.response.results;
+  for (const std::string& group : deletion.request.groups_names) {
+    results.push_back({group, code(begin(broker, call, group))});
+    if (results.back().error_code == 0) deletion.begun.push_back(results.size() - 1);
+  }
+}
+
+void remove(Broker& broker, Deletion& deletion) {
+  for (const size_t at : deletion.begun) {
+    auto& result = deletion.response.results[at];
+    result.error_code = code(remove(broker.log, result.group_id));
+  }
+}
+
+void end(Broker& broker, const Deletion& deletion) {
+  for (const size_t at : deletion.begun) {
+    const auto& result = deletion.response.results[at];
+    broker.coordinator.end_delete(result.group_id, result.error_code == 0);
+  }
 }
 
 }  // namespace
@@ -29,16 +53,13 @@ void handle_delete_groups(Broker& broker, Call call) {
   if (!call.decode(deletion->request)) return;
   broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
     call.enter(Stage::kWork);
-    for (const std::string& group : deletion->request.groups_names)
-      deletion->response.results.push_back({group, code(check(broker, call, group))});
+    begin(broker, call, *deletion);
     broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
       call.enter(Stage::kWork);
-      for (auto& result : deletion->response.results)
-        if (result.error_code == 0) result.error_code = code(remove(broker.log, result.group_id));
+      remove(broker, *deletion);
       broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
         call.enter(Stage::kWork);
-        for (const auto& result : deletion->response.results)
-          if (result.error_code == 0) broker.coordinator.forget_empty(result.group_id);
+        end(broker, *deletion);
         call.reply(deletion->response);
       });
     });
