@@ -9,16 +9,35 @@ HERE = pathlib.Path(__file__).resolve().parent
 TOOLS = "org.apache.kafka.tools."
 CLASSES = {
     "acls": TOOLS + "AclCommand",
+    "broker-api-versions": TOOLS + "BrokerApiVersionsCommand",
+    "client-compatibility": TOOLS + "ClientCompatibilityTest",
+    "client-metrics": TOOLS + "ClientMetricsCommand",
+    "cluster": TOOLS + "ClusterTool",
     "console-consumer": TOOLS + "consumer.ConsoleConsumer",
     "console-producer": TOOLS + "ConsoleProducer",
+    "console-share-consumer": TOOLS + "consumer.ConsoleShareConsumer",
     "consumer-groups": TOOLS + "consumer.group.ConsumerGroupCommand",
     "consumer-perf": TOOLS + "ConsumerPerformance",
     "configs": "kafka.admin.ConfigCommand",
-    "get-offsets": TOOLS + "GetOffsetShell",
-    "producer-perf": TOOLS + "ProducerPerformance",
+    "delegation-tokens": TOOLS + "DelegationTokenCommand",
+    "delete-records": TOOLS + "DeleteRecordsCommand",
+    "e2e-latency": TOOLS + "EndToEndLatency",
     "features": TOOLS + "FeatureCommand",
+    "get-offsets": TOOLS + "GetOffsetShell",
+    "groups": TOOLS + "GroupsCommand",
+    "leader-election": TOOLS + "LeaderElectionCommand",
+    "log-dirs": TOOLS + "LogDirsCommand",
+    "metadata-quorum": TOOLS + "MetadataQuorumCommand",
+    "producer-perf": TOOLS + "ProducerPerformance",
+    "reassign-partitions": TOOLS + "reassign.ReassignPartitionsCommand",
+    "share-consumer-perf": TOOLS + "ShareConsumerPerformance",
+    "share-groups": TOOLS + "consumer.group.ShareGroupCommand",
+    "streams-application-reset": TOOLS + "StreamsResetter",
+    "streams-groups": TOOLS + "streams.StreamsGroupCommand",
     "topics": TOOLS + "TopicCommand",
     "transactions": TOOLS + "TransactionsCommand",
+    "verifiable-consumer": TOOLS + "VerifiableConsumer",
+    "verifiable-producer": TOOLS + "VerifiableProducer",
 }
 
 
@@ -35,10 +54,15 @@ def copy_jars(folder):
 SMALL = ("-Xmx256M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # starts sooner
 
 
-def tool(name, *arguments, stdin=None, timeout=120, java=SMALL):
+def tool(name, *arguments, **how):
     """Runs one tool to its end; returns what it printed."""
-    command = ["java", *java, f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}",
-               "-cp", f"{libraries()}/*", CLASSES[name], *map(str, arguments)]
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout)
+    done = run(name, *arguments, **how)
     assert done.returncode == 0, f"{name} {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def run(name, *arguments, stdin=None, timeout=120, java=SMALL):
+    """The finished process of one tool."""
+    command = ["java", *java, f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}",
+               "-cp", f"{libraries()}/*", CLASSES[name], *map(str, arguments)]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout)
