@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from framework_programs import Jvm, class_path
 from kafka_broker import KafkaBroker, free_ports
 from millstream import Server
-from test_librdkafka import consumer, create, produce
+from test_librdkafka import consumer, create, produce, take
 
 LONG = os.environ.get("MS_LONG") == "1"
 KILLS = 4 if LONG else 1
@@ -134,25 +134,43 @@ def test_mirror_maker_both_ways(server, tmp_path):
                  "sync.group.offsets.enabled": "true", "sync.group.offsets.interval.seconds": 1, "emit.checkpoints.interval.seconds": 1,
                  "offset.lag.max": 0, "sync.topic.acls.enabled": "false", "scheduled.rebalance.max.delay.ms": 0}
         lines |= {f"{name}.bootstrap.servers": address for name, address in places.items()}
-        for source, target in (("kafka", "millstream"), ("millstream", "kafka")):
+        ways, expected = (("kafka", "millstream"), ("millstream", "kafka")), defaultdict(list)
+        for source, target in ways:
             lines |= {f"{source}->{target}.enabled": "true", f"{source}->{target}.topics": f"from-{source}"}
         (tmp_path / "mirror.properties").write_text("".join(f"{name} = {value}\n" for name, value in lines.items()))
         for name, address in places.items():
             create(address, f"from-{name}")
         with Jvm(tmp_path / "mirror.log", class_path("kafka"), MIRROR, tmp_path / "mirror.properties") as mirror:
-            expected = defaultdict(list)
-            for kill in range(KILLS):
-                for source, target in (("kafka", "millstream"), ("millstream", "kafka")):
-                    fresh = [f"{source} {kill}.{i}" for i in range(LINES)]
-                    expected[source] += fresh
-                    produce(places[source], f"from-{source}", fresh)
-                    mirror.wait_for(lambda: fresh[-1] in values_if_there(places[target], f"{source}.from-{source}"), f"{target} has {fresh[-1]}")
-                if kill < KILLS - 1:
+            for kill in range(KILLS + 1):
+                fresh = {name: [f"{name} {kill}.{i}" for i in range(LINES)] for name in places}
+                for source, lines in fresh.items():
+                    expected[source] += lines
+                    produce(places[source], f"from-{source}", lines)
+                for source, target in ways:
+                    wanted = fresh[source][0 if kill < KILLS else -1]
+                    mirror.wait_for(lambda: wanted in values_if_there(places[target], f"{source}.from-{source}"), f"{target} has {wanted}")
+                if kill < KILLS:  # in the middle of its work
                     mirror.kill()
                     restart(server)
                     mirror.start()
-        for source, target in (("kafka", "millstream"), ("millstream", "kafka")):
-            assert set(values(places[target], f"{source}.from-{source}")) == set(expected[source])  # at least once
+            for source, target in ways:
+                group_moves_over(mirror, places[source], f"from-{source}", places[target], f"{source}.from-{source}")
+        for source, target in ways:
+            assert set(values(places[target], f"{source}.from-{source}")) == {*expected[source], "one more"}  # at least once
+
+
+def group_moves_over(mirror, source, topic, target, mirrored):
+    """A group that has read everything at the source finds at the target that it has, too, and goes on there."""
+    here = consumer(source, "movers")
+    here.commit(offsets=[TopicPartition(topic, 0, here.get_watermark_offsets(TopicPartition(topic, 0), timeout=30)[1])], asynchronous=False)
+    here.close()
+    there, place = consumer(target, "movers"), TopicPartition(mirrored, 0)
+    end = there.get_watermark_offsets(place, timeout=30)[1]
+    mirror.wait_for(lambda: there.committed([place], timeout=30)[0].offset == end, f"the group is at {end} of {mirrored}")
+    produce(source, topic, ["one more"])
+    there.assign(there.committed([place], timeout=30))
+    assert [message.value() for message in take(there, 1)] == [b"one more"]
+    there.close()
 
 
 def values_if_there(kafka, topic):
