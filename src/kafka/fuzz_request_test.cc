@@ -19,7 +19,7 @@ TEST(RequestHeaderFuzz, CorpusReplays) {
     ++files;
   }
   EXPECT_GE(files, 50u);
-  EXPECT_GE(requests, 31u);  // the seeds: at least one good request of each API
+  EXPECT_GE(requests, 50u);  // of which APIs and versions: fuzz_seeds_test.cc
 }
 
 }  // namespace
