@@ -15,7 +15,7 @@ namespace {
 const std::string kUserSpace = "security/users";
 const std::string kAclSpace = "security/acls";
 const std::string kSecretSpace = "security/secret";
-constexpr size_t kSecretBytes = 32, kSaltBytes = 16;
+constexpr size_t kSecretBytes = 32;
 constexpr size_t kRememberedMax = 10'000;
 
 std::string user_key(const std::string& user, ScramMechanism mechanism) { return fmt::format("{}:{}", to_string(mechanism), user); }
@@ -56,10 +56,21 @@ std::set<Acl> both(const std::set<Acl>& a, const std::set<Acl>& b) {
   return out;
 }
 
+std::map<std::string, const ScramCredentials*> all_users(const SecurityFile& file, const std::map<std::string, ScramCredentials>& kept) {
+  std::map<std::string, const ScramCredentials*> all;
+  for (const auto* users : {&file.users, &kept})
+    for (const auto& [user, credentials] : *users) all.emplace(user, &credentials);
+  return all;
+}
+
 }  // namespace
 
 Rules::Rules(SecurityFile security_file, std::map<std::string, ScramCredentials> kept_users, std::set<Acl> kept_acls)
-    : file(std::move(security_file)), users_in_log(std::move(kept_users)), acls_in_log(std::move(kept_acls)), acls(both(file.acls, acls_in_log)) {}
+    : file(std::move(security_file)),
+      users_in_log(std::move(kept_users)),
+      acls_in_log(std::move(kept_acls)),
+      acls(both(file.acls, acls_in_log)),
+      unknown_users(all_users(file, users_in_log)) {}
 
 const ScramCredentials* Rules::find(const std::string& user) const {
   for (const auto* users : {&file.users, &users_in_log})
@@ -138,28 +149,21 @@ std::shared_ptr<const Rules> Authority::rules() const {
   return rules_;
 }
 
+// The same work for known and unknown users.
 Authority::Challenge Authority::challenge_for(const std::string& user, ScramMechanism mechanism) const {
   const auto now = rules();
+  ScramCredential fake = now->unknown_users.credential(secret_, user, mechanism);
   if (const ScramCredentials* has = now->find(user))
     if (const auto at = has->find(mechanism); at != has->end()) return {at->second, true};
-  const std::string made = hmac(Digest::kSha512, secret_, fmt::format("{}:{}", to_string(mechanism), user));
-  ScramCredential fake = credential_of_salted(mechanism, made, made.substr(0, kSaltBytes), kIterationsMin);
-  // Like the credential of some real user, always the same one while there are the same users.
-  std::vector<int> counts;
-  for (const auto* users : {&now->file.users, &now->users_in_log})
-    for (const auto& [name, credentials] : *users)
-      if (const auto at = credentials.find(mechanism); at != credentials.end()) {
-        counts.push_back(at->second.iterations);
-        if (counts.size() == 1) fake.salt.resize(at->second.salt.size(), made[0]);
-      }
-  if (!counts.empty()) fake.iterations = counts[static_cast<uint8_t>(made[kSaltBytes]) % counts.size()];
   return {std::move(fake), false};
 }
 
 // The one that the password is checked against.
 std::pair<ScramMechanism, ScramCredential> Authority::credential_of(const Rules& rules, const std::string& user) const {
+  const ScramMechanism mechanism = rules.unknown_users.mechanism(secret_, user);
+  ScramCredential fake = rules.unknown_users.credential(secret_, user, mechanism);
   if (const ScramCredentials* has = rules.find(user); has && !has->empty()) return *has->begin();
-  return {ScramMechanism::kSha256, challenge_for(user, ScramMechanism::kSha256).credential};
+  return {mechanism, std::move(fake)};
 }
 
 std::string Authority::password_key(const std::string& user, std::string_view password) const {

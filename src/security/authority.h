@@ -21,6 +21,7 @@
 #include "security/oauth_keys.h"
 #include "security/scram.h"
 #include "security/security_file.h"
+#include "security/unknown_users.h"
 
 namespace ms::security {
 
@@ -32,6 +33,7 @@ struct Rules {
   const std::map<std::string, ScramCredentials> users_in_log;
   const std::set<Acl> acls_in_log;
   const AclIndex acls;  // of both
+  const UnknownUsers unknown_users;
 
   // The user's credentials; null: there is no such user.
   const ScramCredentials* find(const std::string& user) const;

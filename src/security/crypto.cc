@@ -6,6 +6,7 @@
 #include <openssl/rand.h>
 
 #include "base/check.h"
+#include "base/metrics.h"
 
 namespace ms::security {
 
@@ -17,6 +18,12 @@ constexpr std::string_view kUrl = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs
 const EVP_MD* type_of(Digest digest) { return digest == Digest::kSha256 ? EVP_sha256() : EVP_sha512(); }
 const unsigned char* bytes_of(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 unsigned char* bytes_of(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
+
+Metric& password_iterations(Digest digest) {
+  static Metric& sha256 = counter("millstream_security_password_iterations_total", "digest=\"sha256\"");
+  static Metric& sha512 = counter("millstream_security_password_iterations_total", "digest=\"sha512\"");
+  return digest == Digest::kSha256 ? sha256 : sha512;
+}
 
 std::string encode(std::string_view bytes, std::string_view alphabet) {
   std::string out;
@@ -65,6 +72,7 @@ std::string hmac(Digest digest, std::string_view key, std::string_view bytes) {
 }
 
 std::string pbkdf2(Digest digest, std::string_view password, std::string_view salt, int iterations) {
+  password_iterations(digest).add(iterations);
   std::string out(digest_bytes(digest), '\0');
   CHECK(PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), bytes_of(salt), static_cast<int>(salt.size()), iterations,
                           type_of(digest), static_cast<int>(out.size()), bytes_of(out)) == 1);

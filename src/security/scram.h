@@ -21,7 +21,9 @@ Digest digest_of(ScramMechanism mechanism);
 // What Kafka takes.
 inline constexpr int kIterationsMin = 4096;
 inline constexpr int kIterationsMax = 16384;
-inline constexpr int kIterationsUsual = 8192;  // of our own commands
+// Of our own commands.
+inline constexpr int kIterationsUsual = 8192;
+inline constexpr size_t kSaltBytesUsual = 24;
 
 struct ScramCredential {
   std::string salt, stored_key, server_key;  // bytes

@@ -8,8 +8,6 @@
 namespace ms::server {
 namespace {
 
-constexpr size_t kSaltBytes = 24;
-
 struct CredentialOptions {
   std::string user, password_file;
   int iterations = security::kIterationsUsual;
@@ -20,7 +18,8 @@ int run_credential(const CredentialOptions& options) {
   if (!password) return report(password.error());
   security::ScramCredentials credentials;
   for (const auto mechanism : {security::ScramMechanism::kSha256, security::ScramMechanism::kSha512})
-    credentials[mechanism] = security::make_credential(mechanism, *password, security::random_bytes(kSaltBytes), options.iterations);
+    credentials[mechanism] =
+        security::make_credential(mechanism, *password, security::random_bytes(security::kSaltBytesUsual), options.iterations);
   fmt::print("{}\n", security::user_line(options.user, credentials));
   return kDone;
 }

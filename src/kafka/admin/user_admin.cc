@@ -15,10 +15,8 @@ namespace {
 
 using security::ScramMechanism;
 
-constexpr size_t kSaltBytes = 24;
-
 AlterUserScramCredentialsRequest::Upsertion upsertion(const std::string& user, ScramMechanism mechanism, const NewPassword& wanted) {
-  const std::string salt = security::random_bytes(kSaltBytes);
+  const std::string salt = security::random_bytes(security::kSaltBytesUsual);
   const std::string salted = security::pbkdf2(security::digest_of(mechanism), wanted.password, salt, wanted.iterations);
   return {.name = user,
           .mechanism = static_cast<int8_t>(mechanism),
