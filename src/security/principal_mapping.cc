@@ -41,10 +41,20 @@ bool ends_in(const NameParts& name, const NameParts& end) {
   return name.size() >= end.size() && std::equal(end.begin(), end.end(), name.end() - static_cast<ptrdiff_t>(end.size()));
 }
 
+// The values that the attribute has in all of the name.
+std::vector<std::string> values_of(const NameParts& name, const std::string& attribute) {
+  std::vector<std::string> values;
+  for (const NamePart& part : name)
+    for (const auto& [has, value] : part)
+      if (has == attribute) values.push_back(value);
+  return values;
+}
+
 }  // namespace
 
 Result<NameParts> parse_distinguished_name(std::string_view text) {
   NameParts parts;
+  bool of_last = false;  // what comes belongs to the last part
   const auto bad = [&] { return invalid(fmt::format("'{}' is no distinguished name; write it like CN=alice,O=Acme", text)); };
   for (size_t at = 0; at < text.size() || parts.empty();) {
     const size_t equals = text.find('=', at);
@@ -63,9 +73,12 @@ Result<NameParts> parse_distinguished_name(std::string_view text) {
       if (!escaped) return bad();
       value += *escaped;
     }
-    parts.emplace_back(std::move(attribute), std::move(value));
+    if (!of_last) parts.emplace_back();
+    parts.back().emplace_back(std::move(attribute), std::move(value));
+    of_last = at < text.size() && text[at] == '+';
     if (at < text.size() && ++at == text.size()) return bad();
   }
+  for (NamePart& part : parts) std::ranges::sort(part);
   return parts;
 }
 
@@ -78,11 +91,10 @@ std::optional<std::string> principal_of(std::string_view subject, const std::vec
       continue;
     }
     if (!ends_in(*name, rule.under)) continue;
-    const auto has = [&](const auto& part) { return part.first == rule.attribute; };
-    const auto at = std::ranges::find_if(*name, has);
-    if (at == name->end()) continue;
-    if (std::ranges::count_if(*name, has) != 1 || at->second.empty() || at->second == "*") return std::nullopt;
-    return "User:" + at->second;
+    const auto values = values_of(*name, rule.attribute);
+    if (values.empty()) continue;
+    if (values.size() != 1 || values[0].empty() || values[0] == "*") return std::nullopt;
+    return "User:" + values[0];
   }
   return "User:" + std::string(subject);
 }

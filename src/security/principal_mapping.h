@@ -11,9 +11,10 @@
 
 namespace ms::security {
 
-// The parts of a distinguished name as RFC 4514 writes it ("CN=alice,O=Acme\, Inc."), unescaped, in its order. An attribute with
-// several values ("CN=a+UID=b") is several parts. Errors: InvalidArgument.
-using NameParts = std::vector<std::pair<std::string, std::string>>;  // attribute in upper case, value
+// The parts of a distinguished name as RFC 4514 writes it ("CN=alice,O=Acme\, Inc."), unescaped, in its order. A part may have several
+// attributes ("CN=a+UID=b"), which have no order: they are sorted. Errors: InvalidArgument.
+using NamePart = std::vector<std::pair<std::string, std::string>>;  // attribute in upper case, value
+using NameParts = std::vector<NamePart>;
 Result<NameParts> parse_distinguished_name(std::string_view text);
 
 // Either one subject by name, or an attribute of every subject that ends in `under`. The first rule that fits decides.

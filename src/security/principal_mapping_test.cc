@@ -26,7 +26,19 @@ TEST(PrincipalMapping, CraftedNames) {
   for (const char* bad : {"", "payments", "CN=a,", ",CN=a", "=a", R"(CN=a\)", R"(CN=a\q)", "C N=a"}) EXPECT_EQ(principal_of(bad, kRules), std::nullopt) << bad;
 }
 
-TEST(PrincipalMapping, Escapes) { EXPECT_EQ(parts(R"(cn=a\2Cb\,c,O=x)"), (NameParts{{"CN", "a,b,c"}, {"O", "x"}})); }
+// "CN=root+O=Acme" is one part, and not "CN=root" under "O=Acme".
+TEST(PrincipalMapping, APartOfSeveralAttributesIsNotSeveralParts) {
+  EXPECT_EQ(principal_of("CN=root+O=Acme", kRules), "User:CN=root+O=Acme");
+  EXPECT_EQ(principal_of("CN=payments,OU=apps+O=Acme", kRules), "User:CN=payments,OU=apps+O=Acme");
+  EXPECT_EQ(principal_of("CN=payments+OU=apps,O=Acme", kRules), "User:CN=payments+OU=apps,O=Acme");
+  EXPECT_EQ(principal_of("CN=payments+UID=7,OU=apps,O=Acme", kRules), "User:payments");
+  const std::vector<MappingRule> several = {{.subject = parts("CN=root+UID=0,O=Acme"), .user = "admin"}};
+  EXPECT_EQ(principal_of("CN=root+UID=0,O=Acme", several), "User:admin");
+  EXPECT_EQ(principal_of("UID=0+CN=root,O=Acme", several), "User:admin");
+  EXPECT_EQ(principal_of("CN=root,UID=0,O=Acme", several), "User:CN=root,UID=0,O=Acme");
+}
+
+TEST(PrincipalMapping, Escapes) { EXPECT_EQ(parts(R"(cn=a\2Cb\,c,O=x)"), (NameParts{{{"CN", "a,b,c"}}, {{"O", "x"}}})); }
 
 }  // namespace
 }  // namespace ms::security
