@@ -88,6 +88,10 @@ void plan(Broker& broker, const ProduceRequest& request, Call& call, Produce& pr
     const bool log_append_time = info && stamps_append_time(*info);
     const std::string& name = info ? info->name : data.name;
     const bool may_write = name.empty() || call.may(Operation::kWrite, topic_resource(name));
+    std::string denial;
+    if (!may_transact) denial = call.denial(Operation::kWrite, transaction_resource(*request.transactional_id));
+    else if (!may_write)  // a topic that is given by its id stays without a name
+      denial = call.denial(Operation::kWrite, topic_resource(data.name.empty() ? data.topic_id.uuid.to_string() : data.name));
     for (const auto& partition : data.partition_data) {
       auto& answer = topic.partition_responses.emplace_back();
       answer.index = partition.index;
@@ -101,7 +105,7 @@ void plan(Broker& broker, const ProduceRequest& request, Call& call, Produce& pr
       if (error == ErrorCode::kNone && !info) error = to_code(log::AppendError::kUnknownTopicOrPartition, version);
       if (error == ErrorCode::kNone && (partition.index < 0 || partition.index >= info->partitions)) error = ErrorCode::kUnknownTopicOrPartition;
       if (error != ErrorCode::kNone) {
-        set_error(answer, error);
+        set_error(answer, error, call.room().take(denial.size()) ? denial : "");
         continue;
       }
       const Slice& batch = partition.records.parts.front();

@@ -9,21 +9,30 @@ namespace ms::kafka {
 namespace {
 
 constexpr int8_t kGroupKey = 0, kTransactionKey = 1;
+constexpr size_t kMessageBytes = 400;  // of a refusal, beside the key
 
-ErrorCode check(Call& call, int8_t key_type, const std::string& key) {
-  if (key_type == kGroupKey) return call.may(Operation::kDescribe, group_resource(key)) ? ErrorCode::kNone : ErrorCode::kGroupAuthorizationFailed;
-  if (key_type != kTransactionKey) return ErrorCode::kInvalidRequest;
-  return call.may(Operation::kDescribe, transaction_resource(key)) ? ErrorCode::kNone : ErrorCode::kTransactionalIdAuthorizationFailed;
+struct Refusal {
+  ErrorCode error = ErrorCode::kNone;  // kNone: not refused
+  std::string message;
+};
+
+Refusal check(Call& call, int8_t key_type, const std::string& key) {
+  if (key_type != kGroupKey && key_type != kTransactionKey)
+    return {ErrorCode::kInvalidRequest, "only groups (key type 0) and transactional ids (1) have a coordinator here"};
+  const Resource resource = key_type == kGroupKey ? group_resource(key) : transaction_resource(key);
+  if (call.may(Operation::kDescribe, resource)) return {};
+  return {key_type == kGroupKey ? ErrorCode::kGroupAuthorizationFailed : ErrorCode::kTransactionalIdAuthorizationFailed,
+          call.denial(Operation::kDescribe, resource)};
 }
 
 template <class Place>
-void fill(const Broker& broker, const AdvertisedAddress& here, ErrorCode error, Place& place) {
-  const bool known_type = error == ErrorCode::kNone;
-  place.node_id = known_type ? broker.options.node_id : -1;
-  place.host = known_type ? here.host : "";
-  place.port = known_type ? here.port.load() : -1;
-  place.error_code = code(error);
-  if (error == ErrorCode::kInvalidRequest) place.error_message = "only groups (key type 0) and transactional ids (1) have a coordinator here";
+void fill(const Broker& broker, const AdvertisedAddress& here, Refusal refusal, Place& place) {
+  const bool is_here = refusal.error == ErrorCode::kNone;
+  place.node_id = is_here ? broker.options.node_id : -1;
+  place.host = is_here ? here.host : "";
+  place.port = is_here ? here.port.load() : -1;
+  place.error_code = code(refusal.error);
+  if (!is_here) place.error_message = std::move(refusal.message);
 }
 
 }  // namespace
@@ -36,7 +45,7 @@ void handle_find_coordinator(Broker& broker, Call call) {
   if (call.version() < 4) fill(broker, here, check(call, request.key_type, request.key), response);
   for (const std::string& key : request.coordinator_keys) {
     auto& coordinator = response.coordinators.emplace_back();
-    if (!call.room().take(sizeof coordinator + key.size() + here.host.size() + 100)) break;
+    if (!call.room().take(sizeof coordinator + 2 * key.size() + here.host.size() + kMessageBytes)) break;
     coordinator.key = key;
     fill(broker, here, check(call, request.key_type, key), coordinator);
   }

@@ -25,6 +25,13 @@ void describe(Broker& broker, const std::optional<log::TopicInfo>& topic, Answer
                                     .current_txn_start_offset = p.open_since ? p.open_since->value : -1});
 }
 
+void deny(Call& call, const std::string& topic, Partition& out) {
+  std::string message = call.denial(Operation::kRead, topic_resource(topic));
+  if (!call.room().take(message.size())) return;
+  out.error_code = code(ErrorCode::kTopicAuthorizationFailed);
+  out.error_message = std::move(message);
+}
+
 }  // namespace
 
 void handle_describe_producers(Broker& broker, Call call) {
@@ -43,7 +50,7 @@ void handle_describe_producers(Broker& broker, Call call) {
         auto& partition = out.partitions.emplace_back();
         partition.partition_index = p;
         if (may) describe(broker, info, call.room(), partition);
-        else partition.error_code = code(ErrorCode::kTopicAuthorizationFailed);
+        else deny(call, topic.name, partition);
       }
     }
     call.reply(response);

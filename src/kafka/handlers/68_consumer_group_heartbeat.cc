@@ -57,11 +57,19 @@ ConsumerGroupHeartbeatResponse response_of(ConsumerAnswer answer, int64_t interv
   return response;
 }
 
-ErrorCode check(Call& call, const ConsumerGroupHeartbeatRequest& r) {
-  if (!call.may(Operation::kRead, group_resource(r.group_id))) return ErrorCode::kGroupAuthorizationFailed;
-  for (const std::string& topic : r.subscribed_topic_names.value_or(std::vector<std::string>()))
-    if (!call.may(Operation::kDescribe, topic_resource(topic))) return ErrorCode::kTopicAuthorizationFailed;
-  return ErrorCode::kNone;
+struct Denial {
+  ErrorCode error;
+  std::string message;
+};
+
+std::optional<Denial> check(Call& call, const ConsumerGroupHeartbeatRequest& r) {
+  if (const Resource group = group_resource(r.group_id); !call.may(Operation::kRead, group))
+    return Denial{ErrorCode::kGroupAuthorizationFailed, call.denial(Operation::kRead, group)};
+  if (!r.subscribed_topic_names) return std::nullopt;
+  for (const std::string& name : *r.subscribed_topic_names)
+    if (const Resource topic = topic_resource(name); !call.may(Operation::kDescribe, topic))
+      return Denial{ErrorCode::kTopicAuthorizationFailed, call.denial(Operation::kDescribe, topic)};
+  return std::nullopt;
 }
 
 }  // namespace
@@ -74,8 +82,7 @@ void handle_consumer_group_heartbeat(Broker& broker, Call call) {
     call.reply(response);
   };
   if (const auto why = why_invalid(request, call.version()); !why.empty()) return refuse(ErrorCode::kInvalidRequest, std::string(why));
-  if (const ErrorCode denied = check(call, request); denied != ErrorCode::kNone)
-    return refuse(denied, denied == ErrorCode::kGroupAuthorizationFailed ? call.denial(Operation::kRead, group_resource(request.group_id)) : "a topic of the subscription may not be described");
+  if (auto denied = check(call, request)) return refuse(denied->error, std::move(denied->message));
   if (request.server_assignor && !assignor_named(*request.server_assignor))
     return refuse(ErrorCode::kUnsupportedAssignor, "there are the assignors uniform and range, not '" + *request.server_assignor + "'");
   const std::string group = request.group_id;

@@ -40,7 +40,7 @@ void describe(const ConsumerGroup& group, AnswerRoom& room, ConsumerGroupDescrib
   }
 }
 
-// Members tell which topics they read: all of them must be the client's to see.
+// Members tell which topics they read: all of them must be the client's to see. Which one is not, it is not told.
 bool sees_topics(Call& call, const ConsumerGroup& group) {
   if (!call.session().guarded()) return true;
   for (const auto& [id, member] : group.members())
@@ -69,7 +69,8 @@ void handle_consumer_group_describe(Broker& broker, Call call) {
       if (const ConsumerGroup* group = broker.coordinator.find_consumer(id)) {
         if (!sees_topics(call, *group)) {
           out.error_code = code(ErrorCode::kTopicAuthorizationFailed);
-          out.error_message = "the group uses topics that " + call.session().principal() + " may not describe";
+          out.error_message =
+              call.session().principal() + " has no DESCRIBE permission for one of the topics that group '" + id + "' reads";
           continue;
         }
         describe(*group, call.room(), out);
