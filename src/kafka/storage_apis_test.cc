@@ -82,6 +82,18 @@ TEST_F(KafkaStorageTest, DeleteRecordsOfWhatIsNotThere) {
   EXPECT_EQ(delete_before(-1), Told(ErrorCode::kNone, 0));  // empty
 }
 
+// As in Kafka: what is only compacted stays until it is superseded.
+TEST_F(KafkaStorageTest, DeleteRecordsOnlyWhereThePolicyDeletes) {
+  ASSERT_TRUE(log_->create_topic("compacted", 1, {{"cleanup.policy", "compact"}}));
+  ASSERT_TRUE(log_->create_topic("both", 1, {{"cleanup.policy", "compact,delete"}}));
+  ASSERT_TRUE(log_->create_topic("internal", 1, {}, true));
+  EXPECT_EQ(delete_before(0, "compacted"), Told(ErrorCode::kPolicyViolation, -1));
+  EXPECT_EQ(delete_before(-5, "compacted"), Told(ErrorCode::kPolicyViolation, -1));
+  EXPECT_EQ(delete_before(0, "compacted", 1), Told(ErrorCode::kUnknownTopicOrPartition, -1));
+  EXPECT_EQ(delete_before(0, "both"), Told(ErrorCode::kNone, 0));
+  EXPECT_EQ(delete_before(0, "internal"), Told(ErrorCode::kInvalidTopicException, -1));
+}
+
 // ---- DescribeLogDirs
 
 TEST_F(KafkaStorageTest, DescribeLogDirsTellsWhatPartitionsTake) {

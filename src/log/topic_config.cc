@@ -152,11 +152,12 @@ bool begins_to_compact(const TopicConfig& now, const ConfigValues& changes) {
   return changed->second->find("compact") != std::string::npos;
 }
 
+bool deletes(const TopicConfig& checked) { return has_policy(checked, "delete"); }
+
 TopicSettings topic_settings(const TopicConfig& checked) {
   const auto type = checked.find("message.timestamp.type");
-  const bool deletes = has_policy(checked, "delete");
-  return {.retention_ms = deletes ? number_of(checked, "retention.ms") : -1,
-          .retention_bytes = deletes ? number_of(checked, "retention.bytes") : -1,
+  return {.retention_ms = deletes(checked) ? number_of(checked, "retention.ms") : -1,
+          .retention_bytes = deletes(checked) ? number_of(checked, "retention.bytes") : -1,
           .compacts = has_policy(checked, "compact"),
           .delete_retention_ms = number_of(checked, "delete.retention.ms"),
           .min_compaction_lag_ms = number_of(checked, "min.compaction.lag.ms"),

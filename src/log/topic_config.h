@@ -32,6 +32,7 @@ Result<> check_topic_config(const TopicConfig& config);
 using ConfigValues = std::map<std::string, std::optional<std::string>>;  // nullopt: back to the default
 // Whether these changes make a topic compacted that is not.
 bool begins_to_compact(const TopicConfig& now, const ConfigValues& changes);
+bool deletes(const TopicConfig& checked);  // cleanup.policy says delete
 TopicSettings topic_settings(const TopicConfig& checked);
 TopicConfig effective_topic_config(const TopicConfig& checked);
 

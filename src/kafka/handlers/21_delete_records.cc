@@ -2,10 +2,12 @@
 //
 // - Everything below the offset goes; -1 is the high watermark. The log start is durable before the answer, which tells it.
 //   An offset below the log start changes nothing and is no error. Readers, groups and features go on as after retention.
+// - Where cleanup.policy does not say delete it is POLICY_VIOLATION; of internal topics INVALID_TOPIC_EXCEPTION.
 // - timeout_ms is ignored: nothing is waited for but the log itself.
 #include "kafka/handlers.h"
 #include "kafka/messages/delete_records.h"
 #include "kafka/topics.h"
+#include "log/topic_config.h"
 
 namespace ms::kafka {
 
@@ -23,6 +25,12 @@ ErrorCode to_code(const Error& error) {
   }
 }
 
+ErrorCode check(const std::optional<log::TopicInfo>& info, int32_t partition) {
+  if (!has_partition(info, partition)) return ErrorCode::kUnknownTopicOrPartition;
+  if (info->internal) return ErrorCode::kInvalidTopicException;
+  return log::deletes(info->config) ? ErrorCode::kNone : ErrorCode::kPolicyViolation;
+}
+
 Result<Offset> remove(log::Log& log, TopicPartition p, int64_t before) {
   if (before != kToTheEnd) return log.delete_records(p, {before});
   TRY_ASSIGN(const log::PartitionState state, log.partition_state(p));
@@ -31,7 +39,8 @@ Result<Offset> remove(log::Log& log, TopicPartition p, int64_t before) {
 
 void remove(log::Log& log, const std::optional<log::TopicInfo>& info, int64_t before, Answer& answer) {
   answer.low_watermark = -1;
-  if (!info) return void(answer.error_code = code(ErrorCode::kUnknownTopicOrPartition));
+  answer.error_code = code(check(info, answer.partition_index));
+  if (answer.error_code != 0) return;
   const auto start = remove(log, {info->id, {answer.partition_index}}, before);
   if (start) answer.low_watermark = start->value;
   else answer.error_code = code(to_code(start.error()));
