@@ -55,6 +55,7 @@ enum class ErrorCode : int16_t {
   kInvalidFetchSessionEpoch = 71,
   kFencedLeaderEpoch = 74,
   kUnknownLeaderEpoch = 75,
+  kUnsupportedCompressionType = 76,
   kMemberIdRequired = 79,
   kGroupMaxSizeReached = 81,
   kFencedInstanceId = 82,

@@ -40,6 +40,21 @@ TEST_F(KafkaServerTest, OldProduceVersionsAreAdvertisedAndRefused) {
     EXPECT_EQ(produce(client, batch_of("x"), version).error_code, code(ErrorCode::kUnsupportedVersion));
 }
 
+// Clients of these versions may know nothing of it (KIP-110).
+TEST_F(KafkaServerTest, ZstdNeedsVersion7) {
+  Client client(server_->port());
+  const RecordToWrite record{.timestamp_ms = 1'700'000'000'000, .value = "v"};
+  int64_t next = 0;
+  for (int16_t version = 3; version <= ProduceRequest::kApi.max_version; ++version) {
+    for (const Compression codec : {Compression::kGzip, Compression::kSnappy, Compression::kLz4, Compression::kZstd}) {
+      const bool may = codec != Compression::kZstd || version >= 7;
+      const auto answer = produce(client, *build_record_batch({.compression = codec}, std::span(&record, 1)), version);
+      EXPECT_EQ(answer.error_code, may ? 0 : code(ErrorCode::kUnsupportedCompressionType)) << version << " " << to_string(codec);
+      EXPECT_EQ(answer.base_offset, may ? next++ : -1);
+    }
+  }
+}
+
 TEST_F(KafkaServerTest, BadBatchesGetTheirError) {
   Client client(server_->port());
   std::string flipped = batch_of("hello");
@@ -49,6 +64,8 @@ TEST_F(KafkaServerTest, BadBatchesGetTheirError) {
   EXPECT_EQ(produce(client, batch_of("a").substr(0, 40)).error_code, code(ErrorCode::kCorruptMessage));
   EXPECT_EQ(produce(client, "").error_code, code(ErrorCode::kInvalidRecord));
   EXPECT_EQ(produce(client, batch_of("a"), 9, "no-such-topic").error_code, code(ErrorCode::kUnknownTopicOrPartition));
+  EXPECT_EQ(produce(client, "", 9, "no-such-topic").error_code, code(ErrorCode::kUnknownTopicOrPartition));
+  EXPECT_EQ(produce(client, "", 9, "t", 7).error_code, code(ErrorCode::kUnknownTopicOrPartition));
   EXPECT_EQ(produce(client, batch_of("a"), 9, "t", 7).error_code, code(ErrorCode::kUnknownTopicOrPartition));
   EXPECT_EQ(produce(client, batch_of("a"), 9, "t", -1).error_code, code(ErrorCode::kUnknownTopicOrPartition));
   id_ = TopicId{random_uuid()};

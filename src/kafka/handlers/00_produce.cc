@@ -6,7 +6,9 @@
 //   request fails, the connection is closed, which is the only way to tell the client.
 // - Transactional batches need a transactional id in the request (else TRANSACTIONAL_ID_AUTHORIZATION_FAILED, as in Kafka)
 //   and a transaction: up to version 11 the partition must have been added to it, from 12 on (KIP-890) the batch does that.
-//   The producer must be the id's own (INVALID_PRODUCER_ID_MAPPING). What is in none is INVALID_TXN_STATE, from version 11 on TRANSACTION_ABORTABLE.
+//   The producer must be the id's own (INVALID_PRODUCER_ID_MAPPING). What is in none is INVALID_TXN_STATE, from version 11 on
+//   TRANSACTION_ABORTABLE.
+// - zstd needs version 7 (KIP-110): before, it is UNSUPPORTED_COMPRESSION_TYPE.
 // - timeout_ms is ignored: the log answers every append.
 // - A record without a key is INVALID_RECORD on a compacted topic, and the whole batch with it; record_errors names them (KIP-467).
 // - A full disk and a full append queue are KAFKA_STORAGE_ERROR with a message: clients retry it.
@@ -20,6 +22,8 @@
 namespace ms::kafka {
 
 namespace {
+
+constexpr int16_t kFirstWithZstd = 7;
 
 using Answer = ProduceResponse::Response::PartitionResponse;
 
@@ -66,7 +70,7 @@ struct Produce {
 };
 
 // Why a batch is not even offered to the log; kNone when it is. `count`: of its records, as its header says.
-ErrorCode refuse(const Records& records, bool transactional, int64_t& count) {
+ErrorCode refuse(const Records& records, int16_t version, bool transactional, int64_t& count) {
   if (records.null || records.parts.empty()) return ErrorCode::kInvalidRecord;
   const Slice& bytes = records.parts.front();
   const auto size = record_batch_size(bytes.span());
@@ -74,7 +78,9 @@ ErrorCode refuse(const Records& records, bool transactional, int64_t& count) {
   if (*size != bytes.size()) return ErrorCode::kInvalidRecord;  // exactly one batch per partition
   const auto header = parse_record_batch(bytes.span());
   count = header ? header->records : 0;
-  return header && header->transactional() && !transactional ? ErrorCode::kTransactionalIdAuthorizationFailed : ErrorCode::kNone;
+  if (header && header->transactional() && !transactional) return ErrorCode::kTransactionalIdAuthorizationFailed;
+  const bool too_new = header && version < kFirstWithZstd && header->compression() == Compression::kZstd;
+  return too_new ? ErrorCode::kUnsupportedCompressionType : ErrorCode::kNone;
 }
 
 void plan(Broker& broker, const ProduceRequest& request, Call& call, Produce& produce) {
@@ -97,13 +103,13 @@ void plan(Broker& broker, const ProduceRequest& request, Call& call, Produce& pr
       answer.index = partition.index;
       answer.base_offset = -1;
       int64_t count = 0;
-      ErrorCode error = refuse(partition.records, request.transactional_id.has_value(), count);
+      ErrorCode error = refuse(partition.records, version, request.transactional_id.has_value(), count);
+      if (error != ErrorCode::kTransactionalIdAuthorizationFailed && !has_partition(info, partition.index))
+        error = info ? ErrorCode::kUnknownTopicOrPartition : to_code(log::AppendError::kUnknownTopicOrPartition, version);
       if (version < 3) error = ErrorCode::kUnsupportedVersion;
       if (request.acks < -1 || request.acks > 1) error = ErrorCode::kInvalidRequiredAcks;
       if (!may_write) error = ErrorCode::kTopicAuthorizationFailed;
       if (!may_transact) error = ErrorCode::kTransactionalIdAuthorizationFailed;
-      if (error == ErrorCode::kNone && !info) error = to_code(log::AppendError::kUnknownTopicOrPartition, version);
-      if (error == ErrorCode::kNone && (partition.index < 0 || partition.index >= info->partitions)) error = ErrorCode::kUnknownTopicOrPartition;
       if (error != ErrorCode::kNone) {
         set_error(answer, error, call.room().take(denial.size()) ? denial : "");
         continue;
