@@ -173,6 +173,22 @@ TEST_F(KafkaApiTest, CreateTopicsOnlyToValidate) {
   EXPECT_FALSE(log_->find_topic("v"));
 }
 
+TEST_F(KafkaApiTest, NamesThatDifferInPointsAndUnderscoresCollide) {
+  ASSERT_TRUE(log_->create_topic("a.b_c", 1, {}));
+  const auto collides = create({.name = "a_b.c", .num_partitions = 1, .replication_factor = 1, .configs = {{"no.such.key", "1"}}}, true);
+  EXPECT_EQ(collides.error_code, code(ErrorCode::kInvalidTopicException));
+  EXPECT_EQ(collides.error_message, "Topic 'a_b.c' collides with existing topic: a.b_c");
+  EXPECT_EQ(create({.name = "a_b_c", .num_partitions = 1, .replication_factor = 1}).error_code, code(ErrorCode::kInvalidTopicException));
+  EXPECT_EQ(create({.name = "a.b_c", .num_partitions = 1, .replication_factor = 1}).error_code, code(ErrorCode::kTopicAlreadyExists));
+  EXPECT_EQ(create({.name = "a-b.c", .num_partitions = 1, .replication_factor = 1}).error_code, 0);
+  EXPECT_EQ(create({.name = "a.b", .num_partitions = 1, .replication_factor = 1}).error_code, 0);
+  CreateTopicsRequest two;
+  for (const char* name : {"x.y", "x_y"}) two.topics.push_back({.name = name, .num_partitions = 1, .replication_factor = 1});
+  const auto answers = client_->call<CreateTopicsResponse>(two, 7).topics;
+  EXPECT_EQ(answers.at(0).error_code, 0);
+  EXPECT_EQ(answers.at(1).error_code, code(ErrorCode::kInvalidTopicException));
+}
+
 TEST_F(KafkaApiTest, CreateTopicsWithManualAssignments) {
   using Assignment = CreateTopicsRequest::Topic::Assignment;
   const auto assigned = [&](std::vector<Assignment> assignments, int32_t partitions = -1, int16_t factor = -1) {

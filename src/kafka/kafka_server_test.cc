@@ -229,6 +229,16 @@ TEST_F(KafkaServerTest, MetadataCreatesTopicsWhenAllowed) {
   EXPECT_EQ(*client.call<MetadataResponse>(by_id, 12).topics.at(0).name, "fresh");
 }
 
+TEST_F(KafkaServerTest, MetadataCreatesNoTopicsWhoseNamesCollide) {
+  ASSERT_TRUE(log_->create_topic("a.b", 1, {}));
+  Client client(server_->port());
+  MetadataRequest request;
+  request.topics.emplace().push_back({.topic_id = {}, .name = "a_b"});
+  request.allow_auto_topic_creation = true;
+  EXPECT_EQ(client.call<MetadataResponse>(request, 9).topics.at(0).error_code, code(ErrorCode::kInvalidTopicException));
+  EXPECT_FALSE(log_->find_topic("a_b"));
+}
+
 // What a client sends comes back in messages and ids; both have a length the protocol can say.
 TEST_F(KafkaServerTest, TheLongestNamesGetAnAnswer) {
   Client client(server_->port());

@@ -4,8 +4,8 @@
 //   id UNKNOWN_TOPIC_ID.
 // - One broker, which leads everything with the constant leader epoch 0. Null topics (version 0: an empty list) mean all.
 // - Topics that do not exist are created when the request allows it (always before version 4), auto.create.topics.enable
-//   is on and the name is legal; the answer then names the leader at once, because some clients give up on
-//   LEADER_NOT_AVAILABLE. Asked by id, an unknown topic is UNKNOWN_TOPIC_ID.
+//   is on and the name is legal and collides with no other (else INVALID_TOPIC_EXCEPTION); the answer then names the leader at once,
+//   because some clients give up on LEADER_NOT_AVAILABLE. Asked by id, an unknown topic is UNKNOWN_TOPIC_ID.
 #include "kafka/audit_changes.h"
 #include "kafka/handlers.h"
 #include "kafka/messages/metadata.h"
@@ -40,6 +40,7 @@ bool may_create(Call& call, const std::string& name) {
 
 // Creates it; finding that somebody was faster is fine too.
 ErrorCode create(Broker& broker, Call& call, const std::string& name, std::optional<log::TopicInfo>& info) {
+  if (colliding_topic(broker.log, name)) return ErrorCode::kInvalidTopicException;
   auto created = broker.log.create_topic(name, broker.options.default_partitions, {});
   if (created) audit_topic_created(broker, call, name);
   if (created) return info = std::move(*created), ErrorCode::kNone;
