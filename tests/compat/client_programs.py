@@ -10,7 +10,7 @@ import sys
 from fetched import CACHE, once
 
 HERE = pathlib.Path(__file__).resolve().parent / "clients"
-SCENARIOS = ("administration", "compressions", "times", "group", "transactions", "survive")
+SCENARIOS = ("administration", "compressions", "times", "group", "transactions", "secure", "survive")
 MAVEN = ("mvn", "-q", "-B")
 
 
@@ -85,12 +85,12 @@ CLIENTS = (
     Client("kafkajs", lambda: node("kafkajs.mjs")),
     Client("platformatic", lambda: node("platformatic.mjs")),
     # no "survive": with this protocol it does not join again when the coordinator does not know it any more
-    Client("platformatic-consumer-protocol", lambda: node("platformatic.mjs"), "consumer", scenarios=("group",)),
+    Client("platformatic-consumer-protocol", lambda: node("platformatic.mjs"), "consumer", scenarios=("group", "secure")),
     Client("franz-go", lambda: go("franz")),
-    Client("franz-go-consumer-protocol", lambda: go("franz"), "consumer", scenarios=("group", "survive")),
+    Client("franz-go-consumer-protocol", lambda: go("franz"), "consumer", scenarios=("group", "secure", "survive")),
     Client("sarama", lambda: go("sarama")),
     Client("kafka-clients-3", lambda: java("3.9.2")),
-    Client("kafka-clients-3-consumer-protocol", lambda: java("3.9.2"), "consumer", scenarios=("group", "survive")),
+    Client("kafka-clients-3-consumer-protocol", lambda: java("3.9.2"), "consumer", scenarios=("group", "secure", "survive")),
     Client("kafka-clients-4", lambda: java("4.4.0")),
-    Client("kafka-clients-4-consumer-protocol", lambda: java("4.4.0"), "consumer", scenarios=("group", "transactions", "survive")),
+    Client("kafka-clients-4-consumer-protocol", lambda: java("4.4.0"), "consumer", scenarios=("group", "transactions", "secure", "survive")),
 )

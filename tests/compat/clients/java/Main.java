@@ -23,11 +23,24 @@ public final class Main {
         void run(Run run) throws Exception;
     }
 
-    record Run(String bootstrap, String topic, int count, String variant) {
+    /** With a password: over TLS, as the user of the environment. */
+    record Run(String bootstrap, String topic, int count, String variant, String password) {
         Map<String, Object> at(Map<String, Object> settings) {
             Map<String, Object> all = new HashMap<>(settings);
             all.put("bootstrap.servers", bootstrap);
+            if (password != null) {
+                String login = "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"%s\" password=\"%s\";";
+                all.put("security.protocol", "SASL_SSL");
+                all.put("sasl.mechanism", System.getenv("MS_MECHANISM"));
+                all.put("sasl.jaas.config", login.formatted(System.getenv("MS_USER"), password));
+                all.put("ssl.truststore.type", "PEM");
+                all.put("ssl.truststore.location", System.getenv("MS_CA"));
+            }
             return all;
+        }
+
+        Run withPassword(String other) {
+            return new Run(bootstrap, topic, count, variant, other);
         }
 
         KafkaProducer<String, String> producer(Map<String, Object> settings) {
@@ -87,9 +100,10 @@ public final class Main {
     }
 
     public static void main(String[] arguments) throws Exception {
-        Map<String, Scenario> scenarios = Map.of("administration", Administration::run, "compressions", Records::compressions,
-            "times", Records::times, "group", Groups::group, "transactions", Transactions::run, "survive", Groups::survive);
-        scenarios.get(arguments[1]).run(new Run(arguments[0], arguments[2], Integer.parseInt(arguments[3]), arguments[4]));
+        Map<String, Scenario> scenarios = Map.of("administration", Administration::run, "compressions", Records::compressions, "times", Records::times,
+            "group", Groups::group, "transactions", Transactions::run, "secure", Logins::run, "survive", Groups::survive);
+        Run run = new Run(arguments[0], arguments[2], Integer.parseInt(arguments[3]), arguments[4], System.getenv("MS_PASSWORD"));
+        scenarios.get(arguments[1]).run(run);
         System.out.println("ok");
         System.exit(0);
     }

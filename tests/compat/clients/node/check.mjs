@@ -1,14 +1,24 @@
 // What the programs of this folder share: their arguments, and an end with a message at the first thing that is wrong.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 
 const PATIENCE_MS = 60_000
 
 export async function main (scenarios) {
   const [bootstrap, scenario, topic, count, variant] = process.argv.slice(2)
-  await scenarios[scenario]({ bootstrap, topic, count: Number(count), variant })
+  await scenarios[scenario]({ bootstrap, topic, count: Number(count), variant, login: login(process.env) })
   console.log('ok')
   process.exit(0)
+}
+
+// Who asks, over TLS; nobody when the test names no user.
+function login ({ MS_USER: username, MS_PASSWORD: password, MS_MECHANISM: mechanism, MS_CA: authority }) {
+  return username && { sasl: { mechanism, username, password }, ca: readFileSync(authority) }
+}
+
+export function withPassword (run, password) {
+  return { ...run, login: { ...run.login, sasl: { ...run.login.sasl, password } } }
 }
 
 export async function until (what, condition) {

@@ -1,13 +1,14 @@
 // KafkaJS against a running server. It has gzip alone: other codecs are plug-ins of others.
 import assert from 'node:assert/strict'
 import kafkajs from 'kafkajs'
-import { inPieces, main, numbers, share, survive, until } from './check.mjs'
+import { inPieces, main, numbers, share, survive, until, withPassword } from './check.mjs'
 
 const { CompressionTypes, ConfigResourceTypes, Kafka, logLevel } = kafkajs
 const RETRY = { initialRetryTime: 50, maxRetryTime: 1000, retries: 1000 }
 
 function kafka (run) {
-  return new Kafka({ brokers: [run.bootstrap], logLevel: logLevel.NOTHING, retry: RETRY })
+  const login = run.login && { sasl: { ...run.login.sasl, mechanism: run.login.sasl.mechanism.toLowerCase() }, ssl: { ca: [run.login.ca] } }
+  return new Kafka({ brokers: [run.bootstrap], logLevel: logLevel.NOTHING, retry: RETRY, ...login })
 }
 
 async function using (client, work) {
@@ -160,10 +161,17 @@ async function copy (run) {
   }, { transactionalId: `${run.topic}-copy` })
 }
 
+async function secure (run) {
+  await group(run)
+  await assert.rejects(admin(withPassword(run, 'wrong'), () => {}), { name: 'KafkaJSSASLAuthenticationError' })
+  await producer(run, producer =>
+    assert.rejects(producer.send({ topic: 'forbidden', messages: [{ value: 'x' }] }), { message: /Topic authorization failed/ }))
+}
+
 async function outlive (run) {
   const member = await join(run)
   await producer(run, producer => survive(member, i =>
     producer.send({ topic: run.topic, messages: [{ partition: i % 2, value: `${i}` }] })))
 }
 
-await main({ administration, compressions, times, group, transactions, survive: outlive })
+await main({ administration, compressions, times, group, transactions, secure, survive: outlive })

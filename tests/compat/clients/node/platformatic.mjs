@@ -4,17 +4,18 @@ import {
   Admin, ConfigResourceTypes, Consumer, FetchIsolationLevels, IncrementalAlterConfigOperationTypes, ListOffsetTimestamps, Producer,
   stringDeserializers, stringSerializers
 } from '@platformatic/kafka'
-import { inPieces, main, numbers, share, survive } from './check.mjs'
+import { inPieces, main, numbers, share, survive, withPassword } from './check.mjs'
 
 function settings (run) {
-  return { clientId: 'platformatic', bootstrapBrokers: [run.bootstrap], retries: 1000, retryDelay: 50, connectTimeout: 1000 }
+  const login = run.login && { sasl: run.login.sasl, tls: { ca: run.login.ca } }
+  return { clientId: 'platformatic', bootstrapBrokers: [run.bootstrap], retries: run.retries ?? 1000, retryDelay: 50, connectTimeout: 1000, ...login }
 }
 
 async function using (client, work) {
   try {
     return await work(client)
   } finally {
-    await client.close(true)
+    await (client instanceof Admin ? client.close() : client.close(true))
   }
 }
 
@@ -179,10 +180,25 @@ async function copy (run) {
     }, { transactionalId: `${run.topic}-copy` }))
 }
 
+async function secure (run) {
+  await group(run)
+  const wrong = { ...withPassword(run, 'wrong'), retries: 0 }
+  await assert.rejects(admin(wrong, admin => admin.listTopics()), error => says(error, /SASL/))
+  await producer({ ...run, retries: 0 }, producer =>
+    assert.rejects(producer.send({ messages: [{ topic: 'forbidden', value: 'x' }] }), error => says(error, /TOPIC_AUTHORIZATION_FAILED/)))
+}
+
+// Its errors hold those that they are about.
+function says (error, text) {
+  const all = one => [`${one.message} ${one.apiId ?? ''}`, ...(one.errors ?? []).flatMap(all), ...(one.cause ? all(one.cause) : [])]
+  assert.match(all(error).join('\n'), text)
+  return true
+}
+
 async function outlive (run) {
   const member = await join(run)
   await producer(run, producer => survive(member, i =>
     producer.send({ messages: [{ topic: run.topic, partition: i % 2, value: `${i}` }] })))
 }
 
-await main({ administration, compressions, times, group, transactions, survive: outlive })
+await main({ administration, compressions, times, group, transactions, secure, survive: outlive })

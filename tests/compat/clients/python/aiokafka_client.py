@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError
+from aiokafka.helpers import create_ssl_context
 
 PATIENCE = 60
 COPIED = 2
@@ -22,12 +24,25 @@ async def started(client):
         await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
 
 
+def at(bootstrap, **more):
+    """Where the server is, and who asks."""
+    if "MS_USER" not in os.environ:
+        return {"bootstrap_servers": bootstrap, **more}
+    return {"bootstrap_servers": bootstrap, "security_protocol": "SASL_SSL", "ssl_context": create_ssl_context(cafile=os.environ["MS_CA"]),
+            "sasl_mechanism": os.environ["MS_MECHANISM"], "sasl_plain_username": os.environ["MS_USER"],
+            "sasl_plain_password": os.environ["MS_PASSWORD"], **more}
+
+
+def administrator(bootstrap):
+    return started(AIOKafkaAdminClient(**at(bootstrap)))
+
+
 def producer(bootstrap, **settings):
-    return started(AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True, **settings))
+    return started(AIOKafkaProducer(**at(bootstrap, **settings), enable_idempotence=True))
 
 
 def reader(bootstrap, **settings):
-    return started(AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False, **settings))
+    return started(AIOKafkaConsumer(**at(bootstrap, **settings), auto_offset_reset="earliest", enable_auto_commit=False))
 
 
 async def take(consumer, count):
@@ -42,7 +57,7 @@ async def until(what, condition):
 
 
 async def administration(bootstrap, topic, count):
-    async with started(AIOKafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
+    async with administrator(bootstrap) as admin:
         new = NewTopic(topic, 3, 1, topic_configs={"retention.ms": "1234567"})
         refused(await admin.create_topics([new]), 0)
         refused(await admin.create_topics([new]), TopicAlreadyExistsError.errno)
@@ -92,7 +107,7 @@ async def times(bootstrap, topic, count):
         assert (await c.offsets_for_times({place: first + 4500}))[place].offset == 5
         assert (await c.offsets_for_times({place: first + 100_000}))[place] is None
         assert (await c.beginning_offsets([place]), await c.end_offsets([place])) == ({place: 0}, {place: 10})
-        async with started(AIOKafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
+        async with administrator(bootstrap) as admin:
             await admin.delete_records({place: RecordsToDelete(4)})
         assert await c.beginning_offsets([place]) == {place: 4}
 
@@ -102,7 +117,7 @@ class Owner(ConsumerRebalanceListener):
 
     def __init__(self, bootstrap, topic):
         self.owned, self.seen = set(), set()
-        self.consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=topic, auto_offset_reset="earliest", enable_auto_commit=False,
+        self.consumer = AIOKafkaConsumer(**at(bootstrap), group_id=topic, auto_offset_reset="earliest", enable_auto_commit=False,
                                          heartbeat_interval_ms=300)
         self.consumer.subscribe([topic], listener=self)
 
@@ -133,7 +148,7 @@ class Owner(ConsumerRebalanceListener):
 
 
 async def group(bootstrap, topic, count):
-    async with started(AIOKafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
+    async with administrator(bootstrap) as admin:
 
         async def all_is_committed():
             offsets = await admin.list_consumer_group_offsets(topic)
@@ -178,6 +193,26 @@ async def expect(bootstrap, topic, isolation, *values):
     async with reader(bootstrap, isolation_level=isolation) as c:
         c.assign([TopicPartition(topic, 0)])
         assert [record.value for record in await take(c, len(values))] == list(values)
+
+
+async def secure(bootstrap, topic, count):
+    await group(bootstrap, topic, count)
+    with raises(KafkaError, "bootstrap"):
+        async with producer(bootstrap, sasl_plain_password="wrong"):
+            pass
+    async with producer(bootstrap) as p:
+        with raises(TopicAuthorizationFailedError):
+            await p.send_and_wait("forbidden", b"x")
+
+
+@contextlib.contextmanager
+def raises(kind, text=""):
+    try:
+        yield
+    except kind as error:
+        assert text in str(error), error
+    else:
+        raise AssertionError(f"no {kind.__name__}")
 
 
 async def survive(bootstrap, topic, count):

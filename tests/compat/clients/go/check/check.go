@@ -3,6 +3,8 @@ package check
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"strconv"
@@ -16,6 +18,32 @@ const Patience = 60 * time.Second
 type Run struct {
 	Bootstrap, Topic, Variant string
 	Count                     int
+	Login                     *Login
+}
+
+// Login is who asks, over TLS.
+type Login struct {
+	User, Password, Mechanism string
+	TLS                       *tls.Config
+}
+
+// WithPassword is the same run of somebody who takes another password.
+func (r Run) WithPassword(password string) Run {
+	other := *r.Login
+	other.Password = password
+	r.Login = &other
+	return r
+}
+
+// login is nil when the test names no user.
+func login() *Login {
+	user, named := os.LookupEnv("MS_USER")
+	if !named {
+		return nil
+	}
+	authorities := x509.NewCertPool()
+	That(authorities.AppendCertsFromPEM(Value(os.ReadFile(os.Getenv("MS_CA")))), "there is no authority in MS_CA")
+	return &Login{User: user, Password: os.Getenv("MS_PASSWORD"), Mechanism: os.Getenv("MS_MECHANISM"), TLS: &tls.Config{RootCAs: authorities}}
 }
 
 // Main calls the scenario that the arguments name.
@@ -27,7 +55,7 @@ func Main(scenarios map[string]func(context.Context, Run)) {
 	That(known, "there is no scenario %s", os.Args[2])
 	count, err := strconv.Atoi(os.Args[4])
 	Must(err)
-	scenario(context.Background(), Run{Bootstrap: os.Args[1], Topic: os.Args[3], Count: count, Variant: os.Args[5]})
+	scenario(context.Background(), Run{Bootstrap: os.Args[1], Topic: os.Args[3], Count: count, Variant: os.Args[5], Login: login()})
 	Say("ok")
 }
 

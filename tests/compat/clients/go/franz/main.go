@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"millstream/clients/check"
 )
@@ -18,12 +20,23 @@ import (
 func main() {
 	check.Main(map[string]func(context.Context, check.Run){
 		"administration": administration, "compressions": compressions, "times": times,
-		"group": group, "transactions": transactions, "survive": survive,
+		"group": group, "transactions": transactions, "secure": secure, "survive": survive,
 	})
 }
 
 func client(run check.Run, options ...kgo.Opt) *kgo.Client {
+	if run.Login != nil {
+		options = append(options, kgo.DialTLSConfig(run.Login.TLS), kgo.SASL(mechanism(run.Login)))
+	}
 	return check.Value(kgo.NewClient(append(options, kgo.SeedBrokers(run.Bootstrap))...))
+}
+
+func mechanism(login *check.Login) sasl.Mechanism {
+	auth := scram.Auth{User: login.User, Pass: login.Password}
+	if login.Mechanism == "SCRAM-SHA-512" {
+		return auth.AsSha512Mechanism()
+	}
+	return auth.AsSha256Mechanism()
 }
 
 func reader(run check.Run, topic string, options ...kgo.Opt) *kgo.Client {
@@ -106,4 +119,16 @@ func compressions(ctx context.Context, run check.Run) {
 			check.That(same, "%s: record %d came back as %q", name, i, got.Value)
 		}
 	}
+}
+
+func secure(ctx context.Context, run check.Run) {
+	group(ctx, run)
+	stranger := client(run.WithPassword("wrong"), kgo.RequestRetries(0))
+	err := stranger.Ping(ctx)
+	check.That(errors.Is(err, kerr.SaslAuthenticationFailed), "a wrong password: %v", err)
+	stranger.Close()
+	producer := client(run)
+	err = producer.ProduceSync(ctx, record("forbidden", "x")).FirstErr()
+	check.That(errors.Is(err, kerr.TopicAuthorizationFailed), "a topic without rights: %v", err)
+	producer.Close()
 }

@@ -54,7 +54,7 @@ func (o *owner) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.C
 func newOwner(ctx context.Context, run check.Run) *owner {
 	o := &owner{owned: map[int32]bool{}, seen: map[string]bool{}, done: make(chan struct{})}
 	ctx, o.stop = context.WithCancel(ctx)
-	consumer := check.Value(sarama.NewConsumerGroup([]string{run.Bootstrap}, run.Topic, settings()))
+	consumer := check.Value(sarama.NewConsumerGroup([]string{run.Bootstrap}, run.Topic, settings(run)))
 	go func() {
 		defer close(o.done)
 		for ctx.Err() == nil {
@@ -148,7 +148,7 @@ func (c *copier) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 }
 
 func consumeUntil(ctx context.Context, run check.Run, handler sarama.ConsumerGroupHandler, enough func() bool) {
-	config := settings()
+	config := settings(run)
 	config.Consumer.IsolationLevel = sarama.ReadCommitted
 	consumer := check.Value(sarama.NewConsumerGroup([]string{run.Bootstrap}, run.Topic, config))
 	ctx, cancel := context.WithCancel(ctx)

@@ -17,12 +17,12 @@ import (
 func main() {
 	check.Main(map[string]func(context.Context, check.Run){
 		"administration": administration, "compressions": compressions, "times": times,
-		"group": group, "transactions": transactions, "survive": survive,
+		"group": group, "transactions": transactions, "secure": secure, "survive": survive,
 	})
 }
 
 // settings are those of an idempotent producer and of a consumer that starts at the beginning.
-func settings() *sarama.Config {
+func settings(run check.Run) *sarama.Config {
 	config := sarama.NewConfig()
 	config.Version = sarama.MaxVersion
 	config.Producer.Idempotent = true
@@ -37,11 +37,14 @@ func settings() *sarama.Config {
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
 	config.Consumer.Offsets.AutoCommit.Interval = 200 * time.Millisecond
 	config.Consumer.MaxWaitTime = 100 * time.Millisecond // one connection carries all: a commit waits behind a long poll
+	if run.Login != nil {
+		logIn(config, run.Login)
+	}
 	return config
 }
 
 func producer(run check.Run, change func(*sarama.Config)) sarama.SyncProducer {
-	config := settings()
+	config := settings(run)
 	change(config)
 	return check.Value(sarama.NewSyncProducer([]string{run.Bootstrap}, config))
 }
@@ -54,7 +57,7 @@ func message(topic string, value string) *sarama.ProducerMessage {
 
 // read takes `count` messages from the start of partition 0.
 func read(run check.Run, topic string, count int, isolation sarama.IsolationLevel) []*sarama.ConsumerMessage {
-	config := settings()
+	config := settings(run)
 	config.Consumer.IsolationLevel = isolation
 	consumer := check.Value(sarama.NewConsumer([]string{run.Bootstrap}, config))
 	partition := check.Value(consumer.ConsumePartition(topic, 0, sarama.OffsetOldest))
@@ -68,7 +71,7 @@ func read(run check.Run, topic string, count int, isolation sarama.IsolationLeve
 }
 
 func administrator(run check.Run) sarama.ClusterAdmin {
-	return check.Value(sarama.NewClusterAdmin([]string{run.Bootstrap}, settings()))
+	return check.Value(sarama.NewClusterAdmin([]string{run.Bootstrap}, settings(run)))
 }
 
 func administration(_ context.Context, run check.Run) {
@@ -129,7 +132,7 @@ func times(_ context.Context, run check.Run) {
 		_, _, err := sender.SendMessage(one)
 		check.Must(err)
 	}
-	client := check.Value(sarama.NewClient([]string{run.Bootstrap}, settings()))
+	client := check.Value(sarama.NewClient([]string{run.Bootstrap}, settings(run)))
 	expect := func(what string, when, want int64) {
 		got := check.Value(client.GetOffset(run.Topic, 0, when))
 		check.That(got == want, "%s: offset %d, not %d", what, got, want)
