@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <condition_variable>
 #include <mutex>
 
@@ -73,6 +74,9 @@ class TcpServerTest : public ::testing::Test {
     runtime_ = *IoRuntime::start({.threads = 2});
     server_ = *TcpServer::start(options, *runtime_, [this](std::shared_ptr<Connection> c) { return std::make_shared<Echo>(std::move(c), closed_); });
   }
+  static int64_t rejections(std::string_view reason) {
+    return counter("millstream_tcp_rejected_total", "reason=\"" + std::string(reason) + "\"").get();
+  }
   std::atomic<int> closed_{0};
   std::unique_ptr<IoRuntime> runtime_;
   std::unique_ptr<TcpServer> server_;
@@ -111,9 +115,11 @@ TEST_F(TcpServerTest, AClientThatReadsLateGetsEveryByte) {
 
 TEST_F(TcpServerTest, OversizedFrameEndsTheConnectionOnly) {
   start({.frame_bytes_max = 1000});
+  const int64_t before = rejections("oversized");
   const int bad = connect_to(server_->port()), good = connect_to(server_->port());
   write_all(bad, framed("fine") + std::string("\x7f\xff\xff\xff more", 9));
   EXPECT_EQ(read_exactly(bad, 100), framed("fine"));  // then the end
+  EXPECT_EQ(rejections("oversized"), before + 1);
   write_all(good, framed("still"));
   EXPECT_EQ(read_exactly(good, 9), framed("still"));
   close(bad), close(good);
@@ -149,6 +155,7 @@ TEST_F(TcpServerTest, ARefusedLengthHoldsNoMemory) {
 // Whoever holds all memory with a frame that does not come makes way for those that wait.
 TEST_F(TcpServerTest, AnAnnouncedFrameThatDoesNotComeMakesWay) {
   start({.memory_bytes_max = 1000, .frame_timeout_us = 3600 * kMicrosPerSecond, .stall_timeout_us = kMicrosPerSecond / 100});
+  const int64_t before = rejections("stalled");
   const int bad = connect_to(server_->port());
   write_all(bad, std::string("\0\0\3\xe8", 4) + "a");
   const int good = connect_to(server_->port());
@@ -157,16 +164,64 @@ TEST_F(TcpServerTest, AnAnnouncedFrameThatDoesNotComeMakesWay) {
     write_all(good, framed("hello"));
     ASSERT_EQ(read_exactly(good, 9), framed("hello"));
   } while (recv(bad, &byte, 1, MSG_DONTWAIT) != 0);
+  EXPECT_EQ(rejections("stalled"), before + 1);
   close(bad), close(good);
+}
+
+// Its bytes keep coming, one for each answer that somebody else gets.
+TEST_F(TcpServerTest, AFrameThatDripsInIsCutOff) {
+  start({.frame_timeout_us = kMicrosPerSecond / 100});
+  const int64_t slow = rejections("slow"), others = rejections("idle") + rejections("stalled");
+  const int bad = connect_to(server_->port()), good = connect_to(server_->port());
+  write_all(bad, std::string("\6\0\0\0", 4));  // 96 MiB
+  char byte = 0;
+  while (recv(bad, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN) {
+    send(bad, "x", 1, MSG_NOSIGNAL);
+    write_all(good, framed("hello"));
+    ASSERT_EQ(read_exactly(good, 9), framed("hello"));
+  }
+  EXPECT_EQ(rejections("slow"), slow + 1);
+  EXPECT_EQ(rejections("idle") + rejections("stalled"), others);
+  close(bad), close(good);
+}
+
+TEST_F(TcpServerTest, AConnectionOnWhichNothingMovesIsCutOff) {
+  start({.idle_timeout_us = kMicrosPerSecond / 100});
+  const int64_t idle = rejections("idle"), slow = rejections("slow");
+  const int silent = connect_to(server_->port()), half = connect_to(server_->port());
+  write_all(half, std::string("\0\0\0\5he", 6));
+  EXPECT_EQ(read_exactly(half, 1), "");
+  EXPECT_EQ(read_exactly(silent, 1), "");
+  EXPECT_EQ(rejections("idle"), idle + 2);
+  EXPECT_EQ(rejections("slow"), slow);
+  close(silent), close(half);
+}
+
+TEST_F(TcpServerTest, WhoComesTooOftenIsTurnedAwayUnread) {
+  std::atomic<int> asked{0};
+  start(
+      {.refuse_for_ms = [&asked](const std::string& address) { return address == "127.0.0.1" && ++asked > 1 ? int64_t{1} : int64_t{0}; }});
+  const int64_t before = rejections("connection_rate");
+  const int first = connect_to(server_->port());
+  write_all(first, framed("x"));
+  ASSERT_EQ(read_exactly(first, 5), framed("x"));
+  const int second = connect_to(server_->port());
+  EXPECT_EQ(read_exactly(second, 1), "");
+  EXPECT_EQ(rejections("connection_rate"), before + 1);
+  write_all(first, framed("y"));
+  EXPECT_EQ(read_exactly(first, 5), framed("y"));
+  close(first), close(second);
 }
 
 TEST_F(TcpServerTest, ConnectionLimit) {
   start({.connections_max = 1});
+  const int64_t before = rejections("connections");
   const int first = connect_to(server_->port());
   write_all(first, framed("x"));
   ASSERT_EQ(read_exactly(first, 5), framed("x"));
   const int second = connect_to(server_->port());
   EXPECT_EQ(read_exactly(second, 1), "");  // closed at once
+  EXPECT_EQ(rejections("connections"), before + 1);
   close(first), close(second);
 }
 
@@ -301,9 +356,6 @@ class TlsServerTest : public TcpServerTest {
   void start_tls(TcpServerOptions options, ClientAuth auth = ClientAuth::kNone) {
     options.tls = *TlsCredentials::open(folder_.files(auth));
     start(std::move(options));
-  }
-  static int64_t rejections(std::string_view reason) {
-    return counter("millstream_tcp_rejected_total", "reason=\"" + std::string(reason) + "\"").get();
   }
   // Until the other side ends the connection.
   static void read_to_the_end(int fd) {

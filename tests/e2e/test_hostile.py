@@ -3,9 +3,12 @@ answer, and a counter has seen what happened. What single requests get is in kaf
 
 import contextlib
 import json
+import os
+import queue
 import random
 import socket
 import struct
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -201,14 +204,78 @@ def test_announced_frames_that_never_come(target):
             assert time.monotonic() < deadline
 
 
+class Dribblers(threading.Thread):
+    """Connections that send one byte each whenever an honest client has got an acknowledgement; what they say is whole requests."""
+
+    def __init__(self, requests):
+        """requests: (where, bytes), one connection for each."""
+        super().__init__(daemon=True)
+        self.connections = [(socket.create_connection(address(where), PATIENCE), said) for where, said in requests]
+        self.steps = queue.SimpleQueue()
+        for connection, _ in self.connections:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def run(self):
+        for at in iter(self.steps.get, None):
+            for connection, said in self.connections:
+                send(connection, said[at % len(said) :][:1])
+
+    def answers(self):
+        """What each was told, read to the end."""
+        self.steps.put(None)
+        self.join()
+        for connection, _ in self.connections:
+            with contextlib.suppress(OSError):  # it is over already
+                connection.shutdown(socket.SHUT_WR)
+            yield until_closed(connection)
+            connection.close()
+
+
 def test_one_byte_at_a_time(target):
-    request = frame(18, 0, b"")
-    with connected(target.server.kafka) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for byte in request[:-1]:
-            connection.sendall(bytes([byte]))
-        error, count = struct.unpack_from(">hi", ask(connection, request[-1:]))
-        assert error == 0 and count > 20
+    """Beside them an honest client gets every acknowledgement, each within a request of its own; and they get their answers."""
+    versions, status, times = frame(18, 0, b""), b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", 3
+    drops = max(len(versions), len(status)) * times
+    dribblers = Dribblers([(target.server.kafka, versions)] * 20 + [(target.server.http, status)] * 20)
+    dribblers.start()
+    acknowledged = acknowledgements(target, drops, lambda step: dribblers.steps.put(step))
+    assert acknowledged == drops
+    answers = list(dribblers.answers())
+    for answer in answers[:20]:
+        whole = 0
+        while answer:
+            (size,) = struct.unpack_from(">i", answer)
+            error, count = struct.unpack_from(">hi", answer, 8)
+            assert error == 0 and count > 20
+            answer, whole = answer[4 + size :], whole + 1
+        assert whole == drops // len(versions)
+    assert [answer.count(b"HTTP/1.1 200") for answer in answers[20:]] == [times] * 20
+
+
+@pytest.mark.skipif(os.environ.get("MS_LONG") != "1", reason="a frame may take a minute")
+def test_frames_that_never_end(target):
+    """Each byte comes, but not enough of them: the connections are cut off, and an honest client never notices."""
+    announced = struct.pack(">i", MIB) + bytes(MIB)
+    dribblers = Dribblers([(target.server.kafka, announced)] * 20)
+    dribblers.start()
+    with target.counts('millstream_tcp_rejected_total{reason="slow"}', 20):
+        before, step = target.count('millstream_tcp_rejected_total{reason="slow"}'), 0
+        deadline = time.monotonic() + 3 * PATIENCE
+        while target.count('millstream_tcp_rejected_total{reason="slow"}') < before + 20:
+            assert acknowledgements(target, 100, lambda more: dribblers.steps.put(step + more)) == 100
+            assert time.monotonic() < deadline
+            step += 100
+    assert set(dribblers.answers()) == {b""}
+
+
+def acknowledgements(target, count, then):
+    """Of `count` records of an honest producer, one request each, how many the server acknowledged; then(number) after each."""
+    got = []
+    producer = Producer({"bootstrap.servers": target.server.kafka, "enable.idempotence": True, "linger.ms": 0})
+    for number in range(count):
+        producer.produce("honest", str(number), on_delivery=lambda error, _: got.append(error))
+        assert producer.flush(PATIENCE) == 0
+        then(number)
+    return got.count(None)
 
 
 def test_batches_that_are_damaged(target):

@@ -5,6 +5,7 @@ import re
 import struct
 import urllib.request
 
+import ill_clients
 import pytest
 from millstream import Server
 from users import Raw, audit_events, credential_line
@@ -86,3 +87,18 @@ def test_strangers_that_announce_much(server):
     assert all(stranger.is_closed() for stranger in strangers)
     assert metric(server, "millstream_kafka_requests_refused_total") == before + len(strangers)
     assert logged_in(server, "admin").error_for_topic("nothing") != 29
+
+
+def test_strangers_that_take_their_time(server):
+    """One says nothing, one begins to log in, one sends a byte for every answer that alice gets: all have ten seconds."""
+    timeouts = r'millstream_kafka_requests_refused_total\{reason="login_timeout"\}'
+    before = metric(server, timeouts)
+    silent, half, dribbler = strangers = [Raw(server) for _ in range(3)]
+    assert half.handshake("PLAIN") == 0
+    dribbler.socket.sendall(struct.pack(">i", 60_000))
+    alice = logged_in(server, "alice")
+    while metric(server, timeouts) < before + len(strangers):
+        assert alice.error_for_topic("nothing") == 29
+        ill_clients.send(dribbler.socket, b"x")
+    assert all(stranger.is_closed() for stranger in strangers)
+    assert alice.error_for_topic("nothing") == 29
