@@ -165,21 +165,78 @@ TEST_F(FsckTest, AMissingOrDamagedSegmentOrSnapshot) {
   expect_only("wal", "/log/wal");
 }
 
-// The write-ahead log was lost whole, and a snapshot from elsewhere stands for it.
-TEST_F(FsckTest, OffsetsThatAreNowhere) {
-  close_log();
-  MetaState state;
-  ASSERT_TRUE(state.apply(CreateTopic{p_.topic, "t", 1, {}, false}, {1}));
-  ASSERT_TRUE(state.apply(ReserveObjects{1}, {1}));
-  ASSERT_EQ(state.append({.to = p_, .records = 5}, {1}).error, AppendError::kNone);
-  ASSERT_TRUE(state.apply(AddObject{1, 10, {{.of = p_, .base = {0}, .next = {3}, .bytes = 1}}}, {1}));
-  ASSERT_TRUE(fs().create_directories("/made"));
-  ASSERT_TRUE(write_snapshot(fs(), "/made/meta.snapshot", 0, 1, state.encode()));
-  const auto problems = fsck(fs(), "/made")->problems;
-  ASSERT_EQ(problems.size(), 2u);
-  EXPECT_EQ(problems[0].what, "offsets");
-  EXPECT_NE(problems[0].found.find("offsets 3 to 5 were acknowledged"), std::string::npos);
-  EXPECT_EQ(problems[1].where, "/made/objects");
+// Metadata that no log makes: the write-ahead log was lost whole, and a snapshot from elsewhere stands for it.
+class FsckOfASnapshotTest : public FsckTest {
+ protected:
+  // The first partition has five offsets.
+  void SetUp() override {
+    FsckTest::SetUp();
+    close_log();
+    ASSERT_TRUE(state_.apply(CreateTopic{p_.topic, "t", 1, {}, false}, {1}));
+    ASSERT_EQ(state_.append({.to = p_, .records = 5}, {1}).error, AppendError::kNone);
+  }
+  ObjectRun run(int64_t base, int64_t next) const { return {.of = p_, .base = {base}, .next = {next}, .bytes = 1}; }
+  void add_object(uint64_t object, const ObjectRun& run) {
+    ASSERT_TRUE(state_.apply(ReserveObjects{1}, {1}));
+    ASSERT_TRUE(state_.apply(AddObject{object, 10, {run}}, {1}));
+  }
+  // The state's bytes with these for those, which no command would have let in.
+  std::string planted(const std::string& there, const std::string& wrong) const {
+    std::string bytes = state_.encode();
+    const size_t at = bytes.find(there);
+    EXPECT_NE(at, std::string::npos);
+    return bytes.replace(at, there.size(), wrong);
+  }
+  static std::string bytes_of(const ObjectRun& run) {
+    ByteWriter out;
+    encode_compacted(out, run);
+    return out.take();
+  }
+  static std::string bytes_of(int64_t log_start, int64_t next_offset, int64_t reconciled_floor) {
+    ByteWriter out;
+    out.i64(log_start), out.i64(next_offset), out.i64(reconciled_floor);
+    return out.take();
+  }
+  std::vector<FsckFinding> problems(const std::string& state) {
+    EXPECT_TRUE(fs().create_directories("/made"));
+    EXPECT_TRUE(write_snapshot(fs(), "/made/meta.snapshot", 0, 1, state));
+    return fsck(fs(), "/made")->problems;
+  }
+  // Of the offsets, and then that the objects' directory is missing.
+  void expect_offsets(const std::vector<FsckFinding>& problems, const std::string& found) {
+    ASSERT_EQ(problems.size(), 2u);
+    EXPECT_EQ(problems[0].what, "offsets");
+    EXPECT_EQ(problems[0].where, "topic 't' partition 0");
+    EXPECT_NE(problems[0].found.find(found), std::string::npos) << problems[0].found;
+    EXPECT_FALSE(problems[0].advice.empty());
+    EXPECT_EQ(problems[1].where, "/made/objects");
+  }
+  MetaState state_;
+};
+
+TEST_F(FsckOfASnapshotTest, OffsetsThatAreNowhere) {
+  add_object(1, run(0, 3));
+  expect_offsets(problems(state_.encode()), "offsets 3 to 5 were acknowledged");
+}
+
+TEST_F(FsckOfASnapshotTest, OffsetsThatNoRunHas) {
+  add_object(1, run(0, 2)), add_object(2, run(2, 5));
+  expect_offsets(problems(planted(bytes_of(run(2, 5)), bytes_of(run(4, 5)))), "offsets 2 to 4 are in no run");
+}
+
+TEST_F(FsckOfASnapshotTest, OffsetsThatTwoRunsHave) {
+  add_object(1, run(0, 3)), add_object(2, run(3, 5));
+  expect_offsets(problems(planted(bytes_of(run(3, 5)), bytes_of(run(1, 5)))), "offsets 1 to 3 are in more than one run");
+}
+
+TEST_F(FsckOfASnapshotTest, ALogThatStartsBehindItsEnd) {
+  add_object(1, run(0, 5));
+  EXPECT_TRUE(fs().create_directories("/made/objects"));
+  const auto found = problems(planted(bytes_of(0, 5, 0), bytes_of(7, 5, 0)));
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].what, "offsets");
+  EXPECT_EQ(found[0].found, "the log starts at 7, removed runs ended at 0, the log ends at 5");
+  EXPECT_EQ(found[1].what, "object");
 }
 
 }  // namespace
