@@ -71,6 +71,16 @@ def python(script):
     return [sys.executable, HERE / "python" / script]
 
 
+def with_codecs(script):
+    """kafka-python has gzip alone; other codecs are packages of others."""
+    wanted = HERE / "python" / "codecs.txt"
+
+    def install(folder):
+        run([sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--target", folder, "-r", wanted], folder, os.environ)
+
+    return ["env", f"PYTHONPATH={once('clients-python', [wanted], install)}", *python(script)]
+
+
 def sources(folder):
     return [path for path in (HERE / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
 
@@ -82,6 +92,7 @@ def run(command, folder, environment):
 
 CLIENTS = (
     Client("aiokafka", lambda: python("aiokafka_client.py")),
+    Client("kafka-python", lambda: with_codecs("kafka_python_client.py")),
     Client("kafkajs", lambda: node("kafkajs.mjs")),
     Client("platformatic", lambda: node("platformatic.mjs")),
     # no "survive": with this protocol it does not join again when the coordinator does not know it any more
