@@ -46,6 +46,13 @@ std::optional<std::string> parse_bearer(std::string_view bytes) {
   return std::nullopt;
 }
 
+Login::Outcome checked(const security::Authority& authority, const std::string& user, bool right) {
+  const auto rules = authority.rules();
+  const auto* has = rules->find(user);
+  if (!right || !has) return {.user = user, .why = has ? "wrong password" : "no such user"};
+  return {.user = user, .done = true, .credentials = *has};
+}
+
 Metric& logins(bool good) { return counter("millstream_kafka_logins_total", good ? "outcome=\"success\"" : "outcome=\"failure\""); }
 
 }  // namespace
@@ -111,17 +118,20 @@ void Login::authenticate(std::string bytes, Done done) {
   done(scram(bytes));
 }
 
+// A password that was right before costs nothing and does not wait: only its user knows it.
 void Login::plain(const std::string& bytes, Done done) {
   auto message = parse_plain(bytes);
   if (!message) return done({.why = "malformed"});
+  security::Authority& authority = *broker_.options.authority;
+  if (authority.is_known_password(message->user, message->password)) return done(checked(authority, message->user, true));
   step_ = Step::kBusy;
-  broker_.logins.run([&authority = *broker_.options.authority, message = std::move(*message), done = std::move(done)]() mutable {
-    const auto rules = authority.rules();
-    const auto* has = rules->find(message.user);
-    const bool right = authority.is_known_password(message.user, message.password) || authority.check_password(message.user, message.password);
-    if (!right || !has) return done({.user = message.user, .why = has ? "wrong password" : "no such user"});
-    done({.user = message.user, .done = true, .credentials = *has});
-  });
+  broker_.logins.run(
+      [&authority, message = std::move(*message), done = std::move(done)]() mutable {
+        const bool right =
+            authority.is_known_password(message.user, message.password) || authority.check_password(message.user, message.password);
+        done(checked(authority, message.user, right));
+      },
+      host());
 }
 
 Login::Outcome Login::scram(const std::string& bytes) {
@@ -152,14 +162,16 @@ void Login::token(const std::string& bytes, Done done) {
   auto token = parse_bearer(bytes);
   if (!token) return done({.why = "malformed"});
   step_ = Step::kBusy;
-  broker_.logins.run([&authority = *broker_.options.authority, token = std::move(*token), done = std::move(done)]() mutable {
-    const auto keys = authority.oauth();
-    if (!keys) return done({.why = "tokens are not taken any more"});
-    keys->verify(std::move(token), [done = std::move(done)](Result<security::Token> verified) mutable {
-      if (!verified) return done({.bytes = R"({"status":"invalid_token"})", .why = verified.error().message});
-      done({.user = std::move(verified->user), .done = true, .expires_ms = verified->expires_ms});
-    });
-  });
+  broker_.logins.run(
+      [&authority = *broker_.options.authority, token = std::move(*token), done = std::move(done)]() mutable {
+        const auto keys = authority.oauth();
+        if (!keys) return done({.why = "tokens are not taken any more"});
+        keys->verify(std::move(token), [done = std::move(done)](Result<security::Token> verified) mutable {
+          if (!verified) return done({.bytes = R"({"status":"invalid_token"})", .why = verified.error().message});
+          done({.user = std::move(verified->user), .done = true, .expires_ms = verified->expires_ms});
+        });
+      },
+      host());
 }
 
 void Login::audit(const Outcome& outcome) const {

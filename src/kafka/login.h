@@ -22,6 +22,10 @@ inline constexpr size_t kLoginFrameBytesMax = 512u << 10;  // Kafka's sasl.serve
 inline constexpr int64_t kLoginTimeoutUs = 10'000'000;
 inline constexpr int64_t kLoginFailureDelayUs = 100'000;   // Kafka's connection.failed.authentication.delay.ms
 
+// For how long from now the answer to a failure waits, when its request came `worked_us` ago: until a whole number of delays is
+// over, so that what it took is not seen. In (0, kLoginFailureDelayUs].
+constexpr int64_t failure_wait_us(int64_t worked_us) { return kLoginFailureDelayUs - worked_us % kLoginFailureDelayUs; }
+
 struct LoginAnswer {
   ErrorCode error = ErrorCode::kNone;
   std::string message;  // of an error

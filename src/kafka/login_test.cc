@@ -1,6 +1,9 @@
 // Connections that have not said who they are.
 #include "kafka/login.h"
 
+#include <condition_variable>
+#include <deque>
+#include <functional>
 #include <future>
 
 #include "kafka/broker.h"
@@ -58,7 +61,8 @@ TEST_F(LoginTest, UsersMayChangeInTheMiddleOfALogin) {
 // A connection from wherever a test says.
 class Elsewhere final : public io::Connection {
  public:
-  Elsewhere(io::IoThread& thread, std::string peer, bool encrypted) : thread_(thread), peer_(std::move(peer)) { security_.encrypted = encrypted; }
+  Elsewhere(io::IoThread& thread, std::string peer, io::PeerSecurity security)
+      : thread_(thread), peer_(std::move(peer)), security_(std::move(security)) {}
   io::IoThread& thread() override { return thread_; }
   const std::string& peer() const override { return peer_; }
   const io::PeerSecurity& security() const override { return security_; }
@@ -70,33 +74,155 @@ class Elsewhere final : public io::Connection {
   void send(std::vector<Slice> parts) override {
     std::string frame;
     for (const Slice& part : parts) frame.append(part.view());
-    answer_.set_value(std::move(frame));
+    const std::lock_guard lock(mutex_);
+    answers_.push_back(std::move(frame));
+    came_.notify_all();
   }
-  std::string answer() { return answer_.get_future().get(); }
+  std::string next_answer() {
+    std::unique_lock lock(mutex_);
+    if (!came_.wait_for(lock, std::chrono::seconds(30), [&] { return !answers_.empty(); }))
+      return ADD_FAILURE() << "no answer", std::string(8, '\0');
+    std::string first = std::move(answers_.front());
+    answers_.pop_front();
+    return first;
+  }
 
  private:
   io::IoThread& thread_;
   const std::string peer_;
-  io::PeerSecurity security_;
-  std::promise<std::string> answer_;
+  const io::PeerSecurity security_;
+  std::mutex mutex_;
+  std::condition_variable came_;
+  std::deque<std::string> answers_;
 };
+
+// What a broker makes of a connection, with nothing between.
+class Visitor {
+ public:
+  Visitor(Broker& broker, io::IoThread& thread, const std::string& peer, io::PeerSecurity security = {})
+      : thread_(thread), here_(std::make_shared<Elsewhere>(thread, peer, std::move(security))) {
+    on_thread([&] { connection_ = KafkaConnection::make(broker, here_, std::make_shared<AdvertisedAddress>("host", 9092)); });
+  }
+  Visitor(const Visitor&) = delete;
+  Visitor& operator=(const Visitor&) = delete;
+  ~Visitor() {
+    on_thread([&] { connection_->on_closed(), connection_.reset(); });
+  }
+  template <class Request>
+  void ask(Request request, int16_t version) {
+    on_thread([&] { connection_->on_frame({Slice::copy(Client::request_bytes(request, version, 1)), {}}); });
+  }
+  template <class Response>
+  Response receive(int16_t version) {
+    Decoder in(Slice::copy(std::string_view(here_->next_answer()).substr(8)), version, Response::kApi.is_flexible(version));
+    if (Response::kApi.is_flexible(version)) in.skip_tags();
+    Response response;
+    response.code(in);
+    return response;
+  }
+  void send_plain(const std::string& user, const std::string& password) {
+    ask(SaslHandshakeRequest{.mechanism = "PLAIN"}, 1);
+    EXPECT_EQ(receive<SaslHandshakeResponse>(1).error_code, 0);
+    ask(SaslAuthenticateRequest{.auth_bytes = Slice::copy('\0' + user + '\0' + password)}, 2);
+  }
+  void on_thread(std::function<void()> work) {
+    std::promise<void> over;
+    thread_.post([&] { work(), over.set_value(); });
+    over.get_future().get();
+  }
+
+ private:
+  io::IoThread& thread_;
+  const std::shared_ptr<Elsewhere> here_;
+  std::shared_ptr<KafkaConnection> connection_;
+};
+
+// A broker of its own, of the server's users.
+class VisitorTest : public LoginTest {
+ protected:
+  explicit VisitorTest(bool plain_in_the_clear = true)
+      : broker_({.authority = authority_.get(), .plain_in_the_clear = plain_in_the_clear}, *log_, *runtime_) {}
+  ~VisitorTest() override {
+    broker_.logins.stop();
+    broker_.coordinator.stop();
+  }
+  io::IoThread& thread() { return runtime_->thread(0); }
+
+  Broker broker_;
+};
+
+// Passwords that are computed one after another wait until this is gone.
+class Busy {
+ public:
+  explicit Busy(Broker& broker) {
+    broker.logins.run([over = over_.get_future()]() mutable { over.wait(); });
+  }
+  void end() { over_.set_value(); }
+
+ private:
+  std::promise<void> over_;
+};
+
+TEST_F(VisitorTest, APasswordThatIsKnownDoesNotWaitForOthers) {
+  ASSERT_TRUE(authority_->check_password("bob", "secret"));
+  Busy busy(broker_);
+  Visitor bob(broker_, thread(), "10.0.0.7:4000");
+  bob.send_plain("bob", "secret");
+  EXPECT_EQ(bob.receive<SaslAuthenticateResponse>(2).error_code, 0);
+  busy.end();
+}
+
+TEST_F(VisitorTest, AddressesTakeTurns) {
+  Busy busy(broker_);
+  std::vector<std::unique_ptr<Visitor>> visitors;
+  for (const auto& [peer, user] : {std::pair{"10.0.0.7:1", "guess1"},
+                                   {"10.0.0.7:2", "guess2"},
+                                   {"10.0.0.7:3", "guess3"},
+                                   {"[2001:db8::1]:1", "bob"},
+                                   {"[2001:db8::1]:2", "admin"}}) {
+    visitors.push_back(std::make_unique<Visitor>(broker_, thread(), peer));
+    visitors.back()->send_plain(user, "secret");
+  }
+  busy.end();
+  for (const auto& visitor : visitors) visitor->receive<SaslAuthenticateResponse>(2);
+  const auto lines = audited({"\"event\":\"login\""});
+  ASSERT_EQ(lines.size(), 5u);
+  const std::vector<std::string> order = {"guess1", "bob", "guess2", "admin", "guess3"};
+  for (size_t i = 0; i < order.size(); ++i) EXPECT_NE(lines[i].find("\"user\":\"" + order[i] + "\""), std::string::npos) << lines[i];
+}
+
+// What it took does not show.
+TEST(LoginFailure, IsAnsweredAWholeNumberOfDelaysAfterItCame) {
+  EXPECT_EQ(failure_wait_us(0), kLoginFailureDelayUs);
+  EXPECT_EQ(failure_wait_us(1), kLoginFailureDelayUs - 1);
+  for (const int64_t worked :
+       {int64_t{0}, int64_t{1}, kLoginFailureDelayUs - 1, kLoginFailureDelayUs, kLoginFailureDelayUs + 1, 7 * kLoginFailureDelayUs + 5}) {
+    EXPECT_EQ((worked + failure_wait_us(worked)) % kLoginFailureDelayUs, 0);
+    EXPECT_GT(failure_wait_us(worked), 0);
+  }
+}
+
+// The answer to a failure says nothing, not even by its bytes.
+TEST_F(LoginTest, WrongPasswordsAndUnknownUsersAreAnsweredAlike) {
+  const auto answer = [&](const std::string& user) {
+    Client client(server_->port());
+    SaslHandshakeRequest handshake{.mechanism = "PLAIN"};
+    client.call<SaslHandshakeResponse>(handshake, 1);
+    SaslAuthenticateRequest authenticate{.auth_bytes = Slice::copy('\0' + user + std::string("\0wrong", 6))};
+    client.ask(authenticate, 2);
+    const auto frame = client.receive_frame();
+    EXPECT_TRUE(client.closed());
+    return frame;
+  };
+  ASSERT_TRUE(answer("bob"));
+  EXPECT_EQ(answer("bob"), answer("nobody"));
+}
 
 // The error of a handshake for PLAIN, and the mechanisms that are offered.
 std::string handshake_from(Broker& broker, io::IoThread& thread, const std::string& peer, bool encrypted) {
-  const auto here = std::make_shared<Elsewhere>(thread, peer, encrypted);
-  std::shared_ptr<KafkaConnection> connection;
-  thread.post([&] {
-    connection = KafkaConnection::make(broker, here, std::make_shared<AdvertisedAddress>("host", 9092));
-    SaslHandshakeRequest request{.mechanism = "PLAIN"};
-    connection->on_frame({Slice::copy(Client::request_bytes(request, 1, 1)), {}});
-  });
-  const std::string answer = here->answer();
-  std::promise<void> over;
-  thread.post([&] { connection->on_closed(), connection.reset(), over.set_value(); });
-  over.get_future().get();
-  Decoder in(Slice::copy(std::string_view(answer).substr(8)), 1, false);
-  SaslHandshakeResponse response;
-  response.code(in);
+  Visitor visitor(broker, thread, peer, {.encrypted = encrypted, .certificate_subject = {}});
+  visitor.ask(SaslHandshakeRequest{.mechanism = "PLAIN"}, 1);
+  const auto response = visitor.receive<SaslHandshakeResponse>(1);
   std::string text = std::to_string(response.error_code);
   for (const std::string& mechanism : response.mechanisms) text += " " + mechanism;
   return text;
@@ -112,7 +238,8 @@ TEST_F(LoginTest, PasswordsTravelOnTheLoopbackOrEncrypted) {
       EXPECT_EQ(handshake_from(broker, runtime_->thread(0), outside, false), refused) << outside;
       EXPECT_EQ(handshake_from(broker, runtime_->thread(0), outside, true), taken) << outside;
     }
-    for (const char* inside : {"127.0.0.1:4000", "[::1]:4000"}) EXPECT_EQ(handshake_from(broker, runtime_->thread(0), inside, false), taken) << inside;
+    for (const char* inside : {"127.0.0.1:4000", "[::1]:4000"})
+      EXPECT_EQ(handshake_from(broker, runtime_->thread(0), inside, false), taken) << inside;
     broker.coordinator.stop();
   }
   options.plain_in_the_clear = true;

@@ -1,27 +1,30 @@
 #include "kafka/worker.h"
 
+#include <optional>
+#include <vector>
+
 namespace ms::kafka {
 
-Worker::Worker(size_t queue_max) : queue_max_(queue_max), thread_([this] { loop(); }) {}
+Worker::Worker(size_t queue_max) : jobs_(queue_max), thread_([this] { loop(); }) {}
 
 Worker::~Worker() { stop(); }
 
-bool Worker::run(std::move_only_function<void()> job) {
+void Worker::run(Job job, const std::string& whose) {
+  std::optional<Job> lost;  // destroyed outside the lock
   {
     const std::lock_guard lock(mutex_);
-    if (stopping_ || jobs_.size() >= queue_max_) return false;
-    jobs_.push_back(std::move(job));
+    if (stopping_) return;
+    lost = jobs_.push(whose, std::move(job));
   }
   changed_.notify_one();
-  return true;
 }
 
 void Worker::stop() {
-  std::deque<std::move_only_function<void()>> dropped;  // destroyed outside the lock
+  std::vector<Job> dropped;  // destroyed outside the lock
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    dropped.swap(jobs_);
+    while (!jobs_.empty()) dropped.push_back(jobs_.pop());
   }
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
@@ -32,8 +35,7 @@ void Worker::loop() {
   while (true) {
     changed_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
     if (stopping_) return;
-    auto job = std::move(jobs_.front());
-    jobs_.pop_front();
+    auto job = jobs_.pop();
     lock.unlock();
     job();
     job = nullptr;

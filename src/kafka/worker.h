@@ -2,10 +2,12 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
+
+#include "kafka/fair_queue.h"
 
 namespace ms::kafka {
 
@@ -13,16 +15,17 @@ class Worker {
  public:
   explicit Worker(size_t queue_max);
   ~Worker();  // stops
-  // False: the queue is full or the worker stopped; the job was destroyed.
-  bool run(std::move_only_function<void()> job);
+  // In the order of asking, and of different `whose` in turns. When the queue is full, who has most waiting loses a job: it is
+  // destroyed, as are all after stop().
+  void run(std::move_only_function<void()> job, const std::string& whose = {});
   void stop();  // runs what is running, destroys what waits, joins. Idempotent.
 
  private:
+  using Job = std::move_only_function<void()>;
   void loop();
-  const size_t queue_max_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::move_only_function<void()>> jobs_;
+  FairQueue<Job> jobs_;
   bool stopping_ = false;
   std::thread thread_;
 };
