@@ -13,6 +13,7 @@
 #include <deque>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <unordered_set>
 
 #include "base/clock.h"
@@ -62,8 +63,13 @@ struct TcpServer::Core : std::enable_shared_from_this<TcpServer::Core> {
   class Link;
 
   Core(TcpServerOptions o, IoRuntime& r, HandlerFactory f)
-      : options(std::move(o)), runtime(r), factory(std::move(f)), pool(BufferPool::create(options.idle_block_bytes_max)),
-        budget(std::make_shared<MemoryBudget>(options.memory_bytes_max)), acceptor(r.thread(0).context()),
+      : options(std::move(o)),
+        runtime(r),
+        factory(std::move(f)),
+        pool(BufferPool::create(options.idle_block_bytes_max)),
+        known(options.memory_bytes_max),
+        strangers(options.strangers_bytes_max),
+        acceptor(r.thread(0).context()),
         accept_retry(r.thread(0).context()) {}
 
   std::shared_ptr<const TlsContext> tls_context() const { return options.tls ? options.tls->current() : nullptr; }
@@ -77,7 +83,12 @@ struct TcpServer::Core : std::enable_shared_from_this<TcpServer::Core> {
   IoRuntime& runtime;
   const HandlerFactory factory;
   const std::shared_ptr<BufferPool> pool;
-  const std::shared_ptr<MemoryBudget> budget;
+  struct Memory {
+    explicit Memory(size_t bytes_max) : budget(std::make_shared<MemoryBudget>(bytes_max)) {}
+    const std::shared_ptr<MemoryBudget> budget;
+    std::atomic<int> waiting = 0;  // connections that wait for a part of it
+  };
+  Memory known, strangers;
   tcp::acceptor acceptor;              // used on thread 0
   asio::steady_timer accept_retry;     // used on thread 0
   uint16_t port = 0;
@@ -86,7 +97,6 @@ struct TcpServer::Core : std::enable_shared_from_this<TcpServer::Core> {
   std::condition_variable changed;
   bool stopping = false;
   bool accepting = false;
-  std::atomic<int> waiting = 0;  // connections that wait for a part of the budget
   std::unordered_set<std::shared_ptr<Link>> links;
   std::list<Link*> newcomers;  // of the links, those that have not settled, the oldest first
 };
@@ -98,7 +108,7 @@ class TcpServer::Core::Link final : public Connection {
       : core_(std::move(core)),
         thread_(thread),
         stream_(std::make_shared<Stream>(std::move(socket), core_->tls_context())),
-        memory_(std::make_shared<MemoryBudget>(core_->options.connection_memory_bytes_max, core_->budget)),
+        own_(std::make_shared<MemoryBudget>(core_->options.connection_memory_bytes_max, core_->known.budget)),
         wake_(std::make_unique<asio::steady_timer>(thread.context())),
         watch_(std::make_unique<Timer>(thread)),
         peer_(describe(stream_->socket())) {}
@@ -167,7 +177,7 @@ class TcpServer::Core::Link final : public Connection {
 
   // Holds memory that others wait for, and does not use it.
   bool stalls(int64_t now) const {
-    if (!frame_started_us_ || core_->waiting == 0) return false;
+    if (!frame_started_us_ || memory_->waiting == 0) return false;
     const int64_t age = now - frame_started_us_;
     return age > core_->options.stall_timeout_us && static_cast<int64_t>(frame_arrived_) < age / kMicrosPerSecond * kStallBytesPerSecond;
   }
@@ -245,13 +255,19 @@ class TcpServer::Core::Link final : public Connection {
       refuse_length(length);
       co_return false;
     }
-    if (!handler_->admits(length)) co_return false;
+    const Admission admission = handler_->admits(length);
+    if (admission == Admission::kRefused) co_return false;
+    const bool stranger = admission == Admission::kStranger;
+    memory_ = stranger ? &core_->strangers : &core_->known;
     begin_ += 4;
     const int64_t began_us = now_us();
 
-    auto hold = memory_->try_hold(length);
+    MemoryBudget& from = stranger ? *core_->strangers.budget : *own_;
+    std::optional<MemoryHold> hold;
+    if (stranger && length <= kSmallFrameBytes) hold.emplace();
+    else hold = from.try_hold(length);
     const bool waits = !hold;
-    if (waits) hold = co_await wait_for_memory(self, length);
+    if (waits) hold = co_await wait_for_memory(self, from, length);
     if (closed_) co_return false;
     frame_started_us_ = waits ? now_us() : began_us;
 
@@ -277,18 +293,18 @@ class TcpServer::Core::Link final : public Connection {
   }
 
   // Back-pressure: until its own requests, or those of others, have finished.
-  asio::awaitable<std::optional<MemoryHold>> wait_for_memory(std::shared_ptr<Link> self, size_t length) {
+  asio::awaitable<std::optional<MemoryHold>> wait_for_memory(std::shared_ptr<Link> self, MemoryBudget& from, size_t length) {
     static_cast<void>(self);
     std::optional<MemoryHold> hold;
     while (!hold && !closed_) {
-      const bool others = memory_->fits(length);
-      if (others) ++core_->waiting;
+      const bool for_others = &from != own_.get() || own_->fits(length);
+      if (for_others) ++memory_->waiting;
       last_activity_us_ = now_us();
       frame_started_us_ = 0;
       wake_->expires_after(std::chrono::microseconds(kBudgetRetryUs));
       co_await wake_->async_wait(kAwait);
-      if (others) --core_->waiting;
-      hold = memory_->try_hold(length);
+      if (for_others) --memory_->waiting;
+      hold = from.try_hold(length);
     }
     co_return hold;
   }
@@ -322,7 +338,7 @@ class TcpServer::Core::Link final : public Connection {
   const std::shared_ptr<Core> core_;
   IoThread& thread_;
   std::shared_ptr<Stream> stream_;
-  const std::shared_ptr<MemoryBudget> memory_;  // its part of the server's
+  const std::shared_ptr<MemoryBudget> own_;  // its part of what those who are known share
   std::unique_ptr<asio::steady_timer> wake_;  // ends a pause
   std::unique_ptr<Timer> watch_;
   const std::string peer_;
@@ -331,6 +347,7 @@ class TcpServer::Core::Link final : public Connection {
   int64_t expires_us_ = kNeverUs;     // the client's certificate, by the wall clock
   std::shared_ptr<FrameHandler> handler_;  // from the end of the handshake on
   bool paused_ = false, closed_ = false, writing_ = false;
+  Memory* memory_ = nullptr;  // of the frame that comes
   int64_t last_activity_us_ = 0, frame_started_us_ = 0;
   size_t frame_arrived_ = 0;  // bytes of the frame since frame_started_us_
   std::array<uint8_t, kStagingBytes> staging_;

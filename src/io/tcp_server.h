@@ -46,19 +46,24 @@ class Connection : public std::enable_shared_from_this<Connection> {
   virtual void settle() = 0;
 };
 
+// Whether a frame may come, and whose memory it takes.
+enum class Admission : uint8_t { kRefused, kStranger, kKnown };
+
 // The other side: what the protocol does. Called on the connection's thread.
 class FrameHandler {
  public:
   virtual ~FrameHandler() = default;
-  // Whether a frame of this size may come, asked when its length is there and before memory is reserved for it. False ends the connection.
-  virtual bool admits(size_t frame_bytes) {
+  // For a frame of this size, asked when its length is there and before memory is reserved for it. kRefused ends the connection.
+  virtual Admission admits(size_t frame_bytes) {
     static_cast<void>(frame_bytes);
-    return true;
+    return Admission::kKnown;
   }
   virtual void on_frame(Frame frame) = 0;
   virtual void on_sent() = 0;    // everything queued so far has been given to the system
   virtual void on_closed() = 0;  // the last call
 };
+// What each connection may hold for a stranger's frame without asking anybody, so that small ones never wait.
+inline constexpr size_t kSmallFrameBytes = 8192;
 using HandlerFactory = std::function<std::shared_ptr<FrameHandler>(std::shared_ptr<Connection>)>;
 
 struct TcpServerOptions {
@@ -69,6 +74,7 @@ struct TcpServerOptions {
   size_t frame_bytes_max = 100u << 20;   // a larger length closes the connection
   size_t memory_bytes_max = 512u << 20;  // over all frames being read or worked on; reading waits when it is used up
   size_t connection_memory_bytes_max = 64u << 20;  // of it, over those of one connection; one larger frame is let in alone
+  size_t strangers_bytes_max = 16u << 20;  // over all strangers' frames beyond kSmallFrameBytes, which hold nothing of memory_bytes_max
   size_t idle_block_bytes_max = 128u << 20;
   int64_t idle_timeout_us = 10 * 60 * 1'000'000LL;  // no byte in either direction
   int64_t frame_timeout_us = 60 * 1'000'000LL;      // from the first byte of a frame to its last

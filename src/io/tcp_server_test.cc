@@ -130,7 +130,7 @@ TEST_F(TcpServerTest, ARefusedLengthHoldsNoMemory) {
   class Picky final : public FrameHandler {
    public:
     explicit Picky(Echo echo) : echo_(std::move(echo)) {}
-    bool admits(size_t frame_bytes) override { return frame_bytes <= 100; }
+    Admission admits(size_t frame_bytes) override { return frame_bytes <= 100 ? Admission::kKnown : Admission::kRefused; }
     void on_frame(Frame frame) override { echo_.on_frame(std::move(frame)); }
     void on_sent() override {}
     void on_closed() override { echo_.on_closed(); }
@@ -150,6 +150,45 @@ TEST_F(TcpServerTest, ARefusedLengthHoldsNoMemory) {
     close(bad);
   }
   close(good);
+}
+
+// Whatever strangers hold, others have their memory, and the other way round; and a stranger's small frame needs none.
+TEST_F(TcpServerTest, StrangersHaveMemoryOfTheirOwn) {
+  class Door final : public FrameHandler {
+   public:
+    explicit Door(Echo echo) : echo_(std::move(echo)) {}
+    Admission admits(size_t) override { return known_ ? Admission::kKnown : Admission::kStranger; }
+    void on_frame(Frame frame) override {
+      known_ |= frame.bytes.view() == "sesame";
+      echo_.on_frame(std::move(frame));
+    }
+    void on_sent() override {}
+    void on_closed() override { echo_.on_closed(); }
+
+   private:
+    Echo echo_;
+    bool known_ = false;
+  };
+  runtime_ = *IoRuntime::start({.threads = 2});
+  server_ = *TcpServer::start({.memory_bytes_max = 100'000, .strangers_bytes_max = 20'000}, *runtime_,
+                              [this](std::shared_ptr<Connection> c) { return std::make_shared<Door>(Echo(std::move(c), closed_)); });
+  const auto exchange = [](int fd, const std::string& body) {
+    write_all(fd, framed(body));
+    return read_exactly(fd, body.size() + 4) == framed(body);
+  };
+  const int known = connect_to(server_->port()), holder = connect_to(server_->port()), stranger = connect_to(server_->port());
+  ASSERT_TRUE(exchange(known, "sesame"));
+  const std::string announced = framed(std::string(20'000, 'x')), all = framed(std::string(100'000, 'x'));
+  write_all(holder, announced.substr(0, 5));
+  EXPECT_TRUE(exchange(known, std::string(100'000, 'y')));
+  EXPECT_TRUE(exchange(stranger, std::string(kSmallFrameBytes, 'z')));
+  write_all(holder, announced.substr(5));
+  EXPECT_EQ(read_exactly(holder, announced.size()), announced);
+  write_all(known, all.substr(0, 5));
+  EXPECT_TRUE(exchange(holder, std::string(20'000, 'z')) && exchange(stranger, std::string(15'000, 'z')));
+  write_all(known, all.substr(5));
+  EXPECT_EQ(read_exactly(known, all.size()), all);
+  close(known), close(holder), close(stranger);
 }
 
 // Whoever holds all memory with a frame that does not come makes way for those that wait.

@@ -80,10 +80,11 @@ void KafkaConnection::close_if_sent() {
   if (answers_.empty() && connection_->unsent_bytes() == 0) connection_->close();
 }
 
-bool KafkaConnection::admits(size_t frame_bytes) {
-  if (closed_ || closing_ || login_.done() || frame_bytes <= kLoginFrameBytesMax) return true;
+io::Admission KafkaConnection::admits(size_t frame_bytes) {
+  if (login_.done()) return io::Admission::kKnown;
+  if (frame_bytes <= kLoginFrameBytesMax) return io::Admission::kStranger;
   abandon("login_too_large");
-  return false;
+  return io::Admission::kRefused;
 }
 
 void KafkaConnection::on_frame(io::Frame frame) {

@@ -21,7 +21,7 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
   KafkaConnection(Broker& broker, std::shared_ptr<io::Connection> connection, std::shared_ptr<const AdvertisedAddress> advertised);
   ~KafkaConnection() override;
 
-  bool admits(size_t frame_bytes) override;
+  io::Admission admits(size_t frame_bytes) override;
   void on_frame(io::Frame frame) override;
   void on_sent() override;
   void on_closed() override;

@@ -272,7 +272,7 @@ void feed(KafkaConnection& connection, io::IoThread& thread, std::span<const uin
     if (flags & kMendProofs) bytes = mend_proof(bytes, prover, peer.challenge());
     std::binary_semaphore fed(0);
     thread.post([&] {
-      if (connection.admits(bytes.size())) connection.on_frame(frame_of(bytes, number, flags & kMendBatches, peer));
+      if (connection.admits(bytes.size()) != io::Admission::kRefused) connection.on_frame(frame_of(bytes, number, flags & kMendBatches, peer));
       fed.release();
     });
     fed.acquire();

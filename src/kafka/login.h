@@ -18,7 +18,7 @@ namespace ms::kafka {
 struct Broker;
 
 // Before it is known who it is, a connection may send frames of this size, and must be done within this time.
-inline constexpr size_t kLoginFrameBytesMax = 512u << 10;  // Kafka's sasl.server.max.receive.size
+inline constexpr size_t kLoginFrameBytesMax = 64u << 10;
 inline constexpr int64_t kLoginTimeoutUs = 10'000'000;
 inline constexpr int64_t kLoginFailureDelayUs = 100'000;   // Kafka's connection.failed.authentication.delay.ms
 

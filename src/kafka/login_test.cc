@@ -218,6 +218,24 @@ TEST_F(LoginTest, WrongPasswordsAndUnknownUsersAreAnsweredAlike) {
   EXPECT_EQ(answer("bob"), answer("nobody"));
 }
 
+// All that strangers may hold is held by announcements, and nobody who has logged in, or does so now, waits for it.
+TEST_F(LoginTest, StrangersThatHoldTheirMemoryHoldUpNobody) {
+  constexpr size_t kAll = 16u << 20;
+  serve({.request_memory_bytes_max = kAll, .authority = authority_.get()});
+  const auto admin = client_of("admin");
+  const auto ended = [] { return counter("millstream_tcp_rejected_total", "reason=\"stalled\"").get(); };
+  const int64_t before = ended();
+  std::vector<std::unique_ptr<Client>> strangers;
+  for (size_t i = 0; i < kAll / kLoginFrameBytesMax; ++i) {
+    strangers.push_back(std::make_unique<Client>(server_->port()));
+    strangers.back()->send_raw(length_prefix(kLoginFrameBytesMax));
+  }
+  for (const auto& stranger : strangers) stranger->send_raw("x");
+  EXPECT_EQ(produce(*admin, batch_of(std::string(900'000, 'x'))).error_code, 0);
+  EXPECT_EQ(produce(*client_of("bob"), batch_of("x")).error_code, code(ErrorCode::kTopicAuthorizationFailed));
+  EXPECT_EQ(ended(), before);  // because somebody waited for it
+}
+
 // The error of a handshake for PLAIN, and the mechanisms that are offered.
 std::string handshake_from(Broker& broker, io::IoThread& thread, const std::string& peer, bool encrypted) {
   Visitor visitor(broker, thread, peer, {.encrypted = encrypted, .certificate_subject = {}});

@@ -12,6 +12,8 @@ from users import Raw, audit_events, credential_line
 
 DENIALS = 3000
 LINES_A_MINUTE = 10
+LOGIN_FRAME_BYTES_MAX = 64 << 10  # before a client has logged in
+STRANGERS_BYTES_MAX = 16 << 20  # of all their frames together
 
 
 def metric(server, name):
@@ -82,8 +84,8 @@ def test_strangers_that_announce_much(server):
     """A connection that is refused by a frame's length has cost no memory: nothing but four bytes came."""
     before = metric(server, "millstream_kafka_requests_refused_total")
     strangers = [Raw(server) for _ in range(200)]
-    for stranger in strangers:
-        stranger.socket.sendall(struct.pack(">i", 99 << 20))
+    for number, stranger in enumerate(strangers):
+        stranger.socket.sendall(struct.pack(">i", 99 << 20 if number % 2 else LOGIN_FRAME_BYTES_MAX + 1))
     assert all(stranger.is_closed() for stranger in strangers)
     assert metric(server, "millstream_kafka_requests_refused_total") == before + len(strangers)
     assert logged_in(server, "admin").error_for_topic("nothing") != 29
@@ -102,3 +104,17 @@ def test_strangers_that_take_their_time(server):
         ill_clients.send(dribbler.socket, b"x")
     assert all(stranger.is_closed() for stranger in strangers)
     assert alice.error_for_topic("nothing") == 29
+
+
+def test_strangers_that_hold_all_they_may(server):
+    """Frames of the largest size are awaited, in memory that nobody else needs; and one that comes is read."""
+    admin = logged_in(server, "admin")
+    strangers = [Raw(server) for _ in range(STRANGERS_BYTES_MAX // LOGIN_FRAME_BYTES_MAX)]
+    head = struct.pack(">hhih", 36, 0, 1, -1)
+    for stranger in strangers:
+        stranger.socket.sendall(struct.pack(">i", LOGIN_FRAME_BYTES_MAX) + head)
+    assert admin.error_for_topic("nothing") != 29
+    assert logged_in(server, "alice").error_for_topic("nothing") == 29
+    token = b"x" * (LOGIN_FRAME_BYTES_MAX - len(head) - 4)
+    strangers[-1].socket.sendall(struct.pack(">i", len(token)) + token)
+    assert strangers[-1].receive()[:2] == struct.pack(">h", 34)  # ILLEGAL_SASL_STATE: there was no handshake
