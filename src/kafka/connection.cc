@@ -52,6 +52,7 @@ void KafkaConnection::begin() {
       if (const auto self = weak.lock()) self->look_again();
     });
   });
+  login_.audit_certificate();
   if (login_.done()) return;
   timer_.emplace(thread()).start(kLoginTimeoutUs, [this] {
     if (!login_.done()) abandon("login_timeout");
@@ -59,7 +60,9 @@ void KafkaConnection::begin() {
 }
 
 void KafkaConnection::look_again() {
-  if (!closed_ && login_.is_over()) close_after_answers(0);
+  if (closed_) return;
+  if (login_.is_over()) return close_after_answers(0);
+  login_.audit_certificate();
 }
 
 void KafkaConnection::close_after_answers(int64_t delay_us) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -179,6 +180,18 @@ void Login::audit(const Outcome& outcome) const {
   if (!outcome.done) security::warn_login_refused(host(), {{"host", host()}, {"mechanism", mechanism_}, {"user", outcome.user.substr(0, 300)}, {"because", outcome.why}});
   if (security::Audit* audit = broker_.options.authority->audit())
     audit->write("login", {{"outcome", outcome.done ? "allowed" : "denied"}, {"user", outcome.user}, {"host", host()}, {"mechanism", mechanism_}, {"because", outcome.why}});
+}
+
+void Login::audit_certificate() {
+  if (certificate_subject_.empty() || !session_mechanism_.empty() || !session_->guarded() || session_->is_anonymous()) return;
+  if (std::exchange(certificate_audited_, true)) return;
+  logins(true).add();
+  if (security::Audit* audit = broker_.options.authority->audit())
+    audit->write("login", {{"outcome", "allowed"},
+                           {"user", session_->user()},
+                           {"host", host()},
+                           {"mechanism", "certificate"},
+                           {"because", certificate_subject_}});
 }
 
 LoginAnswer Login::finish(Outcome outcome) {

@@ -40,6 +40,8 @@ class Login {
 
   const std::shared_ptr<security::Session>& session() const { return session_; }
   const std::string& host() const { return session_->host(); }
+  // Once, when it is known by its certificate on a server that asks who comes.
+  void audit_certificate();
   bool done() const { return !session_->guarded() || !session_->is_anonymous(); }
   // Why a request may not come in now, as a reason for the counter of refused ones; empty: it may.
   std::string_view refuse(int16_t api_key);
@@ -86,6 +88,7 @@ class Login {
   Outcome scram_outcome_;  // if the proof is right
   uint64_t seen_revision_ = 0;  // of the rules that over_ is about
   bool over_ = false;
+  bool certificate_audited_ = false;
   int64_t expires_us_ = 0;  // of the session, steady clock; 0: never
 };
 

@@ -191,6 +191,20 @@ TEST_F(VisitorTest, AddressesTakeTurns) {
   for (size_t i = 0; i < order.size(); ++i) EXPECT_NE(lines[i].find("\"user\":\"" + order[i] + "\""), std::string::npos) << lines[i];
 }
 
+TEST_F(VisitorTest, ALoginByCertificateIsAudited) {
+  const io::PeerSecurity certificate{.encrypted = true, .certificate_subject = "CN=alice"};
+  const int64_t before = counter("millstream_kafka_logins_total", "outcome=\"success\"").get();
+  Visitor alice(broker_, thread(), "10.0.0.7:4000", certificate);
+  Visitor nobody(broker_, thread(), "10.0.0.8:4000", {.encrypted = true, .certificate_subject = {}});
+  alice.on_thread([&] { broker_.connections.tell_all(); });
+  alice.on_thread([] {});  // what it was told has been done
+  const auto lines = audited({"\"event\":\"login\"", "\"outcome\":\"allowed\"", "\"user\":\"CN=alice\"", "\"host\":\"10.0.0.7\"",
+                              "\"mechanism\":\"certificate\""});
+  EXPECT_EQ(lines.size(), 1u);
+  EXPECT_EQ(audited({"\"event\":\"login\""}).size(), 1u);
+  EXPECT_EQ(counter("millstream_kafka_logins_total", "outcome=\"success\"").get(), before + 1);
+}
+
 // What it took does not show.
 TEST(LoginFailure, IsAnsweredAWholeNumberOfDelaysAfterItCame) {
   EXPECT_EQ(failure_wait_us(0), kLoginFailureDelayUs);
