@@ -54,7 +54,7 @@ void refuse(std::string_view reason, const std::string& peer, std::string_view w
 std::string describe(const tcp::socket& socket) {
   Ec error;
   const auto peer = socket.remote_endpoint(error);
-  return error ? "?" : peer.address().to_string() + ":" + std::to_string(peer.port());
+  return error ? "?" : format_endpoint({.host = peer.address().to_string(), .port = peer.port()});
 }
 
 }  // namespace

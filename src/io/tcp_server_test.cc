@@ -9,11 +9,13 @@
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "io/buffer_pool.h"
+#include "io/endpoint.h"
 #include "io/testing/certificates.h"
 
 namespace ms::io {
@@ -36,13 +38,19 @@ class Echo final : public FrameHandler {
   std::atomic<int>& closed_;
 };
 
-int connect_to(uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(port);
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0 ? fd : -1;
+int connect_to(uint16_t port, int family = AF_INET) {
+  const int fd = socket(family, SOCK_STREAM, 0);
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = htons(port);
+  v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(port);
+  v6.sin6_addr = in6addr_loopback;
+  const bool is_v4 = family == AF_INET;
+  const auto* to = is_v4 ? reinterpret_cast<sockaddr*>(&v4) : reinterpret_cast<sockaddr*>(&v6);
+  return connect(fd, to, is_v4 ? sizeof v4 : sizeof v6) == 0 ? fd : -1;
 }
 
 std::string framed(std::string_view body) {
@@ -189,6 +197,26 @@ TEST_F(TcpServerTest, StrangersHaveMemoryOfTheirOwn) {
   write_all(known, all.substr(5));
   EXPECT_EQ(read_exactly(known, all.size()), all);
   close(known), close(holder), close(stranger);
+}
+
+TEST_F(TcpServerTest, PeersOfBothFamilies) {
+  EXPECT_EQ(host_of_peer("[::1]:4000"), "::1");
+  for (const char* host : {"127.0.0.1", "::1"}) {
+    const bool v4 = host == std::string("127.0.0.1");
+    runtime_ = *IoRuntime::start({.threads = 1});
+    std::promise<std::string> peer;
+    auto server = TcpServer::start({.host = host}, *runtime_, [&](std::shared_ptr<Connection> c) {
+      peer.set_value(c->peer());
+      return std::make_shared<Echo>(std::move(c), closed_);
+    });
+    if (!server && !v4) GTEST_SKIP() << "this machine has no IPv6";
+    const int fd = connect_to((*server)->port(), v4 ? AF_INET : AF_INET6);
+    const auto endpoint = parse_endpoint(peer.get_future().get());
+    ASSERT_TRUE(endpoint);
+    EXPECT_EQ(endpoint->host, host);
+    close(fd);
+    (*server)->stop();
+  }
 }
 
 // Whoever holds all memory with a frame that does not come makes way for those that wait.

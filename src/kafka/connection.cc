@@ -17,17 +17,16 @@ constexpr size_t kUnsentBytesMax = 16u << 20;
 constexpr size_t kSendingMax = 256;  // answers whose sending is timed
 
 // Passwords may cross the loopback: who listens there has the machine.
-bool is_private(const std::string& peer) {
-  const auto endpoint = io::parse_endpoint(peer);
-  return endpoint && io::is_loopback(endpoint->host);
-}
-
-std::string host_of(const std::string& peer) { return "/" + peer.substr(0, peer.rfind(':')); }
+bool is_private(const std::string& peer) { return io::is_loopback(io::host_of_peer(peer)); }
 }  // namespace
 
-KafkaConnection::KafkaConnection(Broker& broker, std::shared_ptr<io::Connection> connection, std::shared_ptr<const AdvertisedAddress> advertised)
-    : broker_(broker), alive_(broker.alive), connection_(std::move(connection)), advertised_(std::move(advertised)),
-      client_host_(host_of(connection_->peer())),
+KafkaConnection::KafkaConnection(Broker& broker, std::shared_ptr<io::Connection> connection,
+                                 std::shared_ptr<const AdvertisedAddress> advertised)
+    : broker_(broker),
+      alive_(broker.alive),
+      connection_(std::move(connection)),
+      advertised_(std::move(advertised)),
+      client_host_("/" + io::host_of_peer(connection_->peer())),
       login_(broker, connection_->peer(), connection_->security(),
              broker.options.plain_in_the_clear || connection_->security().encrypted || is_private(connection_->peer())) {
   alive_->add(1);

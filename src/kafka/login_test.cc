@@ -250,6 +250,19 @@ TEST_F(LoginTest, StrangersThatHoldTheirMemoryHoldUpNobody) {
   EXPECT_EQ(ended(), before);  // because somebody waited for it
 }
 
+TEST_F(LoginTest, OverIpv6) {
+  const int fd = socket(AF_INET6, SOCK_STREAM, 0);
+  sockaddr_in6 to{};
+  to.sin6_family = AF_INET6;
+  to.sin6_addr = in6addr_loopback;
+  const bool there_is = fd >= 0 && bind(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
+  close(fd);
+  if (!there_is) GTEST_SKIP() << "this machine has no IPv6";
+  serve({.listeners = {{.host = "::1"}}, .authority = authority_.get()});
+  client_of("admin", AF_INET6);
+  EXPECT_EQ(audited({"\"event\":\"login\"", "\"host\":\"::1\""}).size(), 1u);
+}
+
 // The error of a handshake for PLAIN, and the mechanisms that are offered.
 std::string handshake_from(Broker& broker, io::IoThread& thread, const std::string& peer, bool encrypted) {
   Visitor visitor(broker, thread, peer, {.encrypted = encrypted, .certificate_subject = {}});
@@ -270,7 +283,7 @@ TEST_F(LoginTest, PasswordsTravelOnTheLoopbackOrEncrypted) {
       EXPECT_EQ(handshake_from(broker, runtime_->thread(0), outside, false), refused) << outside;
       EXPECT_EQ(handshake_from(broker, runtime_->thread(0), outside, true), taken) << outside;
     }
-    for (const char* inside : {"127.0.0.1:4000", "[::1]:4000"})
+    for (const char* inside : {"127.0.0.1:4000", "[::1]:4000", "[::ffff:127.0.0.1]:4000"})
       EXPECT_EQ(handshake_from(broker, runtime_->thread(0), inside, false), taken) << inside;
     broker.coordinator.stop();
   }

@@ -22,8 +22,8 @@ class SecureServerTest : public KafkaServerTest {
   }
   ~SecureServerTest() override { server_->stop(); }
 
-  std::unique_ptr<Client> client_of(const std::string& user) {
-    auto client = std::make_unique<Client>(server_->port());
+  std::unique_ptr<Client> client_of(const std::string& user, int family = AF_INET) {
+    auto client = std::make_unique<Client>(server_->port(), family);
     SaslHandshakeRequest handshake{.mechanism = "PLAIN"};
     EXPECT_EQ(client->call<SaslHandshakeResponse>(handshake, 1).error_code, 0);
     SaslAuthenticateRequest authenticate{.auth_bytes = Slice::copy(std::string("\0", 1) + user + std::string("\0secret", 7))};
