@@ -18,8 +18,10 @@ constexpr auto kNothing = ResourceType::kAny;
 
 constexpr AccessLine kTable[] = {
     {0, kWrite, kTopic, kTopicFailed},                    // Produce
+    {0, kDescribe, kTopic, kLeftOut},                     // that one given by its id is there
     {0, kWrite, kTransactionalId, kIdFailed},
     {1, kRead, kTopic, kTopicFailed},                     // Fetch
+    {1, kDescribe, kTopic, kLeftOut},                     // that one given by its id is there
     {2, kDescribe, kTopic, kTopicFailed},                 // ListOffsets
     {3, kDescribe, kTopic, kTopicFailed},                 // Metadata; of all topics: left out
     {3, kCreate, kTopic, kTopicFailed},                   // a topic that does not exist yet; or
@@ -27,6 +29,7 @@ constexpr AccessLine kTable[] = {
     {3, kDescribe, kCluster, kLeftOut},                   // authorized operations
     {8, kRead, kGroup, kGroupFailed},                     // OffsetCommit
     {8, kRead, kTopic, kTopicFailed},
+    {8, kDescribe, kTopic, kLeftOut},                     // that one given by its id is there
     {9, kDescribe, kGroup, kGroupFailed},                 // OffsetFetch
     {9, kDescribe, kTopic, kTopicFailed},                 // of all topics: left out
     {10, kDescribe, kGroup, kGroupFailed},                // FindCoordinator
@@ -44,7 +47,7 @@ constexpr AccessLine kTable[] = {
     {19, kCreate, kTopic, kTopicFailed},                  // this
     {19, kDescribeConfigs, kTopic, kLeftOut},             // the configuration in the answer
     {20, kDelete, kTopic, kTopicFailed},                  // DeleteTopics
-    {20, kDescribe, kTopic, kTopicFailed},                // the name of one given by its id
+    {20, kDescribe, kTopic, kTopicFailed},                // that one given by its id is there, and its name
     {21, kDelete, kTopic, kTopicFailed},                  // DeleteRecords
     {22, kWrite, kTransactionalId, kIdFailed},            // InitProducerId; without an id:
     {22, kIdempotentWrite, kCluster, kClusterFailed},     // this, or WRITE on any topic

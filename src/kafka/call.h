@@ -145,6 +145,12 @@ class Call {
   AnswerRoom room_;
 };
 
+// What is said of a topic that one has no permission for. Who asked by its id and may not describe it does not learn that it is there.
+inline ErrorCode denied_topic(Call& call, const std::string& name, bool by_id) {
+  return by_id && !call.sees(Operation::kDescribe, topic_resource(name)) ? ErrorCode::kUnknownTopicId
+                                                                         : ErrorCode::kTopicAuthorizationFailed;
+}
+
 // The cluster's operations as a bit field; nothing for who may not describe it.
 inline int32_t cluster_operations(Call& call) { return call.sees(Operation::kDescribe, cluster_resource()) ? call.session().operations(cluster_resource()) : 0; }
 

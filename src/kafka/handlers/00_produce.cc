@@ -69,6 +69,13 @@ struct Produce {
   int16_t acks = -1;
 };
 
+// Why nothing of a topic is offered to the log; kNone when it is.
+ErrorCode refuse_topic(Call& call, const std::optional<log::TopicInfo>& info, const std::string& name) {
+  const bool by_id = call.version() >= 13;
+  if (!name.empty() && !call.may(Operation::kWrite, topic_resource(name))) return denied_topic(call, name, by_id);
+  return info ? ErrorCode::kNone : to_code(log::AppendError::kUnknownTopicOrPartition, call.version());
+}
+
 // Why a batch is not even offered to the log; kNone when it is. `count`: of its records, as its header says.
 ErrorCode refuse(const Records& records, int16_t version, bool transactional, int64_t& count) {
   if (records.null || records.parts.empty()) return ErrorCode::kInvalidRecord;
@@ -93,10 +100,10 @@ void plan(Broker& broker, const ProduceRequest& request, Call& call, Produce& pr
     const auto info = version >= 13 ? broker.log.find_topic(data.topic_id) : broker.log.find_topic(data.name);
     const bool log_append_time = info && stamps_append_time(*info);
     const std::string& name = info ? info->name : data.name;
-    const bool may_write = name.empty() || call.may(Operation::kWrite, topic_resource(name));
+    const ErrorCode topic_error = refuse_topic(call, info, name);
     std::string denial;
     if (!may_transact) denial = call.denial(Operation::kWrite, transaction_resource(*request.transactional_id));
-    else if (!may_write)  // a topic that is given by its id stays without a name
+    else if (topic_error == ErrorCode::kTopicAuthorizationFailed)  // a topic that is given by its id stays without a name
       denial = call.denial(Operation::kWrite, topic_resource(data.name.empty() ? data.topic_id.uuid.to_string() : data.name));
     for (const auto& partition : data.partition_data) {
       auto& answer = topic.partition_responses.emplace_back();
@@ -106,9 +113,9 @@ void plan(Broker& broker, const ProduceRequest& request, Call& call, Produce& pr
       ErrorCode error = refuse(partition.records, version, request.transactional_id.has_value(), count);
       if (error != ErrorCode::kTransactionalIdAuthorizationFailed && !has_partition(info, partition.index))
         error = info ? ErrorCode::kUnknownTopicOrPartition : to_code(log::AppendError::kUnknownTopicOrPartition, version);
-      if (version < 3) error = ErrorCode::kUnsupportedVersion;
       if (request.acks < -1 || request.acks > 1) error = ErrorCode::kInvalidRequiredAcks;
-      if (!may_write) error = ErrorCode::kTopicAuthorizationFailed;
+      if (topic_error != ErrorCode::kNone) error = topic_error;
+      if (version < 3) error = ErrorCode::kUnsupportedVersion;
       if (!may_transact) error = ErrorCode::kTransactionalIdAuthorizationFailed;
       if (error != ErrorCode::kNone) {
         set_error(answer, error, call.room().take(denial.size()) ? denial : "");

@@ -120,16 +120,17 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
     return error || bytes_ >= min_bytes_ || context_.list().empty();
   }
 
-  bool may_read(const FetchItem& item) {
-    if (!call_.session().guarded()) return true;
+  ErrorCode refuse(const FetchItem& item) {
+    if (!call_.session().guarded()) return ErrorCode::kNone;
     const auto topic = item.topic.empty() ? broker_.log.find_topic(item.id) : std::nullopt;
     const std::string& name = topic ? topic->name : item.topic;
-    return name.empty() || call_.may(Operation::kRead, topic_resource(name));  // an id that is nobody's has its own error
+    const bool may = name.empty() || call_.may(Operation::kRead, topic_resource(name));  // an id that is nobody's has its own error
+    return may ? ErrorCode::kNone : denied_topic(call_, name, by_id_);
   }
 
   Found look(const FetchItem& item) {
     Found found;
-    if (!may_read(item)) return {.error = ErrorCode::kTopicAuthorizationFailed, .records = {}, .aborted = {}};
+    if (const ErrorCode refused = refuse(item); refused != ErrorCode::kNone) return {.error = refused, .records = {}, .aborted = {}};
     const int64_t limit = std::min<int64_t>(std::max(item.max_bytes, 0), max_bytes_ - bytes_);
     auto read = broker_.log.read({item.id, {item.partition}}, {item.offset}, static_cast<size_t>(std::max<int64_t>(limit, 1)));
     if (!read && read.error().kind == ErrorKind::kNotFound) return {.error = to_code(item, read.error()), .records = {}, .aborted = {}};

@@ -34,7 +34,7 @@ void plan(Broker& broker, Call& call, Commit& commit) {
       answer.partition_index = p.partition_index;
       const std::string metadata = p.committed_metadata.value_or("");
       if (!may_read) {
-        answer.error_code = code(ErrorCode::kTopicAuthorizationFailed);
+        answer.error_code = code(denied_topic(call, name, by_id));
       } else if (!info) {
         answer.error_code = code(by_id ? ErrorCode::kUnknownTopicId : ErrorCode::kUnknownTopicOrPartition);
       } else if (!has_partition(info, p.partition_index)) {

@@ -81,13 +81,13 @@ void fill_some(log::Log& log, const Offsets& offsets, const std::vector<Asked>& 
       if (by_id) info = log.find_topic(a.topic_id);
     }
     if (!by_id) info = log.find_topic(a.name);
-    const std::string& name = by_id && info ? info->name : a.name;
+    const std::string name = by_id && info ? info->name : a.name;
     const bool may = name.empty() || call.may(Operation::kDescribe, topic_resource(name));
     if (!may) info = std::nullopt;
     for (const int32_t p : a.partition_indexes) {
       auto& out = topic.partitions.emplace_back();
       fill(out, offsets, room, info ? info->id : TopicId{}, p);
-      if (!may) out.error_code = code(ErrorCode::kTopicAuthorizationFailed);
+      if (!may) out.error_code = code(denied_topic(call, name, by_id));
       else if (by_id && !info) out.error_code = code(ErrorCode::kUnknownTopicId);
     }
   }

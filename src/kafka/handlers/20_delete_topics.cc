@@ -18,20 +18,24 @@ void refuse(Answer& out, ErrorCode error, std::string message) {
   out.error_message = std::move(message);
 }
 
-// By id the name is told only to who may describe the topic.
+constexpr const char* kNoTopic = "there is no such topic";
+
+// By id, who may not describe the topic learns neither its name nor that it is there.
 bool check(Call& call, const Topic& topic, const std::optional<log::TopicInfo>& info, Answer& out) {
   if (!topic.name && !info) return true;
   const std::string name = topic.name ? *topic.name : info->name;
   if (call.may(Operation::kDelete, topic_resource(name))) return true;
-  refuse(out, ErrorCode::kTopicAuthorizationFailed, topic.name ? call.denial(Operation::kDelete, topic_resource(name)) : "no DELETE permission for this topic");
-  if (!topic.name && call.sees(Operation::kDescribe, topic_resource(name))) out.name = name;
+  const ErrorCode error = denied_topic(call, name, !topic.name);
+  const bool hidden = error == ErrorCode::kUnknownTopicId;
+  refuse(out, error, hidden ? kNoTopic : call.denial(Operation::kDelete, topic_resource(name)));
+  if (!hidden) out.name = name;
   return false;
 }
 
 void remove(Broker& broker, Call& call, const Topic& topic, Answer& out) {
   const auto info = topic.name ? broker.log.find_topic(*topic.name) : broker.log.find_topic(topic.topic_id);
   if (!check(call, topic, info, out)) return;
-  if (!info) return refuse(out, topic.name ? ErrorCode::kUnknownTopicOrPartition : ErrorCode::kUnknownTopicId, "there is no such topic");
+  if (!info) return refuse(out, topic.name ? ErrorCode::kUnknownTopicOrPartition : ErrorCode::kUnknownTopicId, kNoTopic);
   out.name = info->name;
   out.topic_id = info->id;
   const auto removed = broker.options.delete_topic ? broker.options.delete_topic(*info) : broker.log.delete_topic(info->id);
