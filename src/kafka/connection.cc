@@ -14,6 +14,7 @@ namespace {
 // Beyond either, the connection is not read until the client has taken answers.
 constexpr size_t kInFlightMax = 64;
 constexpr size_t kUnsentBytesMax = 16u << 20;
+constexpr size_t kStrangersUnsentBytesMax = 64u << 10;
 constexpr size_t kSendingMax = 256;  // answers whose sending is timed
 
 // Passwords may cross the loopback: who listens there has the machine.
@@ -229,7 +230,7 @@ void KafkaConnection::throttle() {
       if (const auto self = weak.lock()) self->throttle();
     });
   }
-  const size_t unsent_max = broker_.responses_short() ? 0 : kUnsentBytesMax;
+  const size_t unsent_max = !login_.done() ? kStrangersUnsentBytesMax : broker_.responses_short() ? 0 : kUnsentBytesMax;
   const bool busy = wait_us > 0 || answers_.size() >= kInFlightMax || connection_->unsent_bytes() > unsent_max;
   if (busy == paused_) return;
   paused_ = busy;

@@ -1,6 +1,7 @@
 // Connections that have not said who they are.
 #include "kafka/login.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -66,9 +67,9 @@ class Elsewhere final : public io::Connection {
   io::IoThread& thread() override { return thread_; }
   const std::string& peer() const override { return peer_; }
   const io::PeerSecurity& security() const override { return security_; }
-  size_t unsent_bytes() const override { return 0; }
-  void pause_reading() override {}
-  void resume_reading() override {}
+  size_t unsent_bytes() const override { return unsent; }
+  void pause_reading() override { paused = true; }
+  void resume_reading() override { paused = false; }
   void settle() override {}
   void close() override {}
   void send(std::vector<Slice> parts) override {
@@ -86,6 +87,9 @@ class Elsewhere final : public io::Connection {
     answers_.pop_front();
     return first;
   }
+
+  std::atomic<size_t> unsent = 0;  // what it has not taken
+  std::atomic<bool> paused = false;
 
  private:
   io::IoThread& thread_;
@@ -130,6 +134,8 @@ class Visitor {
     thread_.post([&] { work(), over.set_value(); });
     over.get_future().get();
   }
+  Elsewhere& here() { return *here_; }
+  KafkaConnection& connection() { return *connection_; }
 
  private:
   io::IoThread& thread_;
@@ -261,6 +267,23 @@ TEST_F(LoginTest, OverIpv6) {
   serve({.listeners = {{.host = "::1"}}, .authority = authority_.get()});
   client_of("admin", AF_INET6);
   EXPECT_EQ(audited({"\"event\":\"login\"", "\"host\":\"::1\""}).size(), 1u);
+}
+
+// Who has not logged in and does not take its answers is not read: they would be the server's memory.
+TEST_F(VisitorTest, AStrangerThatTakesNoAnswersIsNotRead) {
+  Visitor bob(broker_, thread(), "127.0.0.1:4000");
+  bob.here().unsent = 100u << 10;
+  bob.ask(ApiVersionsRequest{}, 0);
+  EXPECT_TRUE(bob.here().paused);
+  bob.here().unsent = 0;
+  bob.on_thread([&] { bob.connection().on_sent(); });
+  EXPECT_FALSE(bob.here().paused);
+  EXPECT_EQ(bob.receive<ApiVersionsResponse>(0).error_code, 0);
+  bob.send_plain("bob", "secret");
+  EXPECT_EQ(bob.receive<SaslAuthenticateResponse>(2).error_code, 0);
+  bob.here().unsent = 100u << 10;
+  bob.ask(ApiVersionsRequest{}, 0);
+  EXPECT_FALSE(bob.here().paused);
 }
 
 // The error of a handshake for PLAIN, and the mechanisms that are offered.
