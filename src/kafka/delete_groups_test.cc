@@ -1,6 +1,9 @@
 // A group that is being deleted takes no members until it is: they would lose what they commit.
 #include <gtest/gtest.h>
 
+#include <thread>
+
+#include "kafka/broker.h"
 #include "kafka/held_disk_fixture.h"
 #include "kafka/server_fixture.h"
 
@@ -14,15 +17,15 @@ class DeleteGroupsOnASlowDiskTest : protected HeldDisk, public KafkaServerTest {
     if (!go_on_.try_wait()) go_on_.count_down();
   }
 
-  static int16_t commit(Client& client, const std::string& member, int32_t generation, int64_t offset) {
+  static int16_t commit(Client& client, const std::string& member, int32_t generation, int64_t offset, const std::string& group = "g") {
     OffsetCommitRequest request;
-    request.group_id = "g", request.member_id = member, request.generation_id_or_member_epoch = generation;
+    request.group_id = group, request.member_id = member, request.generation_id_or_member_epoch = generation;
     request.topics.push_back({.name = "t", .partitions = {{.partition_index = 0, .committed_offset = offset}}});
     return client.call<OffsetCommitResponse>(request, 8).topics.at(0).partitions.at(0).error_code;
   }
-  static JoinGroupResponse join(Client& client) {
+  static JoinGroupResponse join(Client& client, const std::string& group = "g") {
     JoinGroupRequest request;
-    request.group_id = "g", request.session_timeout_ms = request.rebalance_timeout_ms = 60'000, request.protocol_type = "consumer";
+    request.group_id = group, request.session_timeout_ms = request.rebalance_timeout_ms = 60'000, request.protocol_type = "consumer";
     request.protocols.push_back({"range", {}});
     return client.call<JoinGroupResponse>(request, 3);
   }
@@ -65,6 +68,30 @@ TEST_F(DeleteGroupsOnASlowDiskTest, MembersComeAfterwards) {
   ASSERT_EQ(member.call<SyncGroupResponse>(sync, 3).error_code, 0);
   EXPECT_EQ(commit(member, joined.member_id, joined.generation_id, 7), 0);
   EXPECT_EQ(log_->committed_offsets("g").size(), 1u);
+}
+
+// A deletion for which there is no room has not begun.
+TEST_F(DeleteGroupsOnASlowDiskTest, MembersComeAfterOneThatWasTurnedAway) {
+  Client admin(server_->port()), another(server_->port()), member(server_->port());
+  ASSERT_EQ(commit(member, "", -1, 1), 0);
+  ASSERT_EQ(commit(member, "", -1, 1, "h"), 0);
+  begin_to_delete(admin);
+  const int64_t before = refused("dropped");
+  std::vector<std::unique_ptr<Client>> crowd;
+  DeleteRecordsRequest waits;
+  waits.topics.push_back({.name = "t", .partitions = {{.partition_index = 0, .offset = 0}}});
+  for (size_t asked = 0; asked <= kWorkerQueueMax; ++asked) {
+    if (asked % 50 == 0) crowd.push_back(std::make_unique<Client>(server_->port()));
+    crowd.back()->ask(waits, 2);
+  }
+  while (refused("dropped") == before) std::this_thread::yield();  // one of them found the queue full, which it then stays
+  DeleteGroupsRequest one_more;
+  one_more.groups_names = {"h"};
+  another.ask(one_more, 2);
+  EXPECT_TRUE(another.closed());
+  EXPECT_EQ(join(member, "h").error_code, 0);
+  EXPECT_EQ(end_of_deletion(admin).at(0), ErrorCode::kNone);
+  EXPECT_EQ(log_->committed_offsets("h").size(), 1u);
 }
 
 }  // namespace

@@ -13,6 +13,12 @@ struct Deletion {
   std::vector<size_t> begun;  // places in the response
 };
 
+std::vector<std::string> groups_begun(const Deletion& deletion) {
+  std::vector<std::string> out;
+  for (const size_t at : deletion.begun) out.push_back(deletion.response.results[at].group_id);
+  return out;
+}
+
 ErrorCode remove(log::Log& log, const std::string& group) {
   const auto removed = log.delete_group_offsets(group);
   if (removed) return ErrorCode::kNone;
@@ -54,7 +60,8 @@ void handle_delete_groups(Broker& broker, Call call) {
   broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
     call.enter(Stage::kWork);
     begin(broker, call, *deletion);
-    broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
+    const auto begun = groups_begun(*deletion);
+    const bool runs = broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
       call.enter(Stage::kWork);
       remove(broker, *deletion);
       broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
@@ -63,6 +70,8 @@ void handle_delete_groups(Broker& broker, Call call) {
         call.reply(deletion->response);
       });
     });
+    if (runs) return;  // else too much waits, and the connection is closed
+    for (const std::string& group : begun) broker.coordinator.end_delete(group, false);
   });
 }
 
