@@ -20,7 +20,7 @@ def is_own_config(difference):
 ILLEGAL_GENERATION, INCONSISTENT_GROUP_PROTOCOL, UNKNOWN_MEMBER_ID, NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND = 22, 23, 25, 68, 69
 MESSAGE_TOO_LARGE, INVALID_TXN_STATE = 10, 48
 DEVIATIONS = (
-    Deviation("texts", ".*", r"(.*\.)?ErrorMessage"),
+    Deviation("texts", ".*", r"(.*\.)?(BatchIndex)?ErrorMessage"),
     Deviation("configurations", "CreateTopics", r"Topics\.Configs", lambda d: kafka_alone(d) or is_own_config(d)),
     Deviation("configurations", "CreateTopics|DescribeConfigs", r"(Topics|Results)\.Configs\.ConfigSource", lambda d: d.kafka == 3),
     Deviation("configurations", "DescribeConfigs", r"Results\.Configs\.Synonyms(\..*)?"),

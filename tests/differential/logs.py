@@ -1,5 +1,6 @@
 """Steps that write and read records."""
 
+from records import CODECS, NONE
 from sides import UNKNOWN_ID, Batch
 
 NOW = 1_700_000_000_000
@@ -19,14 +20,18 @@ def produce_batch(m, batch, learn=None, transactional_id=None, acks=-1, place=No
     return "Produce", {"TransactionalId": transactional_id, "Acks": acks, "TimeoutMs": 30_000, "TopicData": [topic]}, learn, (3, 99)
 
 
-def values(m):
+def batch(m, producer=-1, epoch=-1, sequence=-1, attributes=0, broken=False, keyless=False):
+    """Of random records, in a random codec. No key comes twice: compacted topics keep them all, so when they are compacted is of no matter."""
     count = m.random.choice([1, 1, 2, 5])
     start = NOW + m.random.randrange(100) * 1000
-    return tuple(bytes([65 + i]) * m.random.choice([1, 10, 3000]) for i in range(count)), tuple(start + i for i in range(count))
+    values = tuple(bytes([65 + i]) * m.random.choice([1, 10, 3000]) for i in range(count))
+    keys = () if keyless else tuple(m.random.randbytes(8) for _ in values)
+    codec = m.random.choice([NONE, NONE, NONE, *CODECS])
+    return Batch(values, tuple(start + i for i in range(count)), producer, epoch, sequence, attributes | codec, broken, keys)
 
 
 def produce(m):
-    return produce_batch(m, Batch(*values(m), broken=m.chance(12)), acks=m.random.choice([-1, 1]))
+    return produce_batch(m, batch(m, broken=m.chance(12), keyless=m.chance(4)), acks=m.random.choice([-1, 1]))
 
 
 def idempotent(m):
@@ -35,7 +40,7 @@ def idempotent(m):
     place = at(m)
     key = (*m.producers[None], *place[::2])
     sequence = m.sequences.get(key, 0)
-    sent = Batch(*values(m), *m.producers[None], sequence=m.random.choice([sequence, sequence, sequence, sequence + 3, max(0, sequence - 1)]))
+    sent = batch(m, *m.producers[None], sequence=m.random.choice([sequence, sequence, sequence, sequence + 3, max(0, sequence - 1)]))
 
     def learn(m, answer):
         if answer["Responses"][0]["PartitionResponses"][0]["ErrorCode"] == 0 and sent.sequence == sequence:
@@ -78,4 +83,4 @@ def describe_producers(m):
     return "DescribeProducers", {"Topics": [{"Name": m.topic(), "PartitionIndexes": [m.partition()]}]}
 
 
-STEPS = [(14, produce), (8, idempotent), (10, fetch), (6, list_offsets), (2, delete_records), (2, end_of_epoch), (2, describe_producers)]
+STEPS = [(14, produce), (8, idempotent), (10, fetch), (6, list_offsets), (4, delete_records), (2, end_of_epoch), (2, describe_producers)]

@@ -15,6 +15,7 @@ READS = {"Metadata", "DescribeConfigs", "DescribeTopicPartitions", "ListOffsets"
          "ConsumerGroupDescribe", "DescribeTransactions", "ListTransactions", "DescribeProducers", "FindCoordinator", "OffsetForLeaderEpoch",
          "ListPartitionReassignments", "ListConfigResources"}
 LOOKS = 100  # how often both are asked again when a read differs: Kafka's brokers learn of a change a little later
+APART = {"offsets outside transactions"}  # deviations after which the servers' states differ
 STEPS = [*topics.STEPS, *logs.STEPS, *groups.STEPS, *transactions.STEPS]
 
 
@@ -33,6 +34,8 @@ class Model:
         self.pending = set()  # groups where a client was told its member id and has not joined with it
         self.members = {}  # group -> (member id, generation or epoch)
         self.open = set()  # transactional ids with a transaction
+        self.first_generation = set()  # (producer id, topic, partition) that a request from before KIP-890 wrote to, or tried to
+        self.apart = False  # the servers' states differ, as is meant: more answers would say nothing
 
     def chance(self, one_in):
         return self.random.randrange(one_in) == 0
@@ -61,7 +64,7 @@ class History:
             side.begin(self.model.made)
 
     def run(self, count):
-        while len(self.steps) < count and not self.found:
+        while len(self.steps) < count and not self.found and not self.model.apart:
             weights = [weight for weight, _ in STEPS]
             (_, step), = self.model.random.choices(STEPS, weights)
             asked = step(self.model)
@@ -81,7 +84,9 @@ class History:
                     break
                 answers, found = self.ask_both(api, version, values)
         self.steps.append((api, version, values, answers))
-        self.allowed.update(name for name in map(deviation, found) if name)
+        meant = [name for name in map(deviation, found) if name]
+        self.allowed.update(meant)
+        self.model.apart |= not APART.isdisjoint(meant)
         self.found = unmeant(found)
         if learn and answers[0] is not None:
             learn(self.model, answers[0])

@@ -142,9 +142,10 @@ class Batch:
     sequence: int = -1
     attributes: int = 0
     broken: bool = False
+    keys: tuple = ()
 
     def encoded(self, producer_id, epoch):
-        data = records.batch(self.values, self.timestamps, (producer_id, epoch, self.sequence), self.attributes)
+        data = records.batch(self.values, self.timestamps, (producer_id, epoch, self.sequence), self.attributes, self.keys)
         return data[:-1] + bytes([data[-1] ^ 1]) if self.broken else data
 
 

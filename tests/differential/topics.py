@@ -4,7 +4,8 @@
 from sides import UNKNOWN_ID
 
 CONFIGS = [("retention.ms", "100000"), ("retention.ms", "soon"), ("no.such.key", "1"), ("cleanup.policy", "delete"), ("max.message.bytes", "5000"),
-           ("compression.type", "lz4"), ("compression.type", "rar"), ("message.timestamp.type", "LogAppendTime"), ("retention.bytes", "-2")]
+           ("cleanup.policy", "compact"), ("cleanup.policy", "compact,delete"), ("compression.type", "lz4"), ("compression.type", "zstd"), ("compression.type", "rar"), ("message.timestamp.type", "LogAppendTime"), ("retention.bytes", "-2")]
+COMPACTED = [{"Name": "cleanup.policy", "Value": "compact"}]
 READ_CONFIGS = ["retention.ms", "cleanup.policy", "max.message.bytes", "compression.type", "message.timestamp.type", "retention.bytes",
                 "min.insync.replicas", "no.such.key"]
 CHANGES = {"CreateTopics", "DeleteTopics", "CreatePartitions"}
@@ -17,11 +18,11 @@ def configs(m, most=2):
 
 
 def create(m):
-    name = m.random.choice([*m.topics] * 3 + ["", ".", "no good!", "x" * 250])
+    name = m.random.choice([*m.topics] * 3 + [m.topics[0].replace("-", "."), m.topics[0].replace("-", "_")] + ["", ".", "no good!", "x" * 250])
     by_hand = m.random.choice([[], [], [], [[1]], [[1], [1]], [[2]], [[1, 1]], [[]]])
     assignments = [{"PartitionIndex": i, "BrokerIds": ids} for i, ids in enumerate(by_hand)]
     topic = {"Name": name, "NumPartitions": -1 if by_hand else m.random.choice([1, 2, 3, 3, 0, -1]),
-             "ReplicationFactor": -1 if by_hand else m.random.choice([1, 1, -1, 2, 0]), "Assignments": assignments, "Configs": configs(m)}
+             "ReplicationFactor": -1 if by_hand else m.random.choice([1, 1, -1, 2, 0]), "Assignments": assignments, "Configs": COMPACTED if m.chance(5) else configs(m)}
     only = m.chance(6)
     # from version 7 on, Kafka's answer to a creation that only validates has an id that no topic will have
     return "CreateTopics", {"Topics": [topic] * (2 if m.chance(12) else 1), "timeoutMs": 30_000, "validateOnly": only}, None, (4, 6 if only else 99)
@@ -66,7 +67,7 @@ def describe_configs(m):
 def alter_some(m):
     changes = []
     for config in configs(m):
-        operation = m.random.choice([0, 0, 1])
+        operation = m.random.choice([0, 0, 1]) if config["Name"] != "no.such.key" else 0  # Kafka forgets what is not there, too
         changes.append({"Name": config["Name"], "ConfigOperation": operation, "Value": None if operation == 1 else config["Value"]})
     resource = {"ResourceType": m.random.choice([TOPIC, TOPIC, TOPIC, 99]), "ResourceName": m.topic(), "Configs": changes}
     return "IncrementalAlterConfigs", {"Resources": [resource], "ValidateOnly": m.chance(5)}

@@ -1,9 +1,9 @@
 """Steps of transactional producers."""
 
-from logs import at, learn_producer, produce_batch, values
-from sides import Batch
+from logs import at, batch, learn_producer, produce_batch
+from records import TRANSACTIONAL
 
-TRANSACTIONAL = 16
+OF_THE_LOG = (10, 32, 45, 87)  # MESSAGE_TOO_LARGE, INVALID_TIMESTAMP, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_RECORD
 
 
 def begin(m):
@@ -38,16 +38,21 @@ def produce(m):
     who = producer(m)
     if not who:
         return None
-    place = at(m)
+    place, second = at(m), m.chance(2)
     key = (*who[1:], *place[::2])
     sequence = m.sequences.get(key, 0)
-    sent = Batch(*values(m), *who[1:], sequence=sequence, attributes=TRANSACTIONAL)
+    # Kafka remembers what the first generation tried in vain, and then takes other sequences.
+    m.first_generation |= set() if second else {(who[1], *place[::2])}
+    skips = second and (who[1], *place[::2]) not in m.first_generation and m.chance(20)
+    sent = batch(m, *who[1:], sequence=sequence + 3 * skips, attributes=TRANSACTIONAL)
 
     def learn(m, answer):
-        if answer["Responses"][0]["PartitionResponses"][0]["ErrorCode"] == 0:
-            m.sequences[key] = sequence + len(sent.values)
+        error = answer["Responses"][0]["PartitionResponses"][0]["ErrorCode"]
+        m.apart |= second and error in OF_THE_LOG  # in Kafka it has joined the transaction all the same
+        if error == 0:
+            m.sequences[key] = sent.sequence + len(sent.values)
 
-    return produce_batch(m, sent, learn, transactional_id=who[0], place=place)
+    return (*produce_batch(m, sent, learn, transactional_id=who[0], place=place)[:3], (12, 99) if second else (3, 11))
 
 
 def add_offsets(m):
