@@ -29,7 +29,7 @@ DEVIATIONS = (
     Deviation("empty groups", "ListGroups|DescribeGroups", r"Groups\.ProtocolType", lambda d: {d.kafka, d.ours} == {"consumer", ""}),
     Deviation("empty groups", "JoinGroup", "ErrorCode", codes(INCONSISTENT_GROUP_PROTOCOL, UNKNOWN_MEMBER_ID)),
     Deviation("empty groups", "ConsumerGroupDescribe", r"Groups\.(GroupState|AssignorName)", lambda d: not d.ours),
-    Deviation("empty groups", "ConsumerGroupDescribe", r"Groups\.(GroupEpoch|AssignmentEpoch)"),
+    Deviation("empty groups", "ConsumerGroupDescribe", r"Groups\.(GroupEpoch|AssignmentEpoch)", lambda d: d.ours is None),
     Deviation("empty groups", "ListGroups", "Groups", lambda d: d.kafka == MISSING and not d.ours["ProtocolType"]),
     Deviation("batches that come again", "Produce", r"Responses\.PartitionResponses\.LogAppendTimeMs", lambda d: d.ours == -1),
     Deviation("assignments", "DescribeGroups", r"Groups\.Members\.MemberAssignment", lambda d: d.ours == b""),

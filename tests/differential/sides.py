@@ -9,14 +9,14 @@ from protocol import NO_ID, Connection, messages
 PATIENCE = 30
 # Names of fields whose values each server makes up -> what they are.
 MADE_UP = {"TopicId": "topic", "ProducerId": "producer", "MemberId": "member", "Leader": "member", "ProducerEpoch": "producer epoch", "GenerationId": "generation", "ClusterId": "cluster", "Port": "port",
-           "MemberEpoch": "epoch", "GroupEpoch": "group epoch", "AssignmentEpoch": "assignment epoch"}
+           "MemberEpoch": "epoch"}
 SHARED = "shared"  # a topic that nobody deletes: Kafka's groups of KIP-848 hear of changes of their topics only some time later
 UNKNOWN_ID = "11111111-1111-1111-1111-111111111111"  # of no topic
 NOBODY = ("", None, -1, 0, NO_ID, UNKNOWN_ID)
 WHEN = {"TransactionStartTimeMs", "TransactionStateTimeMs", "LastTimestamp", "ClientHost"}  # never the same
 LISTS = [("Groups", "GroupId"), ("TransactionStates", "TransactionalId")]
 NOTHING = {"topic": NO_ID, "producer": -1, "producer epoch": 0, "member": "", "epoch": 0, "generation": -1}
-PER = {"ProducerEpoch": "ProducerId", "GenerationId": "MemberId", "MemberEpoch": "MemberId", "GroupEpoch": "GroupId", "AssignmentEpoch": "GroupId"}  # whose number it is
+PER = {"ProducerEpoch": "ProducerId", "GenerationId": "MemberId", "MemberEpoch": "MemberId"}  # whose number it is
 NOW_MS = 1_750_000_000_000  # what is later comes from a clock; histories write earlier timestamps
 # A leader or coordinator is not there yet, or ends a transaction in the background: ask again.
 AGAIN = {6: "NOT_LEADER_OR_FOLLOWER", 14: "COORDINATOR_LOAD_IN_PROGRESS", 15: "COORDINATOR_NOT_AVAILABLE", 16: "NOT_COORDINATOR", 51: "CONCURRENT_TRANSACTIONS"}
@@ -82,6 +82,7 @@ class Side:
 
     def to_symbols(self, value, name=None):
         if isinstance(value, dict):
+            value = value | relative_epochs(value)
             for number, owner in PER.items():
                 if (value.get(number) or 0) > 0 and owner in value:
                     value = value | {number: (value[owner], value[number])}
@@ -147,6 +148,18 @@ class Batch:
     def encoded(self, producer_id, epoch):
         data = records.batch(self.values, self.timestamps, (producer_id, epoch, self.sequence), self.attributes, self.keys)
         return data[:-1] + bytes([data[-1] ^ 1]) if self.broken else data
+
+
+def relative_epochs(group):
+    """A consumer group's epochs count from when it was made, and Millstream makes one anew that Kafka still has. What they mean is how far
+    each is ahead: the group's of its assignment's, and that one of its members'."""
+    if "AssignmentEpoch" not in group:
+        return {}
+    if not group["GroupState"]:
+        return {"GroupEpoch": None, "AssignmentEpoch": None}  # there is no such group
+    assigned = group["AssignmentEpoch"]
+    furthest = max((member["MemberEpoch"] for member in group["Members"]), default=assigned)
+    return {"GroupEpoch": group["GroupEpoch"] - assigned, "AssignmentEpoch": assigned - furthest}
 
 
 def error_codes(value):
