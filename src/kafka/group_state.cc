@@ -344,7 +344,8 @@ void GroupState::complete_join(int64_t now_ms, GroupAnswers& out) {
   // Dynamic members that did not come are gone; static ones keep their place until their session ends.
   std::erase_if(members_, [](const auto& entry) { return !entry.second.joining && !entry.second.instance_id; });
   const auto came = [](const auto& entry) { return entry.second.joining.has_value(); };
-  if (!members_.empty() && std::ranges::none_of(members_, came)) {  // nobody who could lead: until somebody comes, or all their sessions end
+  // Nobody is there who could lead: it goes on until somebody comes, or all their sessions have ended.
+  if (!members_.empty() && std::ranges::none_of(members_, came)) {
     rebalance_ends_ms_ = now_ms + std::max(kRebalanceMsMin, longest_rebalance_timeout_ms());
     return;
   }

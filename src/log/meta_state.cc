@@ -45,7 +45,7 @@ AppendDecision MetaState::append(const AppendBatch& batch, AppendTime now, const
   if (in_transaction.error != AppendError::kNone) return {.error = in_transaction.error, .message = std::move(in_transaction.message)};
   const bool idempotent = batch.producer_id >= 0;
   const ProducerAppend append{batch.producer_id, batch.producer_epoch, batch.base_sequence,
-                              idempotent ? sequence_after(batch.base_sequence, batch.records - 1) : 0, terms.joins};
+                              idempotent ? sequence_after(batch.base_sequence, batch.records - 1) : 0, transactional && terms.joins};
   if (idempotent) {
     const ProducerDecision decision = partition->producers.decide(append);
     if (decision.duplicate_of != nullptr)

@@ -35,7 +35,7 @@ struct ProducerAppend {
   int64_t producer_id = -1;
   int16_t epoch = -1;
   int32_t first_sequence = 0, last_sequence = 0;
-  bool starts_at_zero = false;  // without stored state: by the second transaction protocol (KIP-890)
+  bool starts_at_zero = false;  // without stored state: in a transaction by the second protocol (KIP-890)
 };
 
 struct ProducerDecision {

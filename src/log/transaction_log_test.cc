@@ -133,8 +133,8 @@ TEST_F(TransactionLogTest, OffsetsComeWithTheCommitAndNotBefore) {
   EXPECT_EQ(log().committed_offsets("g").at({p.topic, 0}).offset.value, 4);
 }
 
-// KIP-890: a producer that the partition knows nothing of starts at 0. Before, it might start anywhere; so does replay, to which
-// only what was accepted comes.
+// KIP-890: a transactional producer that the partition knows nothing of starts at 0. Before, it might start anywhere; so does replay, to
+// which only what was accepted comes.
 TEST_F(TransactionLogTest, TheFirstSequenceOfTheSecondGenerationIsZero) {
   open();
   const TopicPartition p = topic("t", 2), q{p.topic, {1}};
@@ -156,6 +156,10 @@ TEST_F(TransactionLogTest, TheFirstSequenceOfTheSecondGenerationIsZero) {
   a = end("a", a, true);
   EXPECT_EQ(send(a, p, 1, 3).error, AppendError::kOutOfOrderSequence);
   EXPECT_EQ(send(a, p, 1, 0).error, AppendError::kNone);
+  // Batches without a transaction come with the same requests.
+  std::vector<AppendPart> parts;
+  parts.push_back({p, Slice::copy(batch(1, {.producer_id = 99, .producer_epoch = 0, .base_sequence = 3})), 0, {.joins = true}});
+  EXPECT_EQ(append(std::move(parts)).at(0).error, AppendError::kNone);
 }
 
 TEST_F(TransactionLogTest, WhoMayAppend) {

@@ -175,8 +175,7 @@ class World {
     if (what == 3) return step(EndTransaction{id, by, commit, second});
     if (what == 4)
       for (const TransactionStep& due : state_.transactions().due(now_, 1'000'000)) step(due);
-    else
-      append(by, static_cast<int32_t>(partition), second, pick(8) == 0);
+    else append(by, static_cast<int32_t>(partition), second, pick(8) == 0);
   }
 
   void check() const {
@@ -251,12 +250,18 @@ class World {
     if (by.id < 0) return;
     auto& sequence = sequences_[{by, partition}];
     const bool skip_refused = skips && (joins || state_.find(at(partition))->producers.entries().contains(by.id));
-    AppendBatch batch{.to = at(partition), .records = 1, .producer_id = by.id, .producer_epoch = by.epoch, .base_sequence = sequence + (skips ? 7 : 0),
+    AppendBatch batch{.to = at(partition),
+                      .records = 1,
+                      .producer_id = by.id,
+                      .producer_epoch = by.epoch,
+                      .base_sequence = sequence + (skips ? 7 : 0),
                       .role = {BatchRole::Kind::kTransactional, by.id}};
     const auto decision = state_.append(batch, now_, {.joins = joins});
     const auto& t = std::ranges::find_if(state_.transactions().all(), [&](const auto& item) { return item.second.producer == by; });
     if (skip_refused) RC_ASSERT(decision.error != AppendError::kNone);
-    else RC_ASSERT((decision.error == AppendError::kNone) == (t != state_.transactions().all().end() && t->second.partitions.contains(at(partition))));
+    else
+      RC_ASSERT((decision.error == AppendError::kNone) ==
+                (t != state_.transactions().all().end() && t->second.partitions.contains(at(partition))));
     if (decision.error != AppendError::kNone) return;
     if (decision.joined) written_.emplace_back(TransactionStep(*decision.joined), now_);
     batch.base = decision.base;

@@ -26,7 +26,8 @@ ErrorCode remove(log::Log& log, const std::string& group) {
 }
 
 ErrorCode begin(Broker& broker, Call& call, const std::string& group) {
-  return call.may(Operation::kDelete, group_resource(group)) ? broker.coordinator.begin_delete(group) : ErrorCode::kGroupAuthorizationFailed;
+  return call.may(Operation::kDelete, group_resource(group)) ? broker.coordinator.begin_delete(group)
+                                                             : ErrorCode::kGroupAuthorizationFailed;
 }
 
 // On the coordinator's thread, as end(); what is between them waits for the disk.
