@@ -260,15 +260,18 @@ void CommitWriter::decide(Transact& transact) {
                                                 .timestamp_ms = time_.us / kMicrosPerMilli});
   const auto kind = end.commit ? BatchRole::Kind::kCommitMarker : BatchRole::Kind::kAbortMarker;
   for (const TopicPartition& p : end.partitions) {
-    auto log = view_.find(p);
+    const auto topic = view_.find(p.topic);
+    auto log = topic ? topic->find(p.partition) : nullptr;
     if (!log || state_.find(p) == nullptr) continue;  // the topic was deleted
     PendingBatch& marker = transact.markers.emplace_back();
     marker.to = p, marker.bytes = Slice::copy(bytes), marker.log = std::move(log), marker.role = {kind, end.marker.id};
+    marker.log_append_time = topic->settings.log_append_time;
   }
   for (PendingBatch& marker : transact.markers) write_marker(marker);
 }
 
 void CommitWriter::write_marker(PendingBatch& marker) {
+  if (marker.log_append_time) stamp_log_append_time(writable(marker.bytes), time_.us / kMicrosPerMilli);
   marker.header = parse_record_batch(marker.bytes.span()).value();
   AppendBatch command = command_of(marker);
   const AppendDecision decision = state_.append(command, time_);

@@ -162,6 +162,23 @@ TEST_F(TransactionLogTest, TheFirstSequenceOfTheSecondGenerationIsZero) {
   EXPECT_EQ(append(std::move(parts)).at(0).error, AppendError::kNone);
 }
 
+// As in Kafka: whoever looks at the time of the log's end sees the log's.
+TEST_F(TransactionLogTest, MarkersHaveTheTimeOfTheirTopic) {
+  open();
+  const TopicPartition by_client = topic("by_client", 1), by_log = topic("by_log", 1, {{"message.timestamp.type", "LogAppendTime"}});
+  const ProducerIdentity a = init("a");
+  send(a, by_client, 1), send(a, by_log, 1);
+  clock().advance(5 * kMicrosPerSecond);
+  end("a", a, true);
+  for (const bool stamped : {false, true}) {
+    const auto marker = log().read(stamped ? by_log : by_client, {1}, 1).value().batches.at(0);
+    const auto header = parse_record_batch(marker.bytes.span()).value();
+    EXPECT_TRUE(header.control());
+    EXPECT_EQ(header.log_append_time(), stamped);
+    EXPECT_EQ(header.max_timestamp_ms, clock().wall_us() / kMicrosPerMilli);
+  }
+}
+
 TEST_F(TransactionLogTest, WhoMayAppend) {
   open();
   const TopicPartition p = topic("t", 2), q{p.topic, {1}};

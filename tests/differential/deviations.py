@@ -45,6 +45,7 @@ DEVIATIONS = (
     Deviation("members from before", "OffsetCommit", r"Topics\.Partitions\.ErrorCode", lambda d: d.kafka in (GROUP_ID_NOT_FOUND, ILLEGAL_GENERATION) and d.ours == UNKNOWN_MEMBER_ID),
     Deviation("ended transactions", "DescribeTransactions", r"TransactionStates\.TransactionStartTimeMs", lambda d: d.ours == -1),
     Deviation("coordinator epochs", "DescribeProducers", r"Topics\.Partitions\.ActiveProducers\.CoordinatorEpoch", codes(-1, 0)),
+    Deviation("epochs of markers", "DescribeProducers", r"Topics\.Partitions\.ActiveProducers\.ProducerEpoch"),
     Deviation("deleting offsets", "OffsetDelete", "ErrorCode", codes(0, NON_EMPTY_GROUP)),
     Deviation("deleting offsets", "OffsetDelete", "Topics", kafka_alone),
 )

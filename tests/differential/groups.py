@@ -4,6 +4,7 @@ import struct
 
 from sides import SHARED, UNKNOWN_ID
 
+UNKNOWN_MEMBER_ID = 25
 # A subscription (version 0) to no topic, without user data. Kafka never answers one that it cannot read.
 SUBSCRIPTION = struct.pack(">hii", 0, 0, -1)
 CLASSIC = [{"Name": "range", "Metadata": SUBSCRIPTION}]
@@ -112,7 +113,7 @@ def consumer_heartbeat(m):
     def learn(m, answer):
         if answer["ErrorCode"] == 0:
             m.members[group] = (answer["MemberId"], answer["MemberEpoch"])
-        if leaves or answer["ErrorCode"]:
+        if leaves or answer["ErrorCode"] == UNKNOWN_MEMBER_ID:  # after other errors it is still there, and a second member would be one too many
             m.members.pop(group, None)
 
     asked = {"GroupId": group, "MemberId": who, "MemberEpoch": -1 if leaves else 77 if m.chance(8) else epoch, "InstanceId": None, "RackId": None,

@@ -14,6 +14,7 @@ from protocol import messages
 READS = {"Metadata", "DescribeConfigs", "DescribeTopicPartitions", "ListOffsets", "Fetch", "OffsetFetch", "DescribeGroups", "ListGroups", "DescribeCluster",
          "ConsumerGroupDescribe", "DescribeTransactions", "ListTransactions", "DescribeProducers", "FindCoordinator", "OffsetForLeaderEpoch",
          "ListPartitionReassignments", "ListConfigResources"}
+ENDS = {"EndTxn", "InitProducerId"}  # of transactions: Kafka answers before the markers are in their partitions
 LOOKS = 100  # how often both are asked again when a read differs: Kafka's brokers learn of a change a little later
 APART = {"offsets outside transactions"}  # deviations after which the servers' states differ
 STEPS = [*topics.STEPS, *logs.STEPS, *groups.STEPS, *transactions.STEPS]
@@ -92,10 +93,18 @@ class History:
             learn(self.model, answers[0])
         if api in topics.CHANGES:
             self.settle()
+        if api in ENDS:
+            self.settle_markers()
 
     def ask_both(self, api, version, values):
         answers = [side.ask(api, version, values) for side in (self.kafka, self.ours)]
         return answers, list(differences(api, version, *answers))
+
+    def settle_markers(self):
+        for _ in range(LOOKS):
+            answer = self.kafka.ask("ListTransactions", 0, {"StateFilters": ["PrepareCommit", "PrepareAbort"], "ProducerIdFilters": []})
+            if not answer["TransactionStates"]:
+                break
 
     def settle(self):
         """Until the brokers have heard of what their controller decided: both list the same topics."""

@@ -7,17 +7,25 @@ namespace ms::kafka {
 
 namespace {
 
+// Where it ends without an answer (too much waits for the disk), its groups are free again.
 struct Deletion {
+  explicit Deletion(Broker& to) : broker(to) {}
+  Deletion(const Deletion&) = delete;
+  Deletion& operator=(const Deletion&) = delete;
+  ~Deletion() {
+    std::vector<std::string> groups;
+    for (const size_t at : begun) groups.push_back(response.results[at].group_id);
+    if (groups.empty()) return;
+    broker.coordinator.run([&coordinator = broker.coordinator, groups = std::move(groups)] {
+      for (const std::string& group : groups) coordinator.end_delete(group, false);
+    });
+  }
+
+  Broker& broker;
   DeleteGroupsRequest request;
   DeleteGroupsResponse response;
-  std::vector<size_t> begun;  // places in the response
+  std::vector<size_t> begun;  // and not ended: places in the response
 };
-
-std::vector<std::string> groups_begun(const Deletion& deletion) {
-  std::vector<std::string> out;
-  for (const size_t at : deletion.begun) out.push_back(deletion.response.results[at].group_id);
-  return out;
-}
 
 ErrorCode remove(log::Log& log, const std::string& group) {
   const auto removed = log.delete_group_offsets(group);
@@ -46,8 +54,8 @@ void remove(Broker& broker, Deletion& deletion) {
   }
 }
 
-void end(Broker& broker, const Deletion& deletion) {
-  for (const size_t at : deletion.begun) {
+void end(Broker& broker, Deletion& deletion) {
+  for (const size_t at : std::exchange(deletion.begun, {})) {
     const auto& result = deletion.response.results[at];
     broker.coordinator.end_delete(result.group_id, result.error_code == 0);
   }
@@ -56,13 +64,12 @@ void end(Broker& broker, const Deletion& deletion) {
 }  // namespace
 
 void handle_delete_groups(Broker& broker, Call call) {
-  auto deletion = std::make_unique<Deletion>();
+  auto deletion = std::make_unique<Deletion>(broker);
   if (!call.decode(deletion->request)) return;
   broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
     call.enter(Stage::kWork);
     begin(broker, call, *deletion);
-    const auto begun = groups_begun(*deletion);
-    const bool runs = broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
+    broker.worker.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
       call.enter(Stage::kWork);
       remove(broker, *deletion);
       broker.coordinator.run([&broker, call = call.leave_for(Stage::kQueue), deletion = std::move(deletion)]() mutable {
@@ -71,8 +78,6 @@ void handle_delete_groups(Broker& broker, Call call) {
         call.reply(deletion->response);
       });
     });
-    if (runs) return;  // else too much waits, and the connection is closed
-    for (const std::string& group : begun) broker.coordinator.end_delete(group, false);
   });
 }
 
