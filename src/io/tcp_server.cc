@@ -170,7 +170,8 @@ class TcpServer::Core::Link final : public Connection {
     if (expires_us_ <= system_clock().wall_us())
       return refuse("certificate_expired", peer_, "the certificate of " + security_.certificate_subject + " has expired: give the client a new one"), close();
     if (now - last_activity_us_ > core_->options.idle_timeout_us) return rejected("idle").add(), close();
-    if (frame_started_us_ && now - frame_started_us_ > core_->options.frame_timeout_us) return rejected("slow").add(), close();
+    for (const int64_t started_us : {length_started_us_, frame_started_us_})
+      if (started_us && now - started_us > core_->options.frame_timeout_us) return rejected("slow").add(), close();
     if (stalls(now)) return rejected("stalled").add(), close();
     watch_->start(kWatchEveryUs, [self = shared_from_this(), this] { watch(); });
   }
@@ -242,12 +243,14 @@ class TcpServer::Core::Link final : public Connection {
   asio::awaitable<bool> read_frame(std::shared_ptr<Link> self) {
     while (staged() < 4) {
       if (begin_ != 0) compact();
+      if (staged() > 0 && !length_started_us_) length_started_us_ = now_us();
       const auto [error, n] =
           co_await stream_->read_some(asio::buffer(staging_.data() + end_, staging_.size() - end_));
       if (error || closed_) co_return false;
       arrived(n);
       end_ += n;
     }
+    length_started_us_ = 0;
     uint32_t length;
     std::memcpy(&length, staging_.data() + begin_, 4);
     length = __builtin_bswap32(length);
@@ -349,6 +352,7 @@ class TcpServer::Core::Link final : public Connection {
   bool paused_ = false, closed_ = false, writing_ = false;
   Memory* memory_ = nullptr;  // of the frame that comes
   int64_t last_activity_us_ = 0, frame_started_us_ = 0;
+  int64_t length_started_us_ = 0;  // while a part of a frame's length is there
   size_t frame_arrived_ = 0;  // bytes of the frame since frame_started_us_
   std::array<uint8_t, kStagingBytes> staging_;
   size_t begin_ = 0, end_ = 0;

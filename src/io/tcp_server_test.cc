@@ -280,6 +280,16 @@ TEST_F(TcpServerTest, WhoComesTooOftenIsTurnedAwayUnread) {
   close(first), close(second);
 }
 
+TEST_F(TcpServerTest, ALengthThatDripsInIsCutOff) {
+  start({.idle_timeout_us = 3600 * kMicrosPerSecond, .frame_timeout_us = kMicrosPerSecond / 100});
+  const int64_t before = rejections("slow");
+  const int bad = connect_to(server_->port());
+  write_all(bad, std::string("\0\0\0", 3));
+  EXPECT_EQ(read_exactly(bad, 1), "");
+  EXPECT_EQ(rejections("slow"), before + 1);
+  close(bad);
+}
+
 TEST_F(TcpServerTest, ConnectionLimit) {
   start({.connections_max = 1});
   const int64_t before = rejections("connections");
