@@ -25,6 +25,7 @@ DEVIATIONS = (
     Deviation("configurations", "CreateTopics|DescribeConfigs", r"(Topics|Results)\.Configs\.ConfigSource", lambda d: d.kafka == 3),
     Deviation("configurations", "DescribeConfigs", r"Results\.Configs\.Synonyms(\..*)?"),
     Deviation("internal topics", "DescribeTransactions", r"TransactionStates\.Topics", lambda d: kafka_alone(d) and d.kafka["Topic"] == "__consumer_offsets"),
+    Deviation("deleted topics", "DescribeTransactions", r"TransactionStates\.Topics", kafka_alone),  # a history knows which are
     Deviation("empty groups", "ListGroups", "Groups", kafka_alone),
     Deviation("empty groups", "ListGroups|DescribeGroups", r"Groups\.ProtocolType", lambda d: {d.kafka, d.ours} == {"consumer", ""}),
     Deviation("empty groups", "JoinGroup", "ErrorCode", codes(INCONSISTENT_GROUP_PROTOCOL, UNKNOWN_MEMBER_ID)),

@@ -81,14 +81,14 @@ class History:
         answers, found = self.ask_both(api, version, values)
         if api in READS:
             for _ in range(LOOKS):
-                if not unmeant(found):
+                if not self.unmeant(found):
                     break
                 answers, found = self.ask_both(api, version, values)
         self.steps.append((api, version, values, answers))
-        meant = [name for name in map(deviation, found) if name]
+        meant = [name for name in map(self.deviation, found) if name]
         self.allowed.update(meant)
         self.model.apart |= not APART.isdisjoint(meant)
-        self.found = unmeant(found)
+        self.found = self.unmeant(found)
         if learn and answers[0] is not None:
             learn(self.model, answers[0])
         if api in topics.CHANGES:
@@ -99,6 +99,14 @@ class History:
     def ask_both(self, api, version, values):
         answers = [side.ask(api, version, values) for side in (self.kafka, self.ours)]
         return answers, list(differences(api, version, *answers))
+
+    def deviation(self, difference):
+        """The name of the deviation that allows it, or None."""
+        name = deviation(difference)
+        return None if name == "deleted topics" and difference.kafka["Topic"] in self.model.topic_ids else name
+
+    def unmeant(self, found):
+        return [difference for difference in found if not self.deviation(difference)]
 
     def settle_markers(self):
         for _ in range(LOOKS):
@@ -113,7 +121,3 @@ class History:
             if lists[0] == lists[1]:
                 break
         self.model.topic_ids = {name: topic_id for name, (topic_id, _) in lists[0].items()}
-
-
-def unmeant(found):
-    return [difference for difference in found if not deviation(difference)]

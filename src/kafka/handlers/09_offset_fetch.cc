@@ -1,7 +1,8 @@
 // OffsetFetch (9), versions 1-10.
 //
 // - Several groups from version 8 on; null topics mean everything the group has committed. No offset is -1 without an error.
-// - require_stable: an offset that an open transaction is about to change is UNSTABLE_OFFSET_COMMIT.
+// - require_stable: an offset that an open transaction is about to change is UNSTABLE_OFFSET_COMMIT; one that nobody has committed before
+//   is not among everything.
 // - Offsets of deleted topics are not listed.
 // - A member of a consumer group says its epoch (version 9+): STALE_MEMBER_EPOCH, UNKNOWN_MEMBER_ID.
 #include "kafka/handlers.h"
@@ -22,7 +23,6 @@ struct Offsets {
       unstable.merge(broker.log.unstable_offsets(group));
     }
     committed = broker.log.committed_offsets(group);
-    for (const log::OffsetKey& key : unstable) committed.try_emplace(key, log::CommittedOffset{.offset = {-1}, .metadata = {}});
   }
 };
 
