@@ -1,11 +1,13 @@
-// A TCP connection for commands and tests, whose every call blocks until its deadline.
+// A TCP connection, in the clear or with TLS, for commands, tests and a thread of its own: every call blocks until its deadline.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
+#include "io/client_tls.h"
 #include "io/endpoint.h"
 
 namespace ms::io {
@@ -18,8 +20,9 @@ class BlockingSocket {
   BlockingSocket& operator=(BlockingSocket&& other) noexcept;
   ~BlockingSocket() { close(); }
 
-  // Tries every address of the host. Errors: kUnavailable (no such host, nobody listens), kTimeout.
-  static Result<BlockingSocket> connect(const Endpoint& endpoint, int64_t deadline_us);
+  // Tries every address of the host. Errors: kUnavailable (no such host, nobody listens; no TLS there, or a certificate that is not
+  // trusted), kTimeout. `tls` null: in the clear; else it must outlive the connection.
+  static Result<BlockingSocket> connect(const Endpoint& endpoint, int64_t deadline_us, const ClientTls* tls = nullptr);
   // Errors of both: kUnavailable (the connection is lost), kTimeout.
   Result<> write_all(std::string_view bytes, int64_t deadline_us);
   // Appends what is there to `in`, at least a byte; gives how much. 0: the other side has closed.
@@ -30,7 +33,14 @@ class BlockingSocket {
 
  private:
   explicit BlockingSocket(int fd) : fd_(fd) {}
+  Result<> shake_hands(const ClientTls& tls, const std::string& host, int64_t deadline_us);
+  Result<> wait_for_session(int returned, std::string_view what, int64_t deadline_us);
+
+  struct FreeSession {
+    void operator()(ssl_st* session) const;
+  };
   int fd_ = -1;
+  std::unique_ptr<ssl_st, FreeSession> session_;
 };
 
 // kUnavailable with the text of an errno.

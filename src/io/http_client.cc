@@ -15,19 +15,22 @@ constexpr size_t kHeadBytesMax = 64u << 10;
 
 }  // namespace
 
-Result<HttpClient> HttpClient::to(std::string_view url) {
-  std::string_view rest = url;
-  if (!rest.starts_with("http://")) return invalid(fmt::format("'{}' is not a server address such as http://127.0.0.1:8484", url));
-  rest.remove_prefix(7);
+Result<HttpClient> HttpClient::to(std::string_view url, std::shared_ptr<const ClientTls> tls) {
+  const bool secure = url.starts_with("https://") && tls;
+  const auto wrong = [&] {
+    return invalid(fmt::format("'{}' is not a server address such as http{}://127.0.0.1:8484", url, tls ? "s" : ""));
+  };
+  if (!secure && !url.starts_with("http://")) return wrong();
+  std::string_view rest = url.substr(url.find("//") + 2);
   if (rest.ends_with('/')) rest.remove_suffix(1);
   const bool has_port = rest.rfind(':') != std::string_view::npos && !rest.ends_with(']');
-  auto endpoint = parse_endpoint(has_port ? std::string(rest) : std::string(rest) + ":80");
-  if (!endpoint) return invalid(fmt::format("'{}' is not a server address such as http://127.0.0.1:8484", url));
-  return HttpClient(std::move(*endpoint));
+  auto endpoint = parse_endpoint(has_port ? std::string(rest) : std::string(rest) + (secure ? ":443" : ":80"));
+  if (!endpoint) return wrong();
+  return HttpClient(std::move(*endpoint), secure ? std::move(tls) : nullptr);
 }
 
 Result<> HttpClient::connect(int64_t deadline_us) {
-  TRY_ASSIGN(socket_, BlockingSocket::connect(endpoint_, deadline_us));
+  TRY_ASSIGN(socket_, BlockingSocket::connect(endpoint_, deadline_us, tls_.get()));
   return {};
 }
 
@@ -55,18 +58,44 @@ Result<HttpAnswer> HttpClient::exchange(const std::string& request, const HttpCa
       return corruption(fmt::format("the answer is not HTTP: {}", fault.reason));
   } while (head.status < 200);
   HttpAnswer answer{.status = head.status, .content_type = std::string(head.header("content-type")), .body = {}};
-  if (!head.content_length && !head_only) return corruption("the answer has no Content-Length");
-  const uint64_t length = head_only ? 0 : *head.content_length;
   const bool keep = head.keep_alive;
-  if (length > call.answer_bytes_max) return corruption(fmt::format("the answer is too long: {} bytes, and {} are taken", length, call.answer_bytes_max));
-  while (in_.size() - head_bytes < length) {
-    TRY_ASSIGN(const size_t n, socket_.read_some(in_, deadline_us));
-    if (n == 0) return connection_lost("the server closed the connection in the middle of an answer", ECONNRESET);
+  if (!head_only) {
+    TRY_ASSIGN(answer.body, body_of(head, head_bytes, call, deadline_us));
   }
-  answer.body = in_.substr(head_bytes, length);
   in_.clear();
   if (!keep) close();
   return answer;
+}
+
+// The body of the answer whose head ends at `at`; both its forms are bounded before they are taken.
+Result<std::string> HttpClient::body_of(const HttpHead& head, size_t at, const HttpCall& call, int64_t deadline_us) {
+  const auto more = [&]() -> Result<> {
+    TRY_ASSIGN(const size_t n, socket_.read_some(in_, deadline_us));
+    if (n == 0) return connection_lost("the server closed the connection in the middle of an answer", ECONNRESET);
+    return {};
+  };
+  const auto too_long = [&](std::string_view bytes) {
+    return corruption(fmt::format("the answer is too long: {} bytes, and {} are taken", bytes, call.answer_bytes_max));
+  };
+  if (!head.chunked) {
+    if (!head.content_length) return corruption("the answer has neither a Content-Length nor chunks");
+    const uint64_t length = *head.content_length;
+    if (length > call.answer_bytes_max) return too_long(std::to_string(length));
+    while (in_.size() - at < length) TRY(more());
+    return in_.substr(at, length);
+  }
+  std::string body = in_.substr(at);
+  ChunkDecoder chunks;
+  for (size_t used = 0;;) {
+    const auto state = chunks.feed(body, used, call.answer_bytes_max);
+    if (state == ChunkDecoder::State::kBad) return chunks.too_large() ? too_long("more") : corruption("the answer's chunks are broken");
+    if (state == ChunkDecoder::State::kDone) return body.substr(0, chunks.decoded());
+    body.erase(chunks.decoded(), used - chunks.decoded());
+    used = chunks.decoded();
+    in_.clear();
+    TRY(more());
+    body += in_;
+  }
 }
 
 Result<HttpAnswer> HttpClient::send(const HttpCall& call) {

@@ -1,4 +1,4 @@
-// A small blocking HTTP client for commands and tests. One request at a time over one kept connection.
+// A small blocking HTTP client for commands, tests and a thread of its own. One request at a time over one kept connection.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,8 @@
 #include "io/endpoint.h"
 
 namespace ms::io {
+
+struct HttpHead;
 
 struct HttpCall {
   std::string_view method = "GET";
@@ -29,8 +31,9 @@ struct HttpAnswer {
 // One thread at a time.
 class HttpClient {
  public:
-  // "http://127.0.0.1:8484", also without a port (80) and with a trailing slash. Errors: InvalidArgument.
-  static Result<HttpClient> to(std::string_view url);
+  // "http://127.0.0.1:8484", also without a port (80) and with a trailing slash; with `tls` also "https://issuer" (443).
+  // Errors: InvalidArgument.
+  static Result<HttpClient> to(std::string_view url, std::shared_ptr<const ClientTls> tls = nullptr);
 
   // Any status is success here. Errors: kUnavailable (cannot connect, connection lost), kTimeout, kCorruption (not HTTP).
   // Sent again once if a kept connection turns out to be closed before any byte came back.
@@ -38,12 +41,14 @@ class HttpClient {
   const Endpoint& endpoint() const { return endpoint_; }
 
  private:
-  explicit HttpClient(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
+  HttpClient(Endpoint endpoint, std::shared_ptr<const ClientTls> tls) : endpoint_(std::move(endpoint)), tls_(std::move(tls)) {}
   Result<> connect(int64_t deadline_us);
   Result<HttpAnswer> exchange(const std::string& request, const HttpCall& call, int64_t deadline_us);
+  Result<std::string> body_of(const HttpHead& head, size_t at, const HttpCall& call, int64_t deadline_us);
   void close();
 
   Endpoint endpoint_;
+  std::shared_ptr<const ClientTls> tls_;  // null: in the clear
   BlockingSocket socket_;
   std::string in_;
 };

@@ -12,7 +12,8 @@
 namespace ms::security {
 
 struct OauthSettings {
-  std::string jwks;       // a file, or an http:// URL
+  std::string jwks;       // a file, or an https:// or http:// URL
+  std::string jwks_ca;    // of an https:// URL: a PEM file with the authorities of its server; empty: the system's
   std::string issuer;     // `iss` must be this
   std::string audience;   // `aud` must be or contain this
   std::string user_claim = "sub";

@@ -15,20 +15,26 @@ constexpr int64_t kFetchTimeoutMs = 5'000;
 constexpr size_t kDocumentBytesMax = 1u << 20;
 constexpr size_t kWaitingMax = 1'000;  // tokens that wait for a fetch
 
-// http://host:port/path -> both halves
+bool is_address(const std::string& jwks) { return jwks.starts_with("http://") || jwks.starts_with("https://"); }
+
+// https://host:port/path -> both halves
 std::pair<std::string, std::string> split(const std::string& url) {
-  const size_t slash = url.find('/', std::string_view("http://").size());
+  const size_t slash = url.find('/', url.find("//") + 2);
   return slash == std::string::npos ? std::pair{url, std::string("/")} : std::pair{url.substr(0, slash), url.substr(slash)};
 }
 }  // namespace
 
 Result<JwksKeys> OauthKeys::fetch() const {
-  if (!settings_.jwks.starts_with("http://")) {
+  if (!is_address(settings_.jwks)) {
     TRY_ASSIGN(const std::string text, read_file(posix_file_system(), settings_.jwks));
     return JwksKeys::parse(text);
   }
   const auto [server, target] = split(settings_.jwks);
-  TRY_ASSIGN(io::HttpClient client, io::HttpClient::to(server));
+  std::shared_ptr<const io::ClientTls> tls;  // made each time, so that new authorities count from the next fetch on
+  if (server.starts_with("https://")) {
+    TRY_ASSIGN(tls, io::ClientTls::load({.ca = settings_.jwks_ca}));
+  }
+  TRY_ASSIGN(io::HttpClient client, io::HttpClient::to(server, tls));
   TRY_ASSIGN(const io::HttpAnswer answer, client.send({.target = target, .timeout_ms = kFetchTimeoutMs, .answer_bytes_max = kDocumentBytesMax}));
   if (answer.status != 200) return fail(ErrorKind::kUnavailable, fmt::format("{} answered {}; a JWKS document with 200 is expected", settings_.jwks, answer.status));
   return JwksKeys::parse(answer.body);

@@ -1,4 +1,4 @@
-// The keys that tokens are checked with: read from a file or an http:// address, kept, and fetched anew when they are old or a
+// The keys that tokens are checked with: read from a file or an https:// or http:// address, kept, and fetched anew when they are old or a
 // token names one that is not among them. A thread of its own fetches: whoever shows a token of a known key waits for nobody.
 #pragma once
 

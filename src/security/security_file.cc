@@ -136,13 +136,17 @@ Result<> read_acl(const Reader& read, const YAML::Node& node, SecurityFile& file
 }
 
 Result<> read_oauth(const Reader& read, const YAML::Node& node, SecurityFile& file) {
-  TRY(read.only(node, {"jwks", "issuer", "audience", "user_claim", "clock_skew", "jwks_refresh"}));
+  TRY(read.only(node, {"jwks", "jwks_ca", "issuer", "audience", "user_claim", "clock_skew", "jwks_refresh"}));
   OauthSettings& oauth = file.oauth.emplace();
   for (const auto& [key, into] : {std::pair{"jwks", &oauth.jwks}, std::pair{"issuer", &oauth.issuer}, std::pair{"audience", &oauth.audience}}) {
     if (!node[key].IsDefined()) return read.bad(node, "oauth needs '{}': without it any token could be good", key);
     TRY_ASSIGN(*into, read.text(node[key]));
   }
-  if (oauth.jwks.starts_with("https:")) return read.bad(node["jwks"], "keys are read from a file or from http://; fetch those of an https address into a file");
+  if (node["jwks_ca"].IsDefined()) {
+    if (!oauth.jwks.starts_with("https://"))
+      return read.bad(node["jwks_ca"], "jwks_ca says whom an https:// address is believed, and '{}' is none", oauth.jwks);
+    TRY_ASSIGN(oauth.jwks_ca, read.text(node["jwks_ca"]));
+  }
   if (node["user_claim"].IsDefined()) {
     TRY_ASSIGN(oauth.user_claim, read.text(node["user_claim"]));
   }

@@ -12,7 +12,8 @@ std::string error_of(const std::string& text) {
 }
 
 TEST(SecurityFile, Everything) {
-  const auto file = parse_security_file("s.yaml", "super_users: [admin, 'User:root']\nmechanisms: [SCRAM]\nsession_max: 1h\nusers:\n  alice: \"" + credential() + R"("
+  const auto file = parse_security_file(
+      "s.yaml", "super_users: [admin, 'User:root']\nmechanisms: [SCRAM]\nsession_max: 1h\nusers:\n  alice: \"" + credential() + R"("
 acls:
   - allow: [alice, "*"]
     from: [10.0.0.1, 10.0.0.2]
@@ -22,7 +23,7 @@ acls:
   - deny: bob
     cluster: true
     operations: ALL
-oauth: {jwks: /etc/jwks.json, issuer: https://issuer, audience: millstream, clock_skew: 5s}
+oauth: {jwks: 'https://issuer/keys', jwks_ca: /etc/ca.pem, issuer: https://issuer, audience: millstream, clock_skew: 5s}
 principal_mapping:
   - {subject: "CN=root,O=Acme", user: admin}
   - {attribute: cn, under: "O=Acme"}
@@ -43,21 +44,19 @@ TEST(SecurityFile, WhatIsWrongIsSaidWithItsPlace) {
   EXPECT_NE(error_of("users: {}\n").find("super_users"), std::string::npos);
   const std::string head = "super_users: [admin]\n";
   EXPECT_EQ(error_of(head), "");
-  for (const auto& [text, where] : {std::pair{"user: {}\n", "s.yaml:2:1: unknown key 'user'; did you mean 'users'?"},
-                                    std::pair{"users: {alice: secret}\n", "Passwords do not belong here"},
-                                    std::pair{"users: {'*': x}\n", "cannot be the name"},
-                                    std::pair{"acls: [{allow: a, topic: t}]\n", "needs 'operations'"},
-                                    std::pair{"acls: [{allow: a, deny: b, topic: t, operations: READ}]\n", "either 'allow' or 'deny'"},
-                                    std::pair{"acls: [{allow: a, operations: READ}]\n", "what it is about"},
-                                    std::pair{"acls: [{allow: a, topic: t, operations: SEE}]\n", "'SEE' is no operation"},
-                                    std::pair{"acls: [{allow: a, topic: t, operations: IDEMPOTENT_WRITE}]\n", "has no operation"},
-                                    std::pair{"mechanisms: [GSSAPI]\n", "no mechanism"},
-                                    std::pair{"oauth: {jwks: f, issuer: i}\n", "needs 'audience'"},
-                                    std::pair{"oauth: {jwks: 'https://x', issuer: i, audience: a}\n", "fetch those of an https address"},
-                                    std::pair{"principal_mapping: [{subject: 'CN=a'}]\n", "'subject' and 'user'"},
-                                    std::pair{"session_max: soon\n", "s.yaml:2:14"},
-                                    std::pair{"super_users: [x]\n", "given twice"},
-                                    std::pair{"users: [\n", "s.yaml:3"}})
+  for (const auto& [text, where] :
+       {std::pair{"user: {}\n", "s.yaml:2:1: unknown key 'user'; did you mean 'users'?"},
+        std::pair{"users: {alice: secret}\n", "Passwords do not belong here"}, std::pair{"users: {'*': x}\n", "cannot be the name"},
+        std::pair{"acls: [{allow: a, topic: t}]\n", "needs 'operations'"},
+        std::pair{"acls: [{allow: a, deny: b, topic: t, operations: READ}]\n", "either 'allow' or 'deny'"},
+        std::pair{"acls: [{allow: a, operations: READ}]\n", "what it is about"},
+        std::pair{"acls: [{allow: a, topic: t, operations: SEE}]\n", "'SEE' is no operation"},
+        std::pair{"acls: [{allow: a, topic: t, operations: IDEMPOTENT_WRITE}]\n", "has no operation"},
+        std::pair{"mechanisms: [GSSAPI]\n", "no mechanism"}, std::pair{"oauth: {jwks: f, issuer: i}\n", "needs 'audience'"},
+        std::pair{"oauth: {jwks: 'http://x', jwks_ca: ca.pem, issuer: i, audience: a}\n",
+                  "jwks_ca says whom an https:// address is believed"},
+        std::pair{"principal_mapping: [{subject: 'CN=a'}]\n", "'subject' and 'user'"}, std::pair{"session_max: soon\n", "s.yaml:2:14"},
+        std::pair{"super_users: [x]\n", "given twice"}, std::pair{"users: [\n", "s.yaml:3"}})
     EXPECT_NE(error_of(head + text).find(where), std::string::npos) << text << error_of(head + text);
 }
 

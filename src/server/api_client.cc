@@ -54,6 +54,10 @@ Result<kafka::AdminClient> connect_kafka(const Target& target, io::Endpoint serv
   if (!target.user.empty()) {
     TRY_ASSIGN(options.password, read_password({.file = target.password_file}));
   }
+  const io::ClientTlsFiles& files = target.tls_files;
+  if (target.tls || !files.ca.empty() || !files.certificate.empty() || !files.key.empty()) {
+    TRY_ASSIGN(options.tls, io::ClientTls::load(files));
+  }
   return kafka::AdminClient::connect(std::move(options));
 }
 

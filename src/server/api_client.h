@@ -18,6 +18,8 @@ struct Target {
   std::string url;
   std::string user;           // empty: nobody
   std::string password_file;  // empty: see read_password()
+  bool tls = false;           // to the Kafka port; also when one of `tls_files` is named
+  io::ClientTlsFiles tls_files;
 };
 
 // A Kafka client of the same user. Errors: those of connecting and of logging in, InvalidArgument (no password).

@@ -103,6 +103,12 @@ CLI::App* add_kafka_command(Cli& cli, CLI::App& parent, const std::string& name,
     return done ? kDone : report(done.error());
   });
   sub->add_option("--kafka", cli.common.kafka, "HOST:PORT of the server's Kafka port (also MILLSTREAM_KAFKA; default 127.0.0.1:9092)")->type_name("HOST:PORT");
+  Target& server = cli.common.server;
+  sub->add_flag("--tls", server.tls, "that port speaks TLS, with a certificate that the system trusts");
+  sub->add_option("--tls-ca", server.tls_files.ca, "or one that these authorities have signed (PEM)")->type_name("FILE");
+  sub->add_option("--tls-certificate", server.tls_files.certificate, "our own certificate (PEM), when the server asks for one")
+      ->type_name("FILE");
+  sub->add_option("--tls-key", server.tls_files.key, "its key (PEM)")->type_name("FILE");
   add_user_options(cli, *sub);
   add_output_options(cli, *sub);
   return sub;

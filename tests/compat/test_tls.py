@@ -153,6 +153,26 @@ def test_java_tools_with_tls_1_2_and_a_client_certificate(mutual, topic, tmp_pat
     tool("topics", "--bootstrap-server", mutual.server.kafka_tls, "--command-config", config, "--create", "--topic", topic)
 
 
+def test_our_own_commands(world, mutual, topic, tmp_path):
+    at, ca = ("--kafka", world.server.kafka_tls), ("--tls-ca", world.authority.certificate)
+    produce_and_consume(world.settings(), topic, 10)
+    run("topic", "trim", topic, "--to", "end", *at, *ca)
+
+    def refused(*more, status=3, to=at):
+        return run("group", "list", *to, *more, status=status).stderr
+
+    other = Authority(tmp_path / "other")
+    assert "is not trusted" in refused("--tls") and "is not trusted" in refused("--tls-ca", other.certificate)
+    assert "name its authorities with --tls-ca FILE" in refused()
+    assert "no Kafka server with TLS" in refused(*ca, to=("--kafka", world.server.kafka))
+    assert "nowhere.pem" in refused("--tls-ca", tmp_path / "nowhere.pem", status=2)
+
+    mine = mutual.authority.sign("operator")
+    at, ca = ("--kafka", mutual.server.kafka_tls), ("--tls-ca", mutual.authority.certificate)
+    assert run("group", "list", *at, *ca, "--tls-certificate", mine.certificate, "--tls-key", mine.key).returncode == 0
+    assert "alert" in refused(*ca, to=at)
+
+
 def test_a_client_that_trusts_another_authority(world, tmp_path):
     other = Authority(tmp_path / "other")
     assert "certificate verify failed" in error_of(world.settings(ssl_ca_location=str(other.certificate)))

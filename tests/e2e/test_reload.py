@@ -6,6 +6,7 @@ import signal
 import struct
 
 import pytest
+from certificates import Authority
 from millstream import Server
 from tokens import KeyServer, signed_token, signing_key
 from users import Raw, audit_events, audited, credential_line
@@ -103,8 +104,8 @@ def test_a_file_that_cannot_be_used_changes_nothing(guarded, text, because):
     assert alice.is_closed()
 
 
-def oauth(keys):
-    return f"oauth: {{jwks: {keys.url}, issuer: https://issuer, audience: millstream}}\n"
+def oauth(keys, ca=None):
+    return f"oauth: {{jwks: {keys.url}, {f'jwks_ca: {ca}, ' if ca else ''}issuer: https://issuer, audience: millstream}}\n"
 
 
 def bearer(token):
@@ -144,3 +145,17 @@ def test_keys_over_http_rotate_and_hold_nobody_up(guarded):
         hang_up(guarded, "event=security_file_read")
         assert robot.is_closed() and waiting.is_closed()
         assert Raw(guarded).handshake("OAUTHBEARER") == 33
+
+
+def test_keys_over_https(guarded, tmp_path):
+    """In chunks, as many issuers send them; and only from whom `jwks_ca` vouches for."""
+    published, key = signing_key("only")
+    token = bearer(signed_token(key, {"sub": "robot"}, "only")[0])
+    ours, other = Authority(tmp_path / "ca"), Authority(tmp_path / "other")
+    for names, ca, says in (("IP:127.0.0.1", other, "is not trusted"), ("DNS:elsewhere", ours, "IP address mismatch"), ("IP:127.0.0.1", ours, None)):
+        with KeyServer(published, tls=ours.sign(f"issuer-{names[:3]}", names=names)) as keys:
+            guarded.users("admin", more=oauth(keys, ca.certificate))
+            hang_up(guarded, "event=security_file_read")
+            refused = logged_in(guarded, "robot", "OAUTHBEARER", token).refused
+            assert bool(refused) == bool(says)
+            assert not says or re.search(f"event=jwks_fetch_failed .*{says}", log(guarded))

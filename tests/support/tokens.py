@@ -4,10 +4,13 @@ import base64
 import contextlib
 import http.server
 import json
+import ssl
 import subprocess
 import tempfile
 import threading
 import time
+
+CHUNK = 100  # bytes of an answer over HTTPS
 
 
 def encoded(value):
@@ -34,9 +37,10 @@ def signed_token(key, claims, key_id="k"):
 
 
 class KeyServer:
-    """`with KeyServer(jwks) as keys:` answers keys.url with keys.document; `keys.open.clear()` lets those who ask wait."""
+    """`with KeyServer(jwks) as keys:` answers keys.url with keys.document; `keys.open.clear()` lets those who ask wait. With an
+    identity (certificates.py) it speaks HTTPS, and answers in chunks."""
 
-    def __init__(self, jwks):
+    def __init__(self, jwks, tls=None):
         self.publish(jwks)
         self.open, self.asked = threading.Event(), threading.Semaphore(0)
         self.open.set()
@@ -48,16 +52,23 @@ class KeyServer:
                 outer.open.wait()
                 body = outer.document.encode()
                 self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
+                self.send_header(*(("Transfer-Encoding", "chunked") if tls else ("Content-Length", str(len(body)))))
                 self.end_headers()
                 with contextlib.suppress(OSError):
-                    self.wfile.write(body)
+                    for piece in (body[i:i + CHUNK] for i in range(0, len(body), CHUNK)):
+                        self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if tls else piece)
+                    self.wfile.write(b"0\r\n\r\n" if tls else b"")
 
             def log_message(self, *_):
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/keys"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.server.server_port}/keys"
+        if tls:
+            Handler.protocol_version = "HTTP/1.1"
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(tls.certificate, tls.key)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
 
     def publish(self, *jwks):
         self.document = json.dumps({"keys": [key for one in jwks for key in one["keys"]]})

@@ -19,6 +19,9 @@ namespace {
 constexpr size_t kFrameBytesMax = 256u << 20;
 constexpr std::string_view kNoServer = "Start one with 'millstream serve', or name its Kafka port with --kafka HOST:PORT";
 constexpr std::string_view kLogIn = "If the server has users, log in with --user NAME";
+constexpr std::string_view kOtherPort =
+    "If that port speaks TLS, name its authorities with --tls-ca FILE; else name the Kafka port of a server with --kafka HOST:PORT";
+constexpr std::string_view kTlsRefused = "Is there a Kafka port with TLS, and are --tls-ca and --tls-certificate right for it?";
 }  // namespace
 
 Result<AdminClient> AdminClient::connect(AdminOptions options) {
@@ -29,8 +32,10 @@ Result<AdminClient> AdminClient::connect(AdminOptions options) {
 
 // Everything that a connection needs before the first question of the caller.
 Result<> AdminClient::open(int64_t deadline_us) {
-  auto socket = io::BlockingSocket::connect(options_.server, deadline_us);
-  if (!socket) return Unexpected(advised(socket.error(), "there is no Kafka server", kNoServer));
+  auto socket = io::BlockingSocket::connect(options_.server, deadline_us, options_.tls.get());
+  if (!socket)
+    return Unexpected(advised(socket.error(), options_.tls ? "there is no Kafka server with TLS" : "there is no Kafka server",
+                              options_.tls ? kTlsRefused : kNoServer));
   socket_ = std::move(*socket);
   TRY(negotiate());
   return options_.user.empty() ? Result<>() : log_in();
@@ -78,15 +83,19 @@ Result<int16_t> AdminClient::version_of(const ApiSpec& api, int16_t version_max)
                                                    api.min_version, std::min(api.max_version, version_max)));
 }
 
+// A port with TLS closes the connection at the first bytes that are none, and a server that wants to know who asks at the first question.
+std::string_view AdminClient::advice_without_answer(const ApiSpec& api) const {
+  if (api.key == ApiVersionsRequest::kApi.key) return options_.tls ? kNoServer : kOtherPort;
+  return options_.user.empty() ? kLogIn : kNoServer;
+}
+
 Result<Slice> AdminClient::exchange(const ApiSpec& api, int16_t version, const std::string& body) {
   const int64_t deadline_us = system_clock().steady_us() + options_.timeout_ms * kMicrosPerMilli;
   if (!socket_.is_open()) TRY(open(deadline_us));
   auto answer = round_trip(request_frame(api, version, ++correlation_, options_.client_id, body), deadline_us);
   if (!answer) {
     socket_.close();
-    // A server that wants to know who asks closes the connection at the first question.
-    const bool may_want_login = options_.user.empty() && api.key != ApiVersionsRequest::kApi.key;
-    return Unexpected(advised(answer.error(), fmt::format("{} was not answered", api.name), may_want_login ? kLogIn : kNoServer));
+    return Unexpected(advised(answer.error(), fmt::format("{} was not answered", api.name), advice_without_answer(api)));
   }
   return body_of(api, version, *answer);
 }

@@ -17,6 +17,7 @@ struct AdminOptions {
   int64_t timeout_ms = 30'000;  // of each call, from the question to the whole answer
   std::string client_id = "millstream";
   std::string user, password;  // to log in with SCRAM-SHA-256; an empty user: not at all
+  std::shared_ptr<const io::ClientTls> tls;  // null: in the clear
 };
 
 // One thread at a time.
@@ -65,6 +66,7 @@ class AdminClient {
   Result<Slice> exchange(const ApiSpec& api, int16_t version, const std::string& body);
   Result<std::string> round_trip(const std::string& frame, int64_t deadline_us);
   Result<Slice> body_of(const ApiSpec& api, int16_t version, const std::string& frame);
+  std::string_view advice_without_answer(const ApiSpec& api) const;
   Unexpected not_understood(const ApiSpec& api);
   Error advised(const Error& error, std::string_view what, std::string_view advice) const;  // the advice of a server that is not there
 
