@@ -47,8 +47,8 @@ TEST(Periodic, SaysWhatFailedButNotWhenItCloses) {
   ::testing::internal::CaptureStderr();
   std::promise<void> failed, closing;
   {
-    Periodic work;
     int times = 0;
+    Periodic work;
     work.start({{"the_first_failed", 1, [&]() -> Result<> {
                    if (++times == 2) failed.set_value(), closing.get_future().get();
                    return fail(ErrorKind::kUnavailable, times == 1 ? "once" : "late");

@@ -74,7 +74,7 @@ def record_batch(records, count=1, codec=0, timestamp=0):
 def produce_frame(topic, batch):
     name = topic.encode()
     body = struct.pack(">hhiih", -1, -1, 30_000, 1, len(name)) + name + struct.pack(">iii", 1, 0, len(batch)) + batch
-    return frame(0, 3, body)
+    return frame(0, 7, body)
 
 
 def fetch_frame(topic, offset, max_bytes):
