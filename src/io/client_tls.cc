@@ -13,10 +13,6 @@ namespace ms::io {
 
 namespace {
 
-Unexpected bad_file(std::string_view what, const std::string& path, std::string_view advice) {
-  return invalid(fmt::format("cannot use the {} '{}': {}. {}", what, path, take_tls_error(), advice));
-}
-
 bool is_address(const std::string& host) {
   in6_addr bytes{};
   return ::inet_pton(AF_INET, host.c_str(), &bytes) == 1 || ::inet_pton(AF_INET6, host.c_str(), &bytes) == 1;
@@ -42,16 +38,16 @@ Result<std::shared_ptr<const ClientTls>> ClientTls::load(const ClientTlsFiles& f
   // The file and the directory, but not OpenSSL's default store: with libarrow in the process, loading that one crashes in OpenSSL 3.0.
   if (files.ca.empty()) CHECK(SSL_CTX_set_default_verify_file(context) == 1 && SSL_CTX_set_default_verify_dir(context) == 1);
   else if (SSL_CTX_load_verify_file(context, files.ca.c_str()) != 1)
-    return bad_file("authorities of servers", files.ca,
+    return bad_tls_file("authorities of servers", files.ca,
                     "It must be a PEM file with the certificates of those who sign servers' certificates");
   if (files.certificate.empty() != files.key.empty())
     return invalid("a client's certificate and its key go together: give both files, or neither");
   if (files.certificate.empty()) return made;
   if (SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()) != 1)
-    return bad_file("client's certificate", files.certificate,
+    return bad_tls_file("client's certificate", files.certificate,
                     "It must be a PEM file with the certificate first and those of its issuers behind it");
   if (SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM) != 1)
-    return bad_file("client's key", files.key,
+    return bad_tls_file("client's key", files.key,
                     fmt::format("It must be the PEM file with the unencrypted private key of '{}'", files.certificate));
   return made;
 }

@@ -20,10 +20,6 @@ constexpr int kChainMax = 8;
 // A password would be asked for on the terminal, under a server that waits.
 int no_password(char*, int, int, void*) { return -1; }
 
-Unexpected bad_file(std::string_view what, const std::string& path, std::string_view advice) {
-  return invalid(fmt::format("cannot use the {} '{}': {}. {}", what, path, take_tls_error(), advice));
-}
-
 }  // namespace
 
 std::string take_tls_error() {
@@ -33,6 +29,10 @@ std::string take_tls_error() {
   if (ERR_SYSTEM_ERROR(first)) return std::system_category().message(ERR_GET_REASON(first));
   const char* reason = ERR_reason_error_string(first);
   return reason ? reason : fmt::format("error {:x}", first);
+}
+
+Unexpected bad_tls_file(std::string_view what, const std::string& path, std::string_view advice) {
+  return invalid(fmt::format("cannot use the {} '{}': {}. {}", what, path, take_tls_error(), advice));
 }
 
 TlsContext::TlsContext() : context_(SSL_CTX_new(TLS_server_method())) {
@@ -67,9 +67,9 @@ Result<> TlsContext::read(const TlsFiles& files) {
 
 Result<> TlsContext::read_certificate(const TlsFiles& files) {
   if (SSL_CTX_use_certificate_chain_file(context_, files.certificate.c_str()) != 1)
-    return bad_file("TLS certificate", files.certificate, "It must be a PEM file with the server's certificate first and those of its issuers behind it");
+    return bad_tls_file("TLS certificate", files.certificate, "It must be a PEM file with the server's certificate first and those of its issuers behind it");
   if (SSL_CTX_use_PrivateKey_file(context_, files.key.c_str(), SSL_FILETYPE_PEM) != 1)
-    return bad_file("TLS key", files.key, fmt::format("It must be the PEM file with the unencrypted private key of '{}'", files.certificate));
+    return bad_tls_file("TLS key", files.key, fmt::format("It must be the PEM file with the unencrypted private key of '{}'", files.certificate));
   not_after_us_ = to_wall_us(X509_get0_notAfter(SSL_CTX_get0_certificate(context_)));
   if (not_after_us_ <= system_clock().wall_us())
     return invalid(fmt::format("the TLS certificate '{}' has expired: no client would take it. Put a new one there", files.certificate));
@@ -80,7 +80,7 @@ Result<> TlsContext::read_client_ca(const TlsFiles& files) {
   auto* const names = SSL_load_client_CA_file(files.client_ca.c_str());
   if (!names || SSL_CTX_load_verify_file(context_, files.client_ca.c_str()) != 1) {
     sk_X509_NAME_pop_free(names, X509_NAME_free);
-    return bad_file("roots of client certificates", files.client_ca, "It must be a PEM file with the certificates of the authorities whose clients may come in");
+    return bad_tls_file("roots of client certificates", files.client_ca, "It must be a PEM file with the certificates of the authorities whose clients may come in");
   }
   SSL_CTX_set_client_CA_list(context_, names);
   const int must = files.client_auth == ClientAuth::kRequired ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 
@@ -50,5 +51,7 @@ class TlsContext {
 
 // The first error that OpenSSL has noted on this thread, as text; what followed from it is forgotten.
 std::string take_tls_error();
+// kInvalidArgument: the file at `path` cannot be used for what it is for, by the error that take_tls_error() takes.
+Unexpected bad_tls_file(std::string_view what, const std::string& path, std::string_view advice);
 
 }  // namespace ms::io
