@@ -10,17 +10,16 @@ import subprocess
 import time
 import urllib.error
 
-import confluent_kafka
 import payments
 import pytest
 from confluent_kafka import KafkaError
 from millstream import Server
+from sender import Sender, consumed
 
 MIB = 1 << 20
 DISK_BYTES, BALLAST_BYTES, SEGMENT_BYTES = 96 * MIB, 60 * MIB, 4 * MIB
 RECORD_BYTES = 64 * 1024
 INSTANTS_AHEAD_SECONDS = 1  # what the durable ceiling of instants allows without another write
-PATIENCE = 60
 TOOLS = os.environ["PATH"] + ":/usr/sbin:/sbin"
 
 
@@ -48,44 +47,16 @@ def small_disk(kind, at, image):
         subprocess.run(["umount", at], check=True, timeout=60)
 
 
-class Sender:
-    """A producer that gives up at the first refusal: what it was told is the last error."""
+class FillingSender(Sender):
+    """Gives up at the first refusal. Its records fill the disk."""
 
     def __init__(self, server):
-        self.acknowledged, self.error = [], None
-        self.number = 0
-        self.producer = confluent_kafka.Producer({"bootstrap.servers": server.kafka, "acks": "all", "retries": 0, "linger.ms": 0, "log_level": 0})
+        super().__init__(server, payments.TOPIC, acks="all", retries=0, **{"linger.ms": 0})
 
-    def _delivered(self, error, message):
-        if error is None:
-            self.acknowledged.append(message.value())
-        else:
-            self.error = error
-
-    def send(self):
-        """One record; whether it was acknowledged."""
-        self.error = None
-        self.number += 1
-        event = {"user": "filler", "amount": 1.0, "at": 1_000 + self.number, "padding": "x" * RECORD_BYTES}
-        self.producer.produce(payments.TOPIC, json.dumps(event), key="filler", on_delivery=self._delivered)
-        assert self.producer.flush(PATIENCE) == 0
-        return self.error is None
-
-
-def consumed(server, count):
-    """The values of the first `count` records, as a stock consumer reads them from the beginning."""
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": server.kafka, "group.id": "reader", "enable.auto.commit": False})
-    try:
-        consumer.assign([confluent_kafka.TopicPartition(payments.TOPIC, 0, confluent_kafka.OFFSET_BEGINNING)])
-        values, deadline = [], time.monotonic() + PATIENCE
-        while len(values) < count:
-            assert time.monotonic() < deadline, f"{len(values)} of {count} records"
-            for message in consumer.consume(min(100, count - len(values)), 1.0):
-                assert message.error() is None, message.error()
-                values.append(message.value())
-        return values
-    finally:
-        consumer.close()
+    def fill(self):
+        """One record more; whether it was acknowledged."""
+        event = {"user": "filler", "amount": 1.0, "at": 1_001 + self.number, "padding": "x" * RECORD_BYTES}
+        return self.send(json.dumps(event), key="filler")
 
 
 def events(server):
@@ -105,13 +76,13 @@ def test_a_full_disk_refuses_produce_answers_reads_and_recovers(tmp_path, kind):
         before = payments.read(server, "ann")["rows"][0]["values"]
         assert before == [2, 3.75, 3.75, 2.25]
 
-        sender = Sender(server)
-        while sender.send():
+        sender = FillingSender(server)
+        while sender.fill():
             assert sender.number * RECORD_BYTES < 4 * DISK_BYTES, "more fits than the disk holds"
         # What is left of the space goes as long as the log can still move something; then nothing moves.
         refusals = 0
         while refusals < 20:
-            refusals = 0 if sender.send() else refusals + 1
+            refusals = 0 if sender.fill() else refusals + 1
         assert sender.error.code() == KafkaError.KAFKA_STORAGE_ERROR
         assert "Disk error" in sender.error.str()
         assert events(server)[-1] == "log_cannot_grow"
@@ -125,11 +96,11 @@ def test_a_full_disk_refuses_produce_answers_reads_and_recovers(tmp_path, kind):
         while time.monotonic() - began < 3 * INSTANTS_AHEAD_SECONDS:
             assert payments.read(server, "ann")["rows"][0]["values"] == before
         assert re.search(r"^amount_sum_1h +3.75 +PRESENT", server.cli("get", "risk", "user=ann").stdout, re.M)
-        assert consumed(server, 2 + len(sender.acknowledged))[2:] == sender.acknowledged
+        assert consumed(server, payments.TOPIC, 2 + len(sender.acknowledged))[2:] == sender.acknowledged
 
         objects = [file.name for file in (server.directory / "objects").glob("*.mso")]
         ballast.unlink()
-        server.wait_for(sender.send, "produce works again")
+        server.wait_for(sender.fill, "produce works again")
         assert events(server)[-1] == "log_grows_again"
         server.wait_for(lambda: any(file.name not in objects for file in (server.directory / "objects").glob("*.mso")), "the log moves into objects again")
         payments.produce(server, [("ann", 4.0, now - 50_000)])
@@ -139,4 +110,4 @@ def test_a_full_disk_refuses_produce_answers_reads_and_recovers(tmp_path, kind):
         server.start()
         server.wait_until_applied()
         assert payments.read(server, "ann")["rows"][0]["values"] == [3, 7.75, 7.75, 4.0]
-        assert consumed(server, 3 + len(sender.acknowledged))[2:-1] == sender.acknowledged
+        assert consumed(server, payments.TOPIC, 3 + len(sender.acknowledged))[2:-1] == sender.acknowledged
