@@ -152,14 +152,14 @@ class ArrayMaker {
   // window nobody knows whole yet.
   arrow::Result<std::shared_ptr<arrow::Array>> statuses() {
     constexpr int32_t kGapCode = static_cast<int32_t>(feature::Status::kError) + 1;
-    arrow::StringBuilder names;
+    arrow::StringBuilder names(arrow_pool());
     for (int32_t s = 0; s < kGapCode; ++s) ARROW_RETURN_NOT_OK(names.Append(to_string(static_cast<feature::Status>(s))));
     ARROW_RETURN_NOT_OK(names.Append("GAP"));
     ARROW_RETURN_NOT_OK(names.Append("NOT_MATURE"));
     ARROW_ASSIGN_OR_RAISE(auto dictionary, names.Finish());
     std::vector<uint64_t> unused(rows_);
     each_chunk([&](const auto& a, size_t chunk, size_t at) { a.values(chunk, column_.feature, unused.data() + at, flags_.data() + at); });
-    arrow::Int32Builder codes;
+    arrow::Int32Builder codes(arrow_pool());
     ARROW_RETURN_NOT_OK(codes.Reserve(static_cast<int64_t>(rows_)));
     for (const uint8_t flags : flags_)
       codes.UnsafeAppend(flags & Answers::kNotMature ? kGapCode + 1 : flags & Answers::kGap ? kGapCode : flags & Answers::kStatus);
@@ -296,9 +296,9 @@ class Writer {
       if (chunks.size() == 1) {
         arrays[i] = chunks.front();
       } else if (chunks.empty()) {
-        ARROW_TAKE(path_, arrays[i], arrow::MakeEmptyArray(slice->field(static_cast<int>(i))->type()));
+        ARROW_TAKE(path_, arrays[i], arrow::MakeEmptyArray(slice->field(static_cast<int>(i))->type(), arrow_pool()));
       } else {
-        ARROW_TAKE(path_, arrays[i], arrow::Concatenate(chunks));
+        ARROW_TAKE(path_, arrays[i], arrow::Concatenate(chunks, arrow_pool()));
       }
       return {};
     }));
