@@ -16,13 +16,15 @@ from sides import Side
 LONG = os.environ.get("MS_LONG") == "1"
 SEEDS = [int(os.environ["MS_DIFFERENTIAL_SEED"])] if "MS_DIFFERENTIAL_SEED" in os.environ else range(1, 401 if LONG else 31)
 STEPS = 150
+# The histories' timestamps are long ago: Kafka would delete their records whenever it looks, in the midst of a history. It looks when it starts, and a day later.
+NO_RETENTION = {"log.initial.task.delay.ms": 0, "log.retention.check.interval.ms": 86_400_000}
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     """(Kafka, Millstream, {API: versions that both serve})"""
     home = tmp_path_factory.mktemp("differential")
-    with KafkaBroker(home / "kafka") as broker, Server(home / "millstream") as server:
+    with KafkaBroker(home / "kafka", **NO_RETENTION) as broker, Server(home / "millstream") as server:
         sides = [Side("Kafka", broker.kafka), Side("Millstream", server.kafka)]
         for side in sides:
             side.prepare()
