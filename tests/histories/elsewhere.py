@@ -1,5 +1,6 @@
 """Clients in processes of their own, which can be killed and stopped. What they see comes through a pipe, up to the last moment."""
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -23,6 +24,7 @@ class Sent:
 
 
 def work(pipe, kind, name, arguments, more):
+    faulthandler.register(signal.SIGUSR1)
     client = kind(name, Sent(pipe), *arguments, **more)
     try:
         while not pipe.poll(0.1):
@@ -76,5 +78,9 @@ class Elsewhere:
         except OSError:
             pass  # it is gone already, and its exit code says why
         self.process.join(PATIENCE)
+        if self.process.exitcode is None:
+            os.kill(self.process.pid, signal.SIGUSR1)  # it says on stderr where its threads are
+            self.process.terminate()
+            self.process.join()
         self._listener.join(PATIENCE)
-        assert self.process.exitcode == 0, f"{self.name} ended with {self.process.exitcode}"
+        assert self.process.exitcode == 0, f"{self.name} ended with {self.process.exitcode} (-15: not by itself)"
