@@ -1,5 +1,6 @@
 """librdkafka producers and members of groups that write down what they do and what they are told (checker.py says how)."""
 
+import faulthandler
 import json
 import threading
 import time
@@ -99,6 +100,8 @@ class Client(threading.Thread):
     def finish(self):
         self.enough.set()
         self.join(PATIENCE)
+        if self.is_alive():
+            faulthandler.dump_traceback()  # of all threads, on stderr
         assert not self.is_alive(), f"{self.name} does not end"
         if self.raised:
             raise self.raised
