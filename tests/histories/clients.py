@@ -101,7 +101,7 @@ class Client(threading.Thread):
         self.enough.set()
         self.join(PATIENCE)
         if self.is_alive():
-            faulthandler.dump_traceback()  # of all threads, on stderr
+            faulthandler.dump_traceback(2)  # of all threads, on stderr
         assert not self.is_alive(), f"{self.name} does not end"
         if self.raised:
             raise self.raised
