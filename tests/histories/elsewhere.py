@@ -81,6 +81,6 @@ class Elsewhere:
         if self.process.exitcode is None:
             os.kill(self.process.pid, signal.SIGUSR1)  # it says on stderr where its threads are
             self.process.terminate()
-            self.process.join()
+            self.process.join(PATIENCE)
         self._listener.join(PATIENCE)
         assert self.process.exitcode == 0, f"{self.name} ended with {self.process.exitcode} (-15: not by itself)"
