@@ -6,7 +6,7 @@ import random
 import signal
 import time
 
-from clients import PATIENCE, History
+from clients import PATIENCE, History, settings
 from confluent_kafka.admin import AdminClient, NewTopic
 from elsewhere import Elsewhere
 from millstream import Server
@@ -81,7 +81,7 @@ class Run:
     def __init__(self, directory, server, proxy, rng, longest):
         self.directory, self.server, self.proxy, self.rng = directory, server, proxy, rng
         self.history, self.faults, self.clients = History(), Faults(server, proxy, rng, longest), []
-        self.admin = AdminClient({"bootstrap.servers": proxy.address})
+        self.admin = AdminClient(settings(proxy.address))
 
     def create(self, topic, partitions, **config):
         self.admin.create_topics([NewTopic(topic, partitions, config=config)])[topic].result(PATIENCE)

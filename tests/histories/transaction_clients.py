@@ -46,9 +46,7 @@ class Transactional:
         before = self.producer
         self.instance += 1
         self.me = f"{self.name}.{self.instance}"
-        # Without a strategy librdkafka 2.16 forgets its brokers when all are away; a request for a coordinator among them then waits for ever.
-        self.producer = Producer(settings(self.brokers, transactional_id=self.tid, transaction_timeout_ms=TRANSACTION_MS, linger_ms=2,
-                                          metadata_recovery_strategy="none"))  # fmt: skip
+        self.producer = Producer(settings(self.brokers, transactional_id=self.tid, transaction_timeout_ms=TRANSACTION_MS, linger_ms=2))
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -212,4 +210,4 @@ class Copier(Transactional, Member):
                 copied = False
             if not copied:
                 self.go_back(consumer)
-        consumer.close()
+        self.leave_group(consumer)
