@@ -16,8 +16,9 @@ from sides import Side
 LONG = os.environ.get("MS_LONG") == "1"
 SEEDS = [int(os.environ["MS_DIFFERENTIAL_SEED"])] if "MS_DIFFERENTIAL_SEED" in os.environ else range(1, 401 if LONG else 31)
 STEPS = 150
-# The histories' timestamps are long ago: Kafka would delete their records whenever it looks, in the midst of a history. It looks when it starts, and a day later.
-NO_RETENTION = {"log.initial.task.delay.ms": 0, "log.retention.check.interval.ms": 86_400_000}
+# The histories' timestamps are long ago: Kafka would delete their records whenever it looks, in the midst of a history. It looks when it starts, and a day later;
+# so for groups, of which it drops those that are empty but for members that were told to come again with an id.
+NO_RETENTION = {"log.initial.task.delay.ms": 0, "log.retention.check.interval.ms": 86_400_000, "offsets.retention.check.interval.ms": 86_400_000}
 
 
 @pytest.fixture(scope="module")
