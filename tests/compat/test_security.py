@@ -4,8 +4,6 @@ import base64
 import json
 import struct
 import time
-import urllib.error
-import urllib.request
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -16,7 +14,7 @@ from kafka.errors import KafkaError as PythonKafkaError
 from kafka_tools import tool
 from millstream import Server
 from tokens import signed_token, signing_key
-from users import Raw, audited, credential_line
+from users import Raw, ask_http, audited, credential_line
 
 PATIENCE = 60
 PASSWORDS = {"admin": "admin-secret", "alice": "alice-secret", "bob": "bob=secret,with commas"}
@@ -336,15 +334,8 @@ def test_oauthbearer(tmp_path):
 
 
 def http(server, path, user=None, password=None, body=None, method=None):
-    headers = {"Content-Type": "application/json"}
-    if user:
-        headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password or PASSWORDS[user]}".encode()).decode()
-    request = urllib.request.Request(f"http://{server.http}{path}", None if body is None else json.dumps(body).encode(), headers, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as reply:
-            return reply.status, json.load(reply) if "json" in reply.headers["Content-Type"] else None
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+    status, answer = ask_http(server, path, user and (user, password or PASSWORDS[user]), body, method)
+    return status, json.loads(answer) if answer.startswith(b"{") else None
 
 
 def test_http_is_no_back_door(secure):

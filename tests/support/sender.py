@@ -27,9 +27,9 @@ class Sender:
         return self.error is None
 
 
-def consumed(server, topic, count):
+def consumed(server, topic, count, **settings):
     """The values of the first `count` records of partition 0."""
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": server.kafka, "group.id": "reader", "enable.auto.commit": False})
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": server.kafka, "group.id": "reader", "enable.auto.commit": False, **settings})
     try:
         consumer.assign([confluent_kafka.TopicPartition(topic, 0, confluent_kafka.OFFSET_BEGINNING)])
         values, deadline = [], time.monotonic() + PATIENCE

@@ -1,10 +1,13 @@
-"""Servers with users: lines of the security file, what the audit file has, and a connection that logs in by hand."""
+"""Servers with users: lines of the security file, what the audit file has, HTTP with a login, a connection that logs in by hand."""
 
+import base64
 import json
 import os
 import socket
 import struct
 import subprocess
+import urllib.error
+import urllib.request
 
 import ill_clients
 from millstream import BINARY
@@ -27,6 +30,19 @@ def audited(server, **fields):
     """The same once there is one."""
     server.wait_for(lambda: audit_events(server, **fields), f"the audit file has {fields}")
     return audit_events(server, **fields)
+
+
+def ask_http(server, path, login=None, body=None, method=None):
+    """(status, the answer's bytes); login: (user, password)."""
+    headers = {"Content-Type": "application/json"}
+    if login:
+        headers["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
+    request = urllib.request.Request(f"http://{server.http}{path}", None if body is None else json.dumps(body).encode(), headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return reply.status, reply.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
 
 
 class Raw:
