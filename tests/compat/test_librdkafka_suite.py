@@ -44,7 +44,8 @@ def test_some(tmp_path):
 
 
 @pytest.mark.skipif(not LONG, reason="minutes; ./dev test --long runs it")
-@pytest.mark.parametrize("name, group_protocol", [(name, protocol) for name, run in RUNS.items() for protocol in run.group_protocols])
+@pytest.mark.parametrize("group_protocol", PROTOCOLS)
+@pytest.mark.parametrize("name", RUNS)
 def test_all(tmp_path, name, group_protocol):
     assert failures(tmp_path, of_run(RUNS[name], group_protocol), RUNS[name], group_protocol=group_protocol) == {}
 

@@ -2,6 +2,7 @@
 
 import pathlib
 import subprocess
+import zipfile
 
 from fetched import once
 
@@ -72,3 +73,10 @@ def run(name, *arguments, stdin=None, timeout=120, java=SMALL):
 
 def command(name, *arguments, java=SMALL):
     return ["java", *java, f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}", "-cp", f"{libraries()}/*", CLASSES[name], *map(str, arguments)]
+
+
+def programs(jar):
+    """The names of the classes in a jar that have a main()."""
+    with zipfile.ZipFile(jar) as classes:
+        texts = {name: classes.read(name) for name in classes.namelist() if name.endswith(".class") and "$" not in name}
+    return {name.removesuffix(".class").replace("/", ".") for name, text in texts.items() if b"\x00\x04main" in text and b"([Ljava/lang/String;)V" in text}
