@@ -35,7 +35,7 @@ RUNS = {
     "noautocreate": Run(scenario="noautocreate", options=("--auto-create-topics=false",)),
     "administration": Run(tests=("0081_admin",), subtests=ADMINISTRATION, options=("--default-partitions", 4)),
     "credentials": Run(tests=("0081_admin",), subtests=("UserScramCredentials",), login="admin"),
-    "permissions": Run(tests=("0109_auto_create_topics", "0115_producer_auth", "0119_consumer_auth"), login="suite"),
+    "permissions": Run(tests=("0109_auto_create_topics", "0119_consumer_auth"), login="suite"),
     "passwords": Run(tests=("0135_sasl_credentials",), subtests=("do_test:",), login="suite"),
     "sockets": Run(tests=("0049_consume_conn_close", "0068_produce_timeout", "0075_retry", "0076_produce_retry", "0088_produce_metadata_timeout",
                           "0094_idempotence_msg_timeout"), at_a_time=1),  # they bend the sockets of whatever runs beside them
