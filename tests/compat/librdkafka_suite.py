@@ -26,16 +26,17 @@ class Run:
     options: tuple = ()  # of the server
     login: str = ""  # a user of a server that has users
     at_a_time: int = 4
+    patient: bool = False  # three times as long until a test has failed, and all its pauses are as long: Kafka's tools are slow to start
 
 
-ADMINISTRATION = ("unclean", "Topics", "CreatePartitions", "Acls", "DescribeConfigs", "DeleteRecords", "Groups", "AlterConsumerGroupOffsets", "ListConsumerGroupOffsets",
-                  "ListOffsets", "DescribeCluster")
+ADMINISTRATION = ("unclean", "Topics", "CreatePartitions", "Acls", "DescribeConfigs", "DeleteRecords", "Groups", "AlterConsumerGroupOffsets",
+                  "ListConsumerGroupOffsets", "ListOffsets", "DescribeCluster")
 RUNS = {
     "default": Run(options=("--default-partitions", 4, "--reconcile-interval-ms", 1000)),  # one of them waits for compaction
     "noautocreate": Run(scenario="noautocreate", options=("--auto-create-topics=false",)),
-    "administration": Run(tests=("0081_admin",), subtests=ADMINISTRATION, options=("--default-partitions", 4)),
-    "credentials": Run(tests=("0081_admin",), subtests=("UserScramCredentials",), login="admin"),
-    "permissions": Run(tests=("0109_auto_create_topics", "0119_consumer_auth"), login="suite"),
+    "administration": Run(tests=("0081_admin",), subtests=ADMINISTRATION, options=("--default-partitions", 4), at_a_time=1),  # shorter pauses
+    "credentials": Run(tests=("0081_admin",), subtests=("UserScramCredentials",), login="admin", at_a_time=1),
+    "permissions": Run(tests=("0109_auto_create_topics", "0119_consumer_auth"), login="suite", patient=True),
     "passwords": Run(tests=("0135_sasl_credentials",), subtests=("do_test:",), login="suite"),
     "sockets": Run(tests=("0049_consume_conn_close", "0068_produce_timeout", "0075_retry", "0076_produce_retry", "0088_produce_metadata_timeout",
                           "0094_idempotence_msg_timeout"), at_a_time=1),  # they bend the sockets of whatever runs beside them
@@ -61,9 +62,9 @@ def of_run(run, group_protocol):
 
 
 def subtests_of(name):
-    """The functions do_test... of a test, without what sorts them."""
+    """The functions do_test... of a test, without one that calls the others and one that they call."""
     (path,) = suite().glob(f"{name.partition('_')[0]}-*.c*")
-    return set(re.findall(r"^(?:static )?(?:void )?(do_test\w*)\(", path.read_text(), re.MULTILINE)) - {"do_test_apis", "do_test_acls_count"}  # which call others, or are called
+    return set(re.findall(r"^(?:static )?(?:void )?(do_test\w*)\(", path.read_text(), re.MULTILINE)) - {"do_test_apis", "do_test_acls_count"}
 
 
 def skipped(group_protocol):
@@ -97,7 +98,7 @@ def run_suite(kafka, names, folder, run=RUNS["default"], group_protocol="classic
     environment = os.environ | {"LD_LIBRARY_PATH": shared, "RDKAFKA_TEST_CONF": str(folder / "test.conf"), "TEST_KAFKA_VERSION": "4.1.0",
                                 "TEST_CONSUMER_GROUP_PROTOCOL": group_protocol, "KAFKA_PATH": str(scripts(folder / "kafka", java_client)), "BROKERS": kafka,
                                 "TESTS": ",".join(names), "TEST_LEVEL": "1", "TEST_CPU_CALIBRATION": str(SLOWER)}
-    environment |= {"CI": "1"} if run.login else {}  # three times as patient: Kafka's tools are slow to start
+    environment |= {"CI": "1"} if run.patient else {}
     command = [suite() / "test-runner", "-L", *(["-Q"] if quick else []), "-s", run.scenario, f"-p{run.at_a_time}"]
     failed = {}
     for subtests in run.subtests:

@@ -1,6 +1,7 @@
 """librdkafka's own tests of a broker. A few on every change; all that are not in librdkafka_skipped.txt, with both group protocols, with --long."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from librdkafka_suite import PROTOCOLS, RUNS, in_source, of_run, run_suite, skipped, subtests_of
@@ -43,11 +44,23 @@ def test_some(tmp_path):
     assert failures(tmp_path, SHORT, quick=True) == {}
 
 
+@pytest.fixture(scope="module")
+def running(request, tmp_path_factory):
+    """The runs of all tests that were chosen, two at a time: they wait more than they work."""
+    chosen = [item.callspec.params for item in request.session.items if item.originalname == "test_all"]
+    with ThreadPoolExecutor(2) as pool:
+        yield {(p["name"], p["group_protocol"]): pool.submit(run_of, tmp_path_factory.mktemp(p["name"]), p["name"], p["group_protocol"]) for p in chosen}
+
+
+def run_of(folder, name, group_protocol):
+    return failures(folder, of_run(RUNS[name], group_protocol), RUNS[name], group_protocol=group_protocol)
+
+
 @pytest.mark.skipif(not LONG, reason="minutes; ./dev test --long runs it")
 @pytest.mark.parametrize("group_protocol", PROTOCOLS)
 @pytest.mark.parametrize("name", RUNS)
-def test_all(tmp_path, name, group_protocol):
-    assert failures(tmp_path, of_run(RUNS[name], group_protocol), RUNS[name], group_protocol=group_protocol) == {}
+def test_all(running, name, group_protocol):
+    assert running[name, group_protocol].result() == {}
 
 
 def test_every_test_of_the_source_runs_or_is_skipped_with_a_reason():
