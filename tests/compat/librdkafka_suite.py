@@ -35,6 +35,7 @@ RUNS = {
     "default": Run(options=("--default-partitions", 4, "--reconcile-interval-ms", 1000)),  # one of them waits for compaction
     "noautocreate": Run(scenario="noautocreate", options=("--auto-create-topics=false",)),
     "administration": Run(tests=("0081_admin",), subtests=ADMINISTRATION, options=("--default-partitions", 4), at_a_time=1),  # shorter pauses
+    "rebalances": Run(tests=("0113_cooperative_rebalance",), subtests=("e", "k_add_partition"), at_a_time=1),  # all that have an e in the name, and one
     "credentials": Run(tests=("0081_admin",), subtests=("UserScramCredentials",), login="admin", at_a_time=1),
     "permissions": Run(tests=("0109_auto_create_topics", "0119_consumer_auth"), login="suite", patient=True),
     "passwords": Run(tests=("0135_sasl_credentials",), subtests=("do_test:",), login="suite"),
@@ -62,9 +63,15 @@ def of_run(run, group_protocol):
 
 
 def subtests_of(name):
-    """The functions do_test... of a test, without one that calls the others and one that they call."""
+    """The names of the functions that are subtests of a test."""
     (path,) = suite().glob(f"{name.partition('_')[0]}-*.c*")
-    return set(re.findall(r"^(?:static )?(?:void )?(do_test\w*)\(", path.read_text(), re.MULTILINE)) - {"do_test_apis", "do_test_acls_count"}
+    functions = {found[1]: found[0] for found in re.finditer(r"^(?:static )?(?:void|int)\s+(\w+)\(.*?^}", path.read_text(), re.MULTILINE | re.DOTALL)}
+
+    def called_by(function):
+        for called in set(re.findall(r"\b(\w+)\(", functions[function].partition("{")[2])) & set(functions):
+            yield from [called] if "SUB_TEST" in functions[called] else called_by(called)
+
+    return set(called_by("main_" + name))
 
 
 def skipped(group_protocol):
