@@ -26,16 +26,17 @@ class Run:
     options: tuple = ()  # of the server
     login: str = ""  # a user of a server that has users
     at_a_time: int = 4
+    quick: tuple = ()  # the group protocols with which the suite leaves out what it calls slow
     patient: bool = False  # three times as long until a test has failed, and all its pauses are as long: Kafka's tools are slow to start
 
 
 ADMINISTRATION = ("unclean", "Topics", "CreatePartitions", "Acls", "DescribeConfigs", "DeleteRecords", "Groups", "AlterConsumerGroupOffsets",
                   "ListConsumerGroupOffsets", "ListOffsets", "DescribeCluster")
 RUNS = {
-    "default": Run(options=("--default-partitions", 4, "--reconcile-interval-ms", 1000)),  # one of them waits for compaction
+    "default": Run(options=("--default-partitions", 4, "--reconcile-interval-ms", 1000), quick=("consumer",)),  # one of them waits for compaction
     "noautocreate": Run(scenario="noautocreate", options=("--auto-create-topics=false",)),
     "administration": Run(tests=("0081_admin",), subtests=ADMINISTRATION, options=("--default-partitions", 4), at_a_time=1),  # shorter pauses
-    "rebalances": Run(tests=("0113_cooperative_rebalance",), subtests=("e", "k_add_partition"), at_a_time=1),  # all that have an e in the name, and one
+    "rebalances": Run(tests=("0113_cooperative_rebalance",), quick=PROTOCOLS),
     "credentials": Run(tests=("0081_admin",), subtests=("UserScramCredentials",), login="admin", at_a_time=1),
     "permissions": Run(tests=("0109_auto_create_topics", "0119_consumer_auth"), login="suite", patient=True),
     "passwords": Run(tests=("0135_sasl_credentials",), subtests=("do_test:",), login="suite"),

@@ -53,7 +53,7 @@ def running(request, tmp_path_factory):
 
 
 def run_of(folder, name, group_protocol):
-    return failures(folder, of_run(RUNS[name], group_protocol), RUNS[name], group_protocol=group_protocol)
+    return failures(folder, of_run(RUNS[name], group_protocol), RUNS[name], group_protocol=group_protocol, quick=group_protocol in RUNS[name].quick)
 
 
 @pytest.mark.skipif(not LONG, reason="minutes; ./dev test --long runs it")
