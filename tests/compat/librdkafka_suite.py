@@ -34,7 +34,7 @@ ADMINISTRATION = ("unclean", "Topics", "CreatePartitions", "Acls", "DescribeConf
                   "ListConsumerGroupOffsets", "ListOffsets", "DescribeCluster")
 RUNS = {
     "default": Run(options=("--default-partitions", 4, "--reconcile-interval-ms", 1000), quick=("consumer",)),  # one of them waits for compaction
-    "noautocreate": Run(scenario="noautocreate", options=("--auto-create-topics=false",)),
+    "noautocreate": Run(scenario="noautocreate", options=("--auto-create-topics=false",), quick=("consumer",)),
     "administration": Run(tests=("0081_admin",), subtests=ADMINISTRATION, options=("--default-partitions", 4), at_a_time=1),  # shorter pauses
     "rebalances": Run(tests=("0113_cooperative_rebalance",), quick=PROTOCOLS),
     "credentials": Run(tests=("0081_admin",), subtests=("UserScramCredentials",), login="admin", at_a_time=1),
