@@ -95,7 +95,8 @@ CLIENTS = (
     Client("kafka-python", lambda: with_codecs("kafka_python_client.py")),
     Client("kafkajs", lambda: node("kafkajs.mjs")),
     Client("platformatic", lambda: node("platformatic.mjs")),
-    # no "survive": with this protocol it does not join again when the coordinator does not know it any more
+    # no "survive": with this protocol it joins again after FENCED_MEMBER_EPOCH alone, not after UNKNOWN_MEMBER_ID, which it is told after a restart
+    # here, and by Apache Kafka (which keeps groups over a restart) when its session timed out
     Client("platformatic-consumer-protocol", lambda: node("platformatic.mjs"), "consumer", scenarios=("group", "secure")),
     Client("franz-go", lambda: go("franz")),
     Client("franz-go-consumer-protocol", lambda: go("franz"), "consumer", scenarios=("group", "secure", "survive")),

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import urllib.request
 from collections import Counter, defaultdict
 
@@ -11,13 +12,14 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from framework_programs import Jvm, class_path
 from kafka_broker import KafkaBroker, free_ports
+from kafka_tools import programs
 from millstream import Server
 from test_librdkafka import consumer, create, produce, take
 
 LONG = os.environ.get("MS_LONG") == "1"
 KILLS = 4 if LONG else 1
 LINES = 1000 if LONG else 100  # between kills
-CONNECT = "org.apache.kafka.connect.cli.ConnectDistributed"
+CONNECT, STANDALONE = (f"org.apache.kafka.connect.cli.Connect{kind}" for kind in ("Distributed", "Standalone"))
 MIRROR = "org.apache.kafka.connect.mirror.MirrorMaker"
 
 
@@ -99,6 +101,23 @@ def test_connect_from_a_file_to_a_file(server, tmp_path):
                 worker.start()
     assert values(server.kafka, "lines") == expected  # exactly once
     assert set(sink.read_text().split("\n")) - {""} == set(expected)  # at least once: a file is no transaction
+
+
+def test_connect_standalone(server, tmp_path):
+    """A worker for itself: it keeps in a file how far it has read."""
+    source = tmp_path / "source.txt"
+    source.write_text("".join(f"line {i}\n" for i in range(LINES)))
+    settings = {"bootstrap.servers": server.kafka, "listeners": f"http://127.0.0.1:{free_ports(1)[0]}", "offset.storage.file.filename": tmp_path / "offsets",
+                "plugin.discovery": "service_load", "plugin.path": class_path("kafka").split(":")[1].removesuffix("/*"), "offset.flush.interval.ms": 200}
+    settings |= {f"{side}.converter": "org.apache.kafka.connect.storage.StringConverter" for side in ("key", "value")}
+    connector = {"name": "source", "connector.class": "org.apache.kafka.connect.file.FileStreamSourceConnector", "tasks.max": 1, "file": source, "topic": "lines"}
+    files = {tmp_path / "worker.properties": settings, tmp_path / "source.properties": connector}
+    for path, lines in files.items():
+        path.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+    create(server.kafka, "lines")
+    with Jvm(tmp_path / "worker.log", class_path("kafka"), STANDALONE, *files) as worker:
+        worker.wait_for(lambda: len(values(server.kafka, "lines")) >= LINES, "all lines are there")
+    assert values(server.kafka, "lines") == [f"line {i}" for i in range(LINES)]
 
 
 def test_streams_counts_words_exactly_once(server, tmp_path):
@@ -204,3 +223,10 @@ def latest(checkpoints):
     """The newest checkpoint that is whole."""
     done = list(pathlib.Path(checkpoints).glob("*/chk-*/_metadata"))
     return "file://" + str(max(done, key=lambda path: path.stat().st_mtime_ns).parent)
+
+
+def test_every_program_of_connect_is_run():
+    folder = pathlib.Path(class_path("kafka").split(":")[1].removesuffix("/*"))
+    names = [programs(jar) for jar in (*folder.glob("connect-runtime-*"), *folder.glob("connect-mirror-[0-9]*"))]
+    tools = {name for name in set().union(*names) if re.search(r"\.cli\.|Maker$", name)}  # the others print a page of Kafka's documentation
+    assert tools == {CONNECT, STANDALONE, MIRROR}

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import subprocess
 
 import kafka_tools
 import pytest
@@ -75,6 +76,19 @@ def test_transactions(kafka, topic):
     assert len(read.splitlines()) == 20000
 
 
+def test_a_copier_of_transactions(kafka, topic):
+    create(kafka, topic)
+    create(kafka, topic + "-out")
+    produce(kafka, topic, [str(i).encode() for i in range(30)])
+    said = tool("transactional-message-copier", "--broker-list", kafka, "--input-topic", topic, "--input-partition", 0, "--output-topic", topic + "-out",
+                "--transactional-id", f"x-{topic}", "--consumer-group", topic, "--max-messages", 30, "--transaction-size", 7)
+    last = json.loads(said.splitlines()[-1])
+    assert (last["stage"], last["totalProcessed"], last["remaining"]) == ("ShutdownComplete", 30, 0), said
+    read = tool("console-consumer", "--bootstrap-server", kafka, "--topic", topic + "-out", "--from-beginning", "--isolation-level", "read_committed",
+                "--max-messages", 30, "--timeout-ms", 30000)
+    assert read.split() == [str(i) for i in range(30)]
+
+
 def first_offsets(kafka, topic, partitions):
     asked = {TopicPartition(topic, partition): OffsetSpec.earliest() for partition in range(partitions)}
     admin = AdminClient({"bootstrap.servers": kafka})  # must live until the results are there
@@ -122,6 +136,21 @@ def test_leaders_and_replicas_stay_where_they_are(kafka, topic, tmp_path):
     assert f"Successfully started partition reassignment for {topic}-0" in tool("reassign-partitions", *at, *here, "--execute")
     assert f"Reassignment of partition {topic}-0 is completed." in tool("reassign-partitions", *at, *here, "--verify", "--preserve-throttles")
     assert "reassignments are active" in tool("reassign-partitions", *at, *here, "--cancel", "--preserve-throttles")
+
+
+def test_all_replicas_agree(kafka, topic):
+    """This tool goes on for ever: it is ended after its first report."""
+    create(kafka, topic)
+    produce(kafka, topic, [b"x"] * 30)
+    ask = kafka_tools.command("replica-verification", "--broker-list", kafka, "--topics-include", topic, "--time", -2, "--report-interval-ms", 500)
+    process = subprocess.Popen(ask, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        said = next(line for line in process.stdout if "max lag" in line)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    assert f"max lag is 0 for partition {topic}-0 at offset 30 among 1 partitions" in said
 
 
 def test_the_versions_of_the_page_are_those_that_the_tool_sees(kafka):
@@ -179,6 +208,10 @@ def test_what_kafkas_own_client_checks_of_a_broker(kafka, topic):
     assert said.strip().endswith("SUCCESS."), said
 
 
+def test_nobody_subscribes_to_what_clients_measure(kafka):
+    assert tool("client-metrics", "--bootstrap-server", kafka, "--list").strip() == ""
+
+
 # Each with what it says: one clear sentence and, as these tools are, one stack trace of Java's. The page has the reasons.
 NOT_SERVED = "The node does not support "
 TOO_FEW = "only the configuration of topics and groups can be changed"
@@ -188,6 +221,7 @@ REFUSALS = [
     ("metadata-quorum", (AT, "describe", "--status"), NOT_SERVED + "DESCRIBE_QUORUM"),
     ("cluster", ("unregister", AT, "--id", 1), "The target cluster does not support the broker unregistration API."),
     ("cluster", ("list-endpoints", "--bootstrap-controller", HERE), "endpoint type 2 is not served, only brokers (1)"),
+    ("features", (AT, "upgrade", "--feature", "group.version=1"), NOT_SERVED + "UPDATE_FEATURES"),
     ("features", (AT, "downgrade", "--feature", "transaction.version=1"), NOT_SERVED + "UPDATE_FEATURES"),
     ("delegation-tokens", (AT, "--describe", "--command-config", "/dev/null"), NOT_SERVED + "DESCRIBE_DELEGATION_TOKEN"),
     ("client-metrics", (AT, "--alter", "--generate-name", "--metrics", "org.apache.kafka.", "--interval", 1000), TOO_FEW),
@@ -195,9 +229,11 @@ REFUSALS = [
     ("share-groups", (AT, "--describe", "--group", "any"), NOT_SERVED + "SHARE_GROUP_DESCRIBE"),
     ("console-share-consumer", (AT, "--topic", "any", "--timeout-ms", 1000), NOT_SERVED + "SHARE_GROUP_HEARTBEAT"),
     ("share-consumer-perf", (AT, "--topic", "any", "--num-records", 1, "--timeout", 1000), NOT_SERVED + "SHARE_GROUP_HEARTBEAT"),
+    ("verifiable-share-consumer", (AT, "--topic", "any", "--group-id", "any", "--max-messages", 1), NOT_SERVED + "SHARE_GROUP_HEARTBEAT"),
     ("streams-groups", (AT, "--describe", "--group", "any"), NOT_SERVED + "STREAMS_GROUP_DESCRIBE"),
 ]
-EXITS_WITH_0 = {("cluster", "unregister"), ("share-groups", "--bootstrap-server"), ("console-share-consumer", "--bootstrap-server")}  # whatever comes back
+EXITS_WITH_0 = {("cluster", "unregister"), ("share-groups", "--bootstrap-server"), ("console-share-consumer", "--bootstrap-server"),
+               ("verifiable-share-consumer", "--bootstrap-server")}  # whatever comes back
 
 
 def refused(name, *arguments, says):
@@ -211,7 +247,7 @@ def refused(name, *arguments, says):
 def test_a_tool_that_cannot_work_says_so(kafka, name, arguments, says):
     means = {HERE: (kafka,), AT: ("--bootstrap-server", kafka)}
     refused(name, *(word for argument in arguments for word in means.get(argument, (argument,))), says=says)
-    assert re.search(rf"^\| .*`kafka-{name}[ `]", CANNOT, re.MULTILINE), f"the page does not list kafka-{name}"
+
 
 
 def test_no_replica_goes_elsewhere(kafka, topic, tmp_path):
@@ -219,3 +255,49 @@ def test_no_replica_goes_elsewhere(kafka, topic, tmp_path):
     ask = ("reassign-partitions", "--bootstrap-server", kafka, "--reassignment-json-file")
     refused(*ask, assignment_of(tmp_path, topic, 7), "--execute", says="Unknown broker id 7")
     refused(*ask, assignment_of(tmp_path, topic, 1), "--verify", says=TOO_FEW)  # brokers have no throttles to clear
+    refused(*ask, assignment_of(tmp_path, topic, 1), "--cancel", says=TOO_FEW)
+
+
+# What has a main() and asks no broker, with its name on the page.
+ASK_NO_BROKER = {
+    "kafka.Kafka": "kafka-server-start",
+    "kafka.docker.KafkaDockerWrapper": "KafkaDockerWrapper",
+    "kafka.server.KafkaConfig": "KafkaConfig",
+    "kafka.tools.StorageTool": "kafka-storage",
+    "kafka.tools.TestRaftServer": "TestRaftServer",
+    kafka_tools.TOOLS + "ConnectPluginPath": "connect-plugin-path",
+    kafka_tools.TOOLS + "DumpLogSegments": "kafka-dump-log",
+    kafka_tools.TOOLS + "JmxTool": "kafka-jmx",
+    kafka_tools.TOOLS + "OAuthCompatibilityTool": "OAuthCompatibilityTool",
+}
+
+
+def test_every_program_of_kafka_is_run_or_asks_no_broker():
+    jars = [jar for name in ("kafka-tools-[0-9]*", "kafka_2*") for jar in kafka_tools.libraries().glob(name)]
+    found = set().union(*map(kafka_tools.programs, jars))
+    assert found - set(ASK_NO_BROKER) == set(kafka_tools.CLASSES.values())
+    assert set(ASK_NO_BROKER) <= found
+    no_broker = PAGE[PAGE.index("### Tools that ask no broker"):]
+    assert [name for name in ASK_NO_BROKER.values() if f"`{name}`" not in no_broker] == []
+
+
+def refused_on_page():
+    """[[tool, argument, ...]] of the first column of the page's table, such as ["features", "upgrade"]."""
+    rows = re.findall(r"^\| (`.*?) \|", CANNOT[:CANNOT.index("### Tools that ask no broker")], re.MULTILINE)
+    return [words.removeprefix("kafka-").split() for row in rows for words in re.findall(r"`(.*?)`", row)]
+
+
+def test_the_page_lists_the_refusals_and_no_others():
+    elsewhere = ("reassign-partitions", (), "")  # test_no_replica_goes_elsewhere
+    for name, *words in refused_on_page():
+        assert any(name == one and set(words) <= set(arguments) for one, arguments, _ in [*REFUSALS, elsewhere]), f"no test runs kafka-{name} {words}"
+    for name, arguments, _ in REFUSALS:
+        assert any(name == one and set(words) <= set(arguments) for one, *words in refused_on_page()), f"the page does not list kafka-{name} {arguments}"
+
+
+def test_the_page_lists_the_tools_that_work_and_no_others():
+    row = re.search(r"^\| Kafka's command line tools \|[^|]*\| (.*?); and ", PAGE, re.MULTILINE)[1]
+    work = re.sub(r" \(.*?\)", "", row).split(", ")
+    assert work == sorted(set(kafka_tools.CLASSES) - {name for name, *words in refused_on_page() if not words} | {"reassign-partitions"})
+    texts = "".join(path.read_text() for path in pathlib.Path(__file__).parent.glob("*.py"))
+    assert [name for name in work if not re.search(rf'(tool|command)\(\s*"{name}"', texts)] == [], "no test runs them"

@@ -1,7 +1,8 @@
-"""The command line tools of Apache Kafka. The jars are fetched by Maven on first use and kept in the user's cache."""
+"""The command line tools of Apache Kafka, by the names of their scripts without kafka- and .sh, or as they name themselves. The jars are fetched by Maven on first use and kept in the user's cache."""
 
 import pathlib
 import subprocess
+import zipfile
 
 from fetched import once
 
@@ -26,18 +27,22 @@ CLASSES = {
     "get-offsets": TOOLS + "GetOffsetShell",
     "groups": TOOLS + "GroupsCommand",
     "leader-election": TOOLS + "LeaderElectionCommand",
+    "log-compaction-tester": TOOLS + "LogCompactionTester",
     "log-dirs": TOOLS + "LogDirsCommand",
     "metadata-quorum": TOOLS + "MetadataQuorumCommand",
     "producer-perf": TOOLS + "ProducerPerformance",
     "reassign-partitions": TOOLS + "reassign.ReassignPartitionsCommand",
+    "replica-verification": TOOLS + "ReplicaVerificationTool",
     "share-consumer-perf": TOOLS + "ShareConsumerPerformance",
     "share-groups": TOOLS + "consumer.group.ShareGroupCommand",
     "streams-application-reset": TOOLS + "StreamsResetter",
     "streams-groups": TOOLS + "streams.StreamsGroupCommand",
     "topics": TOOLS + "TopicCommand",
+    "transactional-message-copier": TOOLS + "TransactionalMessageCopier",
     "transactions": TOOLS + "TransactionsCommand",
     "verifiable-consumer": TOOLS + "VerifiableConsumer",
     "verifiable-producer": TOOLS + "VerifiableProducer",
+    "verifiable-share-consumer": TOOLS + "VerifiableShareConsumer",
 }
 
 
@@ -63,6 +68,15 @@ def tool(name, *arguments, **how):
 
 def run(name, *arguments, stdin=None, timeout=120, java=SMALL):
     """The finished process of one tool."""
-    command = ["java", *java, f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}",
-               "-cp", f"{libraries()}/*", CLASSES[name], *map(str, arguments)]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout)
+    return subprocess.run(command(name, *arguments, java=java), input=stdin, capture_output=True, text=True, timeout=timeout)
+
+
+def command(name, *arguments, java=SMALL):
+    return ["java", *java, f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}", "-cp", f"{libraries()}/*", CLASSES[name], *map(str, arguments)]
+
+
+def programs(jar):
+    """The names of the classes in a jar that have a main()."""
+    with zipfile.ZipFile(jar) as classes:
+        texts = {name: classes.read(name) for name in classes.namelist() if name.endswith(".class") and "$" not in name}
+    return {name.removesuffix(".class").replace("/", ".") for name, text in texts.items() if b"\x00\x04main" in text and b"([Ljava/lang/String;)V" in text}
