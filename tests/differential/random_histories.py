@@ -7,7 +7,7 @@ import groups
 import logs
 import topics
 import transactions
-from compare import differences
+from compare import Situation, differences
 from deviations import deviation
 from protocol import messages
 
@@ -15,7 +15,7 @@ READS = {"Metadata", "DescribeConfigs", "DescribeTopicPartitions", "ListOffsets"
          "ConsumerGroupDescribe", "DescribeTransactions", "ListTransactions", "DescribeProducers", "FindCoordinator", "OffsetForLeaderEpoch",
          "ListPartitionReassignments", "ListConfigResources"}
 ENDS = {"EndTxn", "InitProducerId"}  # of transactions: Kafka answers before the markers are in their partitions
-LOOKS = 100  # how often both are asked again when a read differs: Kafka's brokers learn of a change a little later
+LOOKS = 100  # how often Kafka alone is asked again when a read differs: its brokers learn of a change a little later, and we answer at once
 APART = {"offsets outside transactions"}  # deviations after which the servers' states differ
 STEPS = [*topics.STEPS, *logs.STEPS, *groups.STEPS, *transactions.STEPS]
 
@@ -78,35 +78,23 @@ class History:
 
     def step(self, api, values, learn=None, versions=(0, 99)):
         version = self.version(api, *versions)
-        answers, found = self.ask_both(api, version, values)
-        if api in READS:
-            for _ in range(LOOKS):
-                if not self.unmeant(found):
-                    break
-                answers, found = self.ask_both(api, version, values)
+        answers = [side.ask(api, version, values) for side in (self.kafka, self.ours)]
+        situation = Situation(values, self.model, self.kafka)
+        meant, self.found = judged(differences(api, version, *answers), situation)
+        for _ in range(LOOKS if api in READS else 0):
+            if not self.found:
+                break
+            answers[0] = self.kafka.ask(api, version, values)
+            meant, self.found = judged(differences(api, version, *answers), situation)
         self.steps.append((api, version, values, answers))
-        meant = [name for name in map(self.deviation, found) if name]
         self.allowed.update(meant)
         self.model.apart |= not APART.isdisjoint(meant)
-        self.found = self.unmeant(found)
         if learn and answers[0] is not None:
             learn(self.model, answers[0])
         if api in topics.CHANGES:
             self.settle()
         if api in ENDS:
             self.settle_markers()
-
-    def ask_both(self, api, version, values):
-        answers = [side.ask(api, version, values) for side in (self.kafka, self.ours)]
-        return answers, list(differences(api, version, *answers))
-
-    def deviation(self, difference):
-        """The name of the deviation that allows it, or None."""
-        name = deviation(difference)
-        return None if name == "deleted topics" and difference.kafka["Topic"] in self.model.topic_ids else name
-
-    def unmeant(self, found):
-        return [difference for difference in found if not self.deviation(difference)]
 
     def settle_markers(self):
         for _ in range(LOOKS):
@@ -115,9 +103,16 @@ class History:
                 break
 
     def settle(self):
-        """Until the brokers have heard of what their controller decided: both list the same topics."""
+        """Until Kafka's broker has heard of what its controller decided: both list the same topics."""
+        theirs, ours = self.kafka.topics(), self.ours.topics()
         for _ in range(LOOKS):
-            lists = [side.topics() for side in (self.kafka, self.ours)]
-            if lists[0] == lists[1]:
+            if theirs == ours:
                 break
-        self.model.topic_ids = {name: topic_id for name, (topic_id, _) in lists[0].items()}
+            theirs = self.kafka.topics()
+        self.model.topic_ids = {name: topic_id for name, (topic_id, _) in theirs.items()}
+
+
+def judged(found, situation):
+    """(the names of the deviations that allow some of the differences, the differences that none allows)"""
+    names = [(deviation(difference, situation), difference) for difference in found]
+    return [name for name, _ in names if name], [difference for name, difference in names if not name]

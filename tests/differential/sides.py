@@ -34,8 +34,9 @@ class Symbol:
 
 
 class Side:
-    def __init__(self, name, address):
-        self.name, self.address = name, address
+    def __init__(self, name, address, patience=0):
+        """With `patience`, what its parts have not told one another yet is asked for again, for so many seconds."""
+        self.name, self.address, self.patience = name, address, patience
         self.connection = Connection(address)
         self.begin(lambda name: True)
 
@@ -45,7 +46,7 @@ class Side:
 
     def ask(self, api, version, values):
         """The answer with symbols; None when the server closed the connection instead."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while True:
             answer = self.ask_once(api, version, values)
             if answer is None or not AGAIN.keys() & set(error_codes(answer)) or time.monotonic() > deadline:

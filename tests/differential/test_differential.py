@@ -11,7 +11,7 @@ from random_histories import History
 from kafka_broker import KafkaBroker
 from millstream import ROOT, Server
 from protocol import Reader, Writer, messages
-from sides import Side
+from sides import PATIENCE, Side
 
 LONG = os.environ.get("MS_LONG") == "1"
 SEEDS = [int(os.environ["MS_DIFFERENTIAL_SEED"])] if "MS_DIFFERENTIAL_SEED" in os.environ else range(1, 401 if LONG else 31)
@@ -25,7 +25,7 @@ def both(tmp_path_factory):
     """(Kafka, Millstream, {API: versions that both serve})"""
     home = tmp_path_factory.mktemp("differential")
     with KafkaBroker(home / "kafka", **NO_RETENTION) as broker, Server(home / "millstream") as server:
-        sides = [Side("Kafka", broker.kafka), Side("Millstream", server.kafka)]
+        sides = [Side("Kafka", broker.kafka, PATIENCE), Side("Millstream", server.kafka)]
         for side in sides:
             side.prepare()
         theirs, ours = [side.versions() for side in sides]

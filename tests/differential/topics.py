@@ -9,7 +9,7 @@ COMPACTED = [{"Name": "cleanup.policy", "Value": "compact"}]
 READ_CONFIGS = ["retention.ms", "cleanup.policy", "max.message.bytes", "compression.type", "message.timestamp.type", "retention.bytes",
                 "min.insync.replicas", "no.such.key"]
 CHANGES = {"CreateTopics", "DeleteTopics", "CreatePartitions"}
-TOPIC, BROKER = 2, 4
+TOPIC = 2
 
 
 def configs(m, most=2):
