@@ -21,7 +21,8 @@ class Difference:
 MISSING = "(nothing)"
 # What names an element of a list; lists are compared as sets by these, for their order means nothing.
 KEYS = ("Name", "TopicName", "Topic", "TopicId", "GroupId", "TransactionalId", "MemberId", "PartitionIndex", "Partition", "Index", "NodeId", "BrokerId", "ResourceName", "Key",
-        "ApiKey", "BaseOffset", "ProducerId", "LogDir")
+        "ApiKey", "BaseOffset", "ProducerId", "LogDir",
+        "ResourceType", "PatternType", "Principal", "Host", "Operation", "PermissionType", "Entity", "EntityType", "User", "Mechanism")
 
 
 def differences(api, version, kafka, ours, path="", around=()):
