@@ -117,6 +117,8 @@ class History:
             self.settle()
         if api in administrators.CHANGES:
             self.settle_acls()
+        if api == "IncrementalAlterConfigs" and values["Resources"][0]["ResourceType"] == cluster.GROUP:
+            self.kafka.settle_groups()
         if api in ENDS:
             self.settle_markers()
 

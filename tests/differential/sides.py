@@ -42,6 +42,7 @@ class Side:
         """With `patience`, what its parts have not told one another yet is asked for again, for so many seconds. With `passwords` the first of
         their users asks, unless another one is to."""
         self.name, self.address, self.patience, self.passwords = name, address, patience, dict(passwords)
+        self.probes = 0
         self.connections = {}  # by who has logged in; None has not
         self.become()
         self.begin(lambda name: True)
@@ -158,6 +159,16 @@ class Side:
             asked = {"GroupId": f"first-{joins}", "MemberId": "", "MemberEpoch": 0, "RebalanceTimeoutMs": 300_000, "SubscribedTopicNames": [SHARED], "TopicPartitions": []}
             assigned = self.connection.ask("ConsumerGroupHeartbeat", 0, asked)["Assignment"]["TopicPartitions"]
             joins += 1
+
+    def settle_groups(self):
+        """Until groups have their configurations: changes are heard of in their order, so when a later one of another group is, all are."""
+        self.probes = (self.probes + 1) % 9000
+        interval = {"Name": "consumer.heartbeat.interval.ms", "ConfigOperation": 0, "Value": str(5001 + self.probes)}
+        self.connection.ask("IncrementalAlterConfigs", 1, {"Resources": [{"ResourceType": 32, "ResourceName": "probe", "Configs": [interval]}], "ValidateOnly": False})
+        asked = {"GroupId": "probe", "MemberId": "probe", "MemberEpoch": 0, "RebalanceTimeoutMs": 300_000, "SubscribedTopicNames": [SHARED], "TopicPartitions": []}
+        deadline = time.monotonic() + self.patience
+        while self.connection.ask("ConsumerGroupHeartbeat", 1, asked)["HeartbeatIntervalMs"] != 5001 + self.probes and time.monotonic() < deadline:
+            pass
 
     def topics(self):
         """{name: (id, number of partitions)} of those of this history."""

@@ -21,7 +21,8 @@ def with_users():
     return sasl, {
         "listeners": f"PLAINTEXT://{plain},SASL_PLAINTEXT://{sasl},CONTROLLER://{controller}", "controller.quorum.bootstrap.servers": controller,
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512", "listener.name.sasl_plaintext.plain.sasl.jaas.config": f"{LOGIN}.plain.PlainLoginModule required {of_users};",
+        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+        "listener.name.sasl_plaintext.plain.sasl.jaas.config": f"{LOGIN}.plain.PlainLoginModule required {of_users};",
         "listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config": f"{LOGIN}.scram.ScramLoginModule required;",
         "listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config": f"{LOGIN}.scram.ScramLoginModule required;",
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users": "User:ANONYMOUS;User:admin",
