@@ -37,7 +37,9 @@ def acl(m):
 
 
 def create_acls(m):
-    return "CreateAcls", {"Creations": [acl(m) for _ in range(m.random.choice([1, 2, 3]))]}
+    creations = [acl(m) for _ in range(m.random.choice([1, 2, 3]))]
+    m.cluster_action |= any(one["ResourceType"] == 4 and one["Operation"] in (2, 9) for one in creations)  # ALL or CLUSTER_ACTION
+    return "CreateAcls", {"Creations": creations}
 
 
 def create_wrong_acl(m):

@@ -128,6 +128,17 @@ def given_epochs(d, s):
     return [epoch for producer, epoch in s.model.producers.values() if producer == d.around[-1][0]["ProducerId"]]
 
 
+def latest_of_deleted(d, s):
+    (topic,) = s.asked["Topics"]
+    return d.ours == -1 and topic["Partitions"][0]["Timestamp"] == MAX_TIMESTAMP and topic["Name"] in s.model.sized_apart
+
+
+def outside_transaction(d, s):
+    """Of a group that was not added: from version 5 on, Kafka and we add it then."""
+    added = (s.asked["TransactionalId"], s.asked["GroupId"]) in s.model.added
+    return d.version < 5 and not added and (d.kafka, d.ours) == (0, TRANSACTION_ABORTABLE if d.version == 4 else INVALID_TXN_STATE)
+
+
 def asked_and_forgotten(d, s):
     """Partitions that one request of a session asks for and forgets, and no others: Kafka forgets last, ours first."""
     asked, gone = [{(t["Topic"], t["TopicId"], p["Partition"] if isinstance(p, dict) else p) for t in s.asked[field] for p in t["Partitions"]}
@@ -187,14 +198,12 @@ DEVIATIONS = (
     Deviation("more at a time", "Fetch", r"Responses\.Partitions\.Records", is_next_of_kafka),
     Deviation("deleted topics", "Fetch", r"Responses\.Partitions\.ErrorCode",
               lambda d, s: codes(UNKNOWN_TOPIC, UNKNOWN_TOPIC_ID)(d, s) and s.asked["SessionEpoch"] > 0),
-    Deviation("deleted records", "ListOffsets", r"Topics\.Partitions\.(LeaderEpoch|Offset|Timestamp)",
-              lambda d, s: d.ours == -1 and s.asked["Topics"][0]["Partitions"][0]["Timestamp"] == MAX_TIMESTAMP and s.asked["Topics"][0]["Name"] in s.model.sized_apart),
+    Deviation("deleted records", "ListOffsets", r"Topics\.Partitions\.(LeaderEpoch|Offset|Timestamp)", latest_of_deleted),
     Deviation("empty sessions", "Fetch", "SessionId",
               lambda d, s: d.kafka == 0 and d.ours == s.asked["SessionId"] and s.asked["ForgottenTopicsData"] and not d.around[0][1]["Responses"]),
     Deviation("forgotten at once", "Fetch", r"Responses(\.Partitions)?", asked_and_forgotten),
     Deviation("named twice", "Metadata", "Topics", lambda d, s: d.kafka == MISSING and Counter(t["Name"] for t in s.asked["Topics"])[d.ours["Name"]] > 1),
-    Deviation("offsets outside transactions", "TxnOffsetCommit", r"Topics\.Partitions\.ErrorCode",
-              lambda d, s: codes(0, {4: TRANSACTION_ABORTABLE, 5: None}.get(d.version, INVALID_TXN_STATE))(d, s) and (s.asked["TransactionalId"], s.asked["GroupId"]) not in s.model.added),
+    Deviation("offsets outside transactions", "TxnOffsetCommit", r"Topics\.Partitions\.ErrorCode", outside_transaction),
     Deviation("refused batches", "Produce", r"Responses\.PartitionResponses\.ErrorCode",
               lambda d, s: d.kafka != 0 and d.ours == MESSAGE_TOO_LARGE and is_large(d, s)),
     Deviation("refused batches", "Produce", r"Responses\.PartitionResponses\.LogStartOffset", lambda d, s: d.ours == -1 and failed(d, s)),
@@ -216,6 +225,8 @@ DEVIATIONS = (
     Deviation("denials", "CreateTopics", r"Topics\.Configs",
               lambda d, s: d.kafka == [] and d.ours is None and d.around[1][1]["TopicConfigErrorCode"] == TOPIC_DENIED),
     Deviation("denials", "CreateAcls", r"Results\.ErrorCode", codes(CLUSTER_DENIED, INVALID_REQUEST)),
+    Deviation("denials", "OffsetForLeaderEpoch", r"Topics\.Partitions\.(ErrorCode|LeaderEpoch|EndOffset)",
+              lambda d, s: s.model.cluster_action and d.around[-1][1]["ErrorCode"] == TOPIC_DENIED),
     Deviation("denials", "DeleteTopics", r"Responses\.ErrorCode",
               lambda d, s: codes(UNKNOWN_TOPIC, TOPIC_DENIED)(d, s) and d.around[-1][0]["Name"] not in s.model.topic_ids),
     Deviation("denials", "JoinGroup", "MemberId", lambda d, s: d.kafka == "" and d.around[0][0]["ErrorCode"] == d.around[0][1]["ErrorCode"] == GROUP_DENIED),

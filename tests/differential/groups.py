@@ -92,7 +92,9 @@ def commit(m):
         if answer["Topics"][0]["Partitions"][0]["ErrorCode"] == 0:
             m.kept.setdefault(group, set()).add((name, offsets["PartitionIndex"]))
 
-    return "OffsetCommit", {"GroupId": group, "GenerationIdOrMemberEpoch": generation, "MemberId": who, "GroupInstanceId": instance(m, group) if who else None, "RetentionTimeMs": -1, "Topics": [topic]}, learn
+    asked = {"GroupId": group, "GenerationIdOrMemberEpoch": generation, "MemberId": who, "GroupInstanceId": instance(m, group) if who else None, "RetentionTimeMs": -1,
+             "Topics": [topic]}
+    return "OffsetCommit", asked, learn
 
 
 def fetch(m):
@@ -100,7 +102,8 @@ def fetch(m):
     topic = {"Name": name, "TopicId": m.topic_ids.get(name, UNKNOWN_ID), "PartitionIndexes": [0, 1]}
     topics = m.random.choice([[topic], [topic], None])
     before_groups = topics and [{"Name": name, "PartitionIndexes": [0, 1]}]
-    return "OffsetFetch", {"GroupId": group, "Topics": before_groups, "Groups": [{"GroupId": group, "MemberId": None, "MemberEpoch": -1, "Topics": topics}], "RequireStable": m.chance(2)}
+    groups = [{"GroupId": group, "MemberId": None, "MemberEpoch": -1, "Topics": topics}]
+    return "OffsetFetch", {"GroupId": group, "Topics": before_groups, "Groups": groups, "RequireStable": m.chance(2)}
 
 
 def deletable(m):
@@ -153,7 +156,8 @@ def consumer_heartbeat(m):
         if leaves or answer["ErrorCode"] == UNKNOWN_MEMBER_ID:  # after other errors it is still there, and a second member would be one too many
             m.members.pop(group, None)
 
-    asked = {"GroupId": group, "MemberId": who, "MemberEpoch": last if leaves else 77 if m.chance(8) else epoch, "InstanceId": named if first or leaves else None, "RackId": None,
+    asked = {"GroupId": group, "MemberId": who, "MemberEpoch": last if leaves else 77 if m.chance(8) else epoch,
+             "InstanceId": named if first or leaves else None, "RackId": None,
              "RebalanceTimeoutMs": 300_000 if first else -1, "SubscribedTopicNames": [SHARED] if first else None, "SubscribedTopicRegex": None,
              "ServerAssignor": m.random.choice([None, "range", "uniform", "guess"]) if first else None, "TopicPartitions": [] if first else None}
     return "ConsumerGroupHeartbeat", asked, learn

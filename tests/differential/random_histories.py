@@ -22,7 +22,8 @@ READS = {"Metadata", "DescribeConfigs", "DescribeTopicPartitions", "ListOffsets"
          "DescribeClientQuotas", "DescribeUserScramCredentials"}
 ENDS = {"EndTxn", "InitProducerId"}  # of transactions: Kafka answers before the markers are in their partitions
 LOOKS = 100  # how often Kafka alone is asked again when a read differs: its brokers learn of a change a little later, and we answer at once
-APART = {"offsets outside transactions", "forgotten at once", "credentials at once", "quotas that do not exist", "hosts of ACLs"}  # deviations after which the servers' states differ
+# Deviations after which the servers' states differ.
+APART = {"offsets outside transactions", "forgotten at once", "credentials at once", "quotas that do not exist", "hosts of ACLs"}
 WAITS = [step for _, step in waits.STEPS]  # they take the whole history: they are several requests
 STEPS = [*waits.STEPS, *topics.STEPS, *logs.STEPS, *sessions.STEPS, *groups.STEPS, *transactions.STEPS, *cluster.STEPS]
 
@@ -49,6 +50,7 @@ class Model:
         self.first_generation = set()  # (producer id, topic, partition) that a request from before KIP-890 wrote to, or tried to
         self.session = None  # of Fetch: (id, the next epoch, versions), and at the end of the history the servers forget it
         self.handshake = False  # who has not logged in has named a mechanism
+        self.cluster_action = False  # somebody may perhaps do what brokers do among themselves
         self.apart = False  # the servers' states differ, as is meant: more answers would say nothing
 
     def chance(self, one_in):

@@ -164,8 +164,10 @@ class Side:
         """Until groups have their configurations: changes are heard of in their order, so when a later one of another group is, all are."""
         self.probes = (self.probes + 1) % 9000
         interval = {"Name": "consumer.heartbeat.interval.ms", "ConfigOperation": 0, "Value": str(5001 + self.probes)}
-        self.connection.ask("IncrementalAlterConfigs", 1, {"Resources": [{"ResourceType": 32, "ResourceName": "probe", "Configs": [interval]}], "ValidateOnly": False})
-        asked = {"GroupId": "probe", "MemberId": "probe", "MemberEpoch": 0, "RebalanceTimeoutMs": 300_000, "SubscribedTopicNames": [SHARED], "TopicPartitions": []}
+        probe = {"ResourceType": 32, "ResourceName": "probe", "Configs": [interval]}
+        self.connection.ask("IncrementalAlterConfigs", 1, {"Resources": [probe], "ValidateOnly": False})
+        asked = {"GroupId": "probe", "MemberId": "probe", "MemberEpoch": 0, "RebalanceTimeoutMs": 300_000, "SubscribedTopicNames": [SHARED],
+                 "TopicPartitions": []}
         deadline = time.monotonic() + self.patience
         while self.connection.ask("ConsumerGroupHeartbeat", 1, asked)["HeartbeatIntervalMs"] != 5001 + self.probes and time.monotonic() < deadline:
             pass
