@@ -9,6 +9,7 @@ UNKNOWN_MEMBER_ID = 25
 SUBSCRIPTION = struct.pack(">hii", 0, 0, -1)
 CLASSIC = [{"Name": "range", "Metadata": SUBSCRIPTION}]
 SESSION_MS = 300_000
+STATIC = 5  # JoinGroup from which on there are static members
 
 
 def find(m):
@@ -23,6 +24,11 @@ def member(m, group):
     return wrong if m.chance(4) else known
 
 
+def instance(m, group):
+    """The group instance id of a request: mostly the right one."""
+    return m.random.choice([None, "instance", "other"]) if m.chance(6) else group in m.members and m.instances.get(group) or None
+
+
 def join(m):
     group = m.group()
     known = m.members.get(group, ("", -1))[0]
@@ -31,16 +37,21 @@ def join(m):
         if answer["ErrorCode"] in (0, 79):  # 79: this is your id, now join
             m.members[group] = (answer["MemberId"], answer["GenerationId"])
             (m.pending.add if answer["ErrorCode"] else m.pending.discard)(group)
+        if answer["ErrorCode"] == 0 and not known:
+            m.instances[group] = instance
 
-    asked = {"GroupId": group, "SessionTimeoutMs": SESSION_MS, "RebalanceTimeoutMs": 300_000, "MemberId": "nobody" if m.chance(8) else known, "GroupInstanceId": None,
+    static = known and m.instances.get(group)
+    instance = static if static else "instance" if not known and m.chance(3) else None
+    who = "nobody" if m.chance(8) else "" if static and m.chance(3) else known  # a static member that comes back takes the place of itself
+    asked = {"GroupId": group, "SessionTimeoutMs": SESSION_MS, "RebalanceTimeoutMs": 300_000, "MemberId": who, "GroupInstanceId": instance,
              "ProtocolType": m.random.choice(["consumer"] * 6 + [""]), "Protocols": CLASSIC, "Reason": "because"}
-    return "JoinGroup", asked, learn, (4, 99)  # from 4 on a new member is told its id first: nobody joins unknown to the model
+    return "JoinGroup", asked, learn, (STATIC if instance else 0, 99)
 
 
 def sync(m):
     group = m.group()
     who, generation = member(m, group)
-    asked = {"GroupId": group, "GenerationId": generation, "MemberId": who, "GroupInstanceId": None, "ProtocolType": "consumer", "ProtocolName": "range",
+    asked = {"GroupId": group, "GenerationId": generation, "MemberId": who, "GroupInstanceId": instance(m, group), "ProtocolType": "consumer", "ProtocolName": "range",
              "Assignments": [{"MemberId": who, "Assignment": b"everything"}]}
     return "SyncGroup", asked
 
@@ -48,17 +59,18 @@ def sync(m):
 def heartbeat(m):
     group = m.group()
     who, generation = member(m, group)
-    return "Heartbeat", {"GroupId": group, "GenerationId": generation, "MemberId": who, "GroupInstanceId": None}
+    return "Heartbeat", {"GroupId": group, "GenerationId": generation, "MemberId": who, "GroupInstanceId": instance(m, group)}
 
 
 def leave(m):
     group = m.group()
-    who = member(m, group)[0]
-    asked = {"GroupId": group, "MemberId": who, "Members": [{"MemberId": who, "GroupInstanceId": None, "Reason": None}]}
+    who, named = member(m, group)[0], instance(m, group)
+    asked = {"GroupId": group, "MemberId": who, "Members": [{"MemberId": who, "GroupInstanceId": named, "Reason": None}]}
 
     def learn(m, answer):
         errors = [answer["ErrorCode"], *(one["ErrorCode"] for one in answer.get("Members", []))]
-        if not any(errors) and who == m.members.get(group, ("", -1))[0]:
+        known = m.members.get(group, ("", -1))[0]
+        if not any(errors) and known and (who == known or "Members" in answer and named and named == m.instances.get(group)):
             del m.members[group]
             m.pending.discard(group)
 
@@ -73,8 +85,16 @@ def offsets_of(m, name, partition):
 def commit(m):
     group, name = m.group(), m.topic()
     who, generation = member(m, group) if m.chance(2) else ("", -1)
-    topic = {"Name": name, "TopicId": m.topic_ids.get(name, UNKNOWN_ID), "Partitions": [offsets_of(m, name, m.partition())]}
-    return "OffsetCommit", {"GroupId": group, "GenerationIdOrMemberEpoch": generation, "MemberId": who, "GroupInstanceId": None, "RetentionTimeMs": -1, "Topics": [topic]}
+    offsets = offsets_of(m, name, m.partition())
+    topic = {"Name": name, "TopicId": m.topic_ids.get(name, UNKNOWN_ID), "Partitions": [offsets]}
+
+    def learn(m, answer):
+        if answer["Topics"][0]["Partitions"][0]["ErrorCode"] == 0:
+            m.kept.setdefault(group, set()).add((name, offsets["PartitionIndex"]))
+
+    asked = {"GroupId": group, "GenerationIdOrMemberEpoch": generation, "MemberId": who, "GroupInstanceId": instance(m, group) if who else None, "RetentionTimeMs": -1,
+             "Topics": [topic]}
+    return "OffsetCommit", asked, learn
 
 
 def fetch(m):
@@ -82,7 +102,8 @@ def fetch(m):
     topic = {"Name": name, "TopicId": m.topic_ids.get(name, UNKNOWN_ID), "PartitionIndexes": [0, 1]}
     topics = m.random.choice([[topic], [topic], None])
     before_groups = topics and [{"Name": name, "PartitionIndexes": [0, 1]}]
-    return "OffsetFetch", {"GroupId": group, "Topics": before_groups, "Groups": [{"GroupId": group, "MemberId": None, "MemberEpoch": -1, "Topics": topics}], "RequireStable": m.chance(2)}, None, (2, 99)
+    groups = [{"GroupId": group, "MemberId": None, "MemberEpoch": -1, "Topics": topics}]
+    return "OffsetFetch", {"GroupId": group, "Topics": before_groups, "Groups": groups, "RequireStable": m.chance(2)}
 
 
 def deletable(m):
@@ -90,7 +111,13 @@ def deletable(m):
 
 
 def delete_offsets(m):
-    return "OffsetDelete", {"GroupId": deletable(m), "Topics": [{"Name": m.topic(), "Partitions": [{"PartitionIndex": m.partition()}]}]}
+    group, name, partition = deletable(m), m.topic(), m.partition()
+
+    def learn(m, answer):
+        if answer["ErrorCode"] == 0 and answer["Topics"][0]["Partitions"][0]["ErrorCode"] == 0:
+            m.kept.get(group, set()).discard((name, partition))
+
+    return "OffsetDelete", {"GroupId": group, "Topics": [{"Name": name, "Partitions": [{"PartitionIndex": partition}]}]}, learn
 
 
 def describe(m):
@@ -102,24 +129,38 @@ def list_all(m):
 
 
 def delete(m):
-    return "DeleteGroups", {"GroupsNames": [deletable(m)]}
+    group = deletable(m)
+
+    def learn(m, answer):
+        if answer["Results"][0]["ErrorCode"] == 0:
+            m.kept.pop(group, None)
+
+    return "DeleteGroups", {"GroupsNames": [group]}, learn
 
 
 def consumer_heartbeat(m):
     group = f"{m.group()}-consumer"
-    who, epoch = m.members.get(group, ("", 0))
+    who, epoch = m.members.get(group, (None, 0))
     first, leaves = epoch == 0, m.chance(5)
+    if first:  # versions from 1 on ask for an id of the client's
+        who = m.random.choice(["", f"m{m.tag}-{m.random.randrange(1000)}"])
+        named = "instance" if group in m.away else m.random.choice([None, None, "instance"])
+    else:
+        named = m.instances[group]
+    last = m.random.choice([-1, -2]) if named else -1  # -2: it will come back
 
     def learn(m, answer):
         if answer["ErrorCode"] == 0:
-            m.members[group] = (answer["MemberId"], answer["MemberEpoch"])
+            m.members[group], m.instances[group] = (answer["MemberId"], answer["MemberEpoch"]), named
+            (m.away.add if leaves and last == -2 else m.away.discard)(group)
         if leaves or answer["ErrorCode"] == UNKNOWN_MEMBER_ID:  # after other errors it is still there, and a second member would be one too many
             m.members.pop(group, None)
 
-    asked = {"GroupId": group, "MemberId": who, "MemberEpoch": -1 if leaves else 77 if m.chance(8) else epoch, "InstanceId": None, "RackId": None,
+    asked = {"GroupId": group, "MemberId": who, "MemberEpoch": last if leaves else 77 if m.chance(8) else epoch,
+             "InstanceId": named if first or leaves else None, "RackId": None,
              "RebalanceTimeoutMs": 300_000 if first else -1, "SubscribedTopicNames": [SHARED] if first else None, "SubscribedTopicRegex": None,
              "ServerAssignor": m.random.choice([None, "range", "uniform", "guess"]) if first else None, "TopicPartitions": [] if first else None}
-    return "ConsumerGroupHeartbeat", asked, learn, (0, 0)
+    return "ConsumerGroupHeartbeat", asked, learn
 
 
 def describe_consumers(m):

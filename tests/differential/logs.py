@@ -27,7 +27,8 @@ def batch(m, producer=-1, epoch=-1, sequence=-1, attributes=0, broken=False, key
     values = tuple(bytes([65 + i]) * m.random.choice([1, 10, 3000]) for i in range(count))
     keys = () if keyless else tuple(m.random.randbytes(8) for _ in values)
     codec = m.random.choice([NONE, NONE, NONE, *CODECS])
-    return Batch(values, tuple(start + i for i in range(count)), producer, epoch, sequence, attributes | codec, broken, keys)
+    headers = m.random.choice([(), (), ((b"trace", b"12"), (b"trace", None), (b"", b""))])
+    return Batch(values, tuple(start + i for i in range(count)), producer, epoch, sequence, attributes | codec, broken, keys, headers)
 
 
 def produce(m):
@@ -59,24 +60,25 @@ def fetch(m):
     wanted = {"Partition": partition, "CurrentLeaderEpoch": m.random.choice([-1, -1, 0, 5]), "FetchOffset": m.random.choice([0, 0, 1, 3, 9, 1000, -1]),
               "LastFetchedEpoch": -1, "LogStartOffset": -1, "PartitionMaxBytes": m.random.choice([1_000_000, 1])}
     topic = {"Topic": name, "TopicId": topic_id, "Partitions": [wanted]}
-    return "Fetch", {"ReplicaId": -1, "MaxWaitMs": 0, "MinBytes": 0, "MaxBytes": 1_000_000, "IsolationLevel": m.random.choice([0, 1]), "SessionId": 0, "SessionEpoch": -1,
+    return "Fetch", {"ReplicaId": -1, "MaxWaitMs": m.random.choice([0, 0, 0, 20]), "MinBytes": m.random.choice([0, 0, 1, 5000]), "MaxBytes": 1_000_000, "IsolationLevel": m.random.choice([0, 1]), "SessionId": 0, "SessionEpoch": -1,
                      "Topics": [topic], "ForgottenTopicsData": [], "RackId": ""}
 
 
 def list_offsets(m):
     when = m.random.choice([-1, -1, -2, -2, -3, NOW, NOW + 50_000, NOW + 10_000_000])
     partition = {"PartitionIndex": m.partition(), "CurrentLeaderEpoch": m.random.choice([-1, -1, 0, 5]), "Timestamp": when}
-    return "ListOffsets", {"ReplicaId": -1, "IsolationLevel": m.random.choice([0, 1]), "Topics": [{"Name": m.topic(), "Partitions": [partition]}]}, None, (7, 99)
+    return "ListOffsets", {"ReplicaId": -1, "IsolationLevel": m.random.choice([0, 1]), "Topics": [{"Name": m.topic(), "Partitions": [partition]}]}
 
 
 def delete_records(m):
-    partition = {"PartitionIndex": m.partition(), "Offset": m.random.choice([-1, 0, 1, 2, 100, -5])}
-    return "DeleteRecords", {"Topics": [{"Name": m.topic(), "Partitions": [partition]}], "TimeoutMs": 30_000}
+    name, partition = m.topic(), {"PartitionIndex": m.partition(), "Offset": m.random.choice([-1, 0, 1, 2, 100, -5])}
+    m.sized_apart.add(name)
+    return "DeleteRecords", {"Topics": [{"Name": name, "Partitions": [partition]}], "TimeoutMs": 30_000}
 
 
 def end_of_epoch(m):
     partition = {"Partition": m.partition(), "CurrentLeaderEpoch": m.random.choice([-1, 0, 3]), "LeaderEpoch": m.random.choice([0, 0, 1, -1])}
-    return "OffsetForLeaderEpoch", {"ReplicaId": -1, "Topics": [{"Topic": m.topic(), "Partitions": [partition]}]}, None, (3, 99)
+    return "OffsetForLeaderEpoch", {"ReplicaId": -1, "Topics": [{"Topic": m.topic(), "Partitions": [partition]}]}
 
 
 def describe_producers(m):

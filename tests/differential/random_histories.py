@@ -1,23 +1,31 @@
 """Random histories of requests. A step depends on a seed and on Kafka's answers so far, so both servers are asked the same."""
 
 import random
+import re
 from collections import Counter
 
+import administrators
+import cluster
 import groups
 import logs
+import sessions
 import topics
 import transactions
-from compare import differences
+import waits
+from compare import Situation, differences
 from deviations import deviation
 from protocol import messages
 
 READS = {"Metadata", "DescribeConfigs", "DescribeTopicPartitions", "ListOffsets", "Fetch", "OffsetFetch", "DescribeGroups", "ListGroups", "DescribeCluster",
          "ConsumerGroupDescribe", "DescribeTransactions", "ListTransactions", "DescribeProducers", "FindCoordinator", "OffsetForLeaderEpoch",
-         "ListPartitionReassignments", "ListConfigResources"}
+         "ListPartitionReassignments", "ListConfigResources", "DescribeLogDirs", "DescribeAcls",
+         "DescribeClientQuotas", "DescribeUserScramCredentials"}
 ENDS = {"EndTxn", "InitProducerId"}  # of transactions: Kafka answers before the markers are in their partitions
-LOOKS = 100  # how often both are asked again when a read differs: Kafka's brokers learn of a change a little later
-APART = {"offsets outside transactions"}  # deviations after which the servers' states differ
-STEPS = [*topics.STEPS, *logs.STEPS, *groups.STEPS, *transactions.STEPS]
+LOOKS = 100  # how often Kafka alone is asked again when a read differs: its brokers learn of a change a little later, and we answer at once
+# Deviations after which the servers' states differ.
+APART = {"offsets outside transactions", "forgotten at once", "credentials at once", "quotas that do not exist", "hosts of ACLs"}
+WAITS = [step for _, step in waits.STEPS]  # they take the whole history: they are several requests
+STEPS = [*waits.STEPS, *topics.STEPS, *logs.STEPS, *sessions.STEPS, *groups.STEPS, *transactions.STEPS, *cluster.STEPS]
 
 
 class Model:
@@ -34,8 +42,15 @@ class Model:
         self.sequences = {}  # (producer id, epoch, topic, partition) -> the next
         self.pending = set()  # groups where a client was told its member id and has not joined with it
         self.members = {}  # group -> (member id, generation or epoch)
-        self.open = set()  # transactional ids with a transaction
+        self.instances = {}  # group -> group instance id of its member, or None
+        self.kept = {}  # group -> (topic, partition) of offsets that it has committed, outside transactions
+        self.away = set()  # groups whose static member has said that it will come back
+        self.sized_apart = set()  # topics whose records were compressed anew, or deleted at their beginning
+        self.added = set()  # (transactional id, group) whose offsets are part of the transaction
         self.first_generation = set()  # (producer id, topic, partition) that a request from before KIP-890 wrote to, or tried to
+        self.session = None  # of Fetch: (id, the next epoch, versions), and at the end of the history the servers forget it
+        self.handshake = False  # who has not logged in has named a mechanism
+        self.cluster_action = False  # somebody may perhaps do what brokers do among themselves
         self.apart = False  # the servers' states differ, as is meant: more answers would say nothing
 
     def chance(self, one_in):
@@ -45,7 +60,12 @@ class Model:
         return self.random.choice([*self.topics, *self.topics, *self.topics, "unknown"])
 
     def made(self, name):
-        return name[1:].startswith(f"{self.tag}-") or name.startswith("nobody")
+        """Whether it is of this history, or of none: topics that are asked for by an id have no name, perhaps."""
+        return name is None or re.match(rf".{self.tag}[-._]|nobody|unknown|\d|$", name) is not None
+
+    def joined(self, group):
+        """Whether the group has a member for sure."""
+        return group in self.members and group not in self.pending or group in self.away
 
     def partition(self):
         return self.random.choice([0, 0, 0, 1, 1, 2, 7])
@@ -58,55 +78,63 @@ class History:
     """Asks both servers until their answers differ in a way that is not meant. `steps` is what was asked, `found` how the last one
     differed, `allowed` the differences that are meant."""
 
-    def __init__(self, seed, kafka, ours, both_serve):
-        self.model, self.kafka, self.ours, self.both_serve = Model(seed), kafka, ours, both_serve
+    def __init__(self, seed, kafka, ours, both_serve, kinds=STEPS):
+        """`kinds` are steps with their weights and, where there are users, who takes them."""
+        self.model, self.kafka, self.ours, self.both_serve, self.kinds = Model(seed), kafka, ours, both_serve, kinds
         self.steps, self.found, self.allowed = [], [], Counter()
         for side in (kafka, ours):
             side.begin(self.model.made)
 
     def run(self, count):
         while len(self.steps) < count and not self.found and not self.model.apart:
-            weights = [weight for weight, _ in STEPS]
-            (_, step), = self.model.random.choices(STEPS, weights)
-            asked = step(self.model)
-            if asked:
-                self.step(*asked)
+            ((_, step, *who),) = self.model.random.choices(self.kinds, [weight for weight, *_ in self.kinds])
+            if step in WAITS:
+                step(self)
+            elif asked := step(self.model):
+                self.step(*asked, who=who)
+
+    def told(self):
+        """How it differed, and what was asked before."""
+        _, _, values, answers = self.steps[-1]
+        steps = "\n".join(f"{i}: {api} v{version} {asked}" for i, (api, version, asked, _) in enumerate(self.steps))
+        return "\n".join(map(str, self.found)) + f"\nasked: {values}\nKafka: {answers[0]}\nMillstream: {answers[1]}\nthe history:\n{steps}"
 
     def version(self, api, at_least=0, at_most=99):
         (low, high), valid = self.both_serve[api], messages()[api][0].valid
+        if at_least > high:
+            return at_least  # one that nobody knows
         return self.model.random.randint(max(low, valid.first, at_least), min(high, valid.last, at_most))
 
-    def step(self, api, values, learn=None, versions=(0, 99)):
+    def step(self, api, values, learn=None, versions=(0, 99), who=()):
         version = self.version(api, *versions)
-        answers, found = self.ask_both(api, version, values)
-        if api in READS:
-            for _ in range(LOOKS):
-                if not self.unmeant(found):
-                    break
-                answers, found = self.ask_both(api, version, values)
-        self.steps.append((api, version, values, answers))
-        meant = [name for name in map(self.deviation, found) if name]
-        self.allowed.update(meant)
-        self.model.apart |= not APART.isdisjoint(meant)
-        self.found = self.unmeant(found)
+        for side in (self.kafka, self.ours):
+            side.become(*who)
+        answers = [side.ask(api, version, values) for side in (self.kafka, self.ours)]
+        self.judge(api, version, values, answers, who)
+        for side in (self.kafka, self.ours):
+            side.become()
         if learn and answers[0] is not None:
             learn(self.model, answers[0])
-        if api in topics.CHANGES:
+        if api in topics.CHANGES or values.get("AllowAutoTopicCreation"):
             self.settle()
+        if api in administrators.CHANGES:
+            self.settle_acls()
+        if api == "IncrementalAlterConfigs" and values["Resources"][0]["ResourceType"] == cluster.GROUP:
+            self.kafka.settle_groups()
         if api in ENDS:
             self.settle_markers()
 
-    def ask_both(self, api, version, values):
-        answers = [side.ask(api, version, values) for side in (self.kafka, self.ours)]
-        return answers, list(differences(api, version, *answers))
-
-    def deviation(self, difference):
-        """The name of the deviation that allows it, or None."""
-        name = deviation(difference)
-        return None if name == "deleted topics" and difference.kafka["Topic"] in self.model.topic_ids else name
-
-    def unmeant(self, found):
-        return [difference for difference in found if not self.deviation(difference)]
+    def judge(self, api, version, values, answers, who=()):
+        situation = Situation(values, self.model, self.kafka)
+        meant, self.found = judged(differences(api, version, *answers), situation)
+        for _ in range(LOOKS if api in READS and values.get("SessionEpoch", -1) == -1 else 0):
+            if not self.found:
+                break
+            answers[0] = self.kafka.ask(api, version, values)
+            meant, self.found = judged(differences(api, version, *answers), situation)
+        self.steps.append((" of ".join([api, *map(str, who)]), version, values, answers))
+        self.allowed.update(meant)
+        self.model.apart |= not APART.isdisjoint(meant)
 
     def settle_markers(self):
         for _ in range(LOOKS):
@@ -114,10 +142,34 @@ class History:
             if not answer["TransactionStates"]:
                 break
 
-    def settle(self):
-        """Until the brokers have heard of what their controller decided: both list the same topics."""
+    def settle_acls(self):
+        ours = self.ours.ask("DescribeAcls", 3, administrators.EVERY_ACL)
         for _ in range(LOOKS):
-            lists = [side.topics() for side in (self.kafka, self.ours)]
-            if lists[0] == lists[1]:
+            if not list(differences("DescribeAcls", 3, self.kafka.ask("DescribeAcls", 3, administrators.EVERY_ACL), ours)):
                 break
-        self.model.topic_ids = {name: topic_id for name, (topic_id, _) in lists[0].items()}
+
+    def settle(self):
+        """Until Kafka's broker has heard of what its controller decided: both list the same topics."""
+        theirs, ours = self.kafka.topics(), self.ours.topics()
+        for _ in range(LOOKS):
+            if theirs == ours:
+                break
+            theirs = self.kafka.topics()
+        self.settle_partitions({name: count for name, (_, count) in theirs.items()})
+        self.model.topic_ids = {name: topic_id for name, (topic_id, _) in theirs.items()}
+
+    def settle_partitions(self, counts):
+        """Until Kafka's broker has what is listed, and has not what is not."""
+        asked = [{"PartitionIndex": i, "CurrentLeaderEpoch": -1, "Timestamp": -1} for i in range(3)]
+        names = sorted({*counts, *self.model.topics})
+        for _ in range(LOOKS):
+            answer = self.kafka.ask("ListOffsets", 7, {"ReplicaId": -1, "IsolationLevel": 0, "Topics": [{"Name": name, "Partitions": asked} for name in names]})
+            there = {(topic["Name"], p["PartitionIndex"]): p["ErrorCode"] == 0 for topic in answer["Topics"] for p in topic["Partitions"]}
+            if all(has == (index < counts.get(name, 0)) for (name, index), has in there.items()):
+                break
+
+
+def judged(found, situation):
+    """(the names of the deviations that allow some of the differences, the differences that none allows)"""
+    names = [(deviation(difference, situation), difference) for difference in found]
+    return [name for name, _ in names if name], [difference for name, difference in names if not name]

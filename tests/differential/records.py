@@ -44,12 +44,13 @@ def decompressed(data, codec):
     return bytes(way(data)) if way else data
 
 
-def batch(values, timestamps, producer=(-1, -1, -1), attributes=0, keys=()):
-    """`producer` is (id, epoch, first sequence); `attributes` say the codec; without `keys` the records have none."""
+def batch(values, timestamps, producer=(-1, -1, -1), attributes=0, keys=(), headers=()):
+    """`producer` is (id, epoch, first sequence); `attributes` say the codec; without `keys` the records have none. Every record has the `headers`."""
     records = b""
     for i, (value, timestamp) in enumerate(zip(values, timestamps)):
         key = zigzag(len(keys[i])) + keys[i] if keys else zigzag(-1)
-        body = b"\0" + zigzag(timestamp - timestamps[0]) + zigzag(i) + key + zigzag(len(value)) + value + zigzag(0)
+        body = b"\0" + zigzag(timestamp - timestamps[0]) + zigzag(i) + key + zigzag(len(value)) + value + zigzag(len(headers))
+        body += b"".join(zigzag(len(name)) + name + (zigzag(-1) if inner is None else zigzag(len(inner)) + inner) for name, inner in headers)
         records += zigzag(len(body)) + body
     count, records = len(values), compressed(records, attributes & CODEC)
     head = HEAD.pack(0, HEAD.size - 12 + len(records), 0, 2, 0, attributes, count - 1, timestamps[0], max(timestamps), *producer, count)

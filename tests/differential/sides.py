@@ -9,13 +9,17 @@ from protocol import NO_ID, Connection, messages
 PATIENCE = 30
 # Names of fields whose values each server makes up -> what they are.
 MADE_UP = {"TopicId": "topic", "ProducerId": "producer", "MemberId": "member", "Leader": "member", "ProducerEpoch": "producer epoch", "GenerationId": "generation", "ClusterId": "cluster", "Port": "port",
-           "MemberEpoch": "epoch"}
+           "MemberEpoch": "epoch", "SessionId": "session", "LogDir": "directory"}
 SHARED = "shared"  # a topic that nobody deletes: Kafka's groups of KIP-848 hear of changes of their topics only some time later
 UNKNOWN_ID = "11111111-1111-1111-1111-111111111111"  # of no topic
 NOBODY = ("", None, -1, 0, NO_ID, UNKNOWN_ID)
 WHEN = {"TransactionStartTimeMs", "TransactionStateTimeMs", "LastTimestamp", "ClientHost"}  # never the same
-LISTS = [("Groups", "GroupId"), ("TransactionStates", "TransactionalId")]
-NOTHING = {"topic": NO_ID, "producer": -1, "producer epoch": 0, "member": "", "epoch": 0, "generation": -1}
+# Answers that list everything there is: the list, what names its elements.
+LISTS = {"ListGroups": ("Groups", "GroupId"), "ListTransactions": ("TransactionStates", "TransactionalId"), "Metadata": ("Topics", "Name"),
+         "DescribeLogDirs": ("Results.Topics", "Name"), "ListConfigResources": ("ConfigResources", "ResourceName"),
+         "DescribeUserScramCredentials": ("Results", "User")}
+NOT_GIVEN = "<an epoch that no producer was given>"  # but that a marker has
+NOTHING = {"topic": NO_ID, "session": 0, "producer": -1, "producer epoch": 0, "member": "", "epoch": 0, "generation": -1}
 PER = {"ProducerEpoch": "ProducerId", "GenerationId": "MemberId", "MemberEpoch": "MemberId"}  # whose number it is
 NOW_MS = 1_750_000_000_000  # what is later comes from a clock; histories write earlier timestamps
 # A leader or coordinator is not there yet, or ends a transaction in the background: ask again.
@@ -34,40 +38,77 @@ class Symbol:
 
 
 class Side:
-    def __init__(self, name, address):
-        self.name, self.address = name, address
-        self.connection = Connection(address)
+    def __init__(self, name, address, patience=0, passwords=()):
+        """With `patience`, what its parts have not told one another yet is asked for again, for so many seconds. With `passwords` the first of
+        their users asks, unless another one is to."""
+        self.name, self.address, self.patience, self.passwords = name, address, patience, dict(passwords)
+        self.probes = 0
+        self.connections = {}  # by who has logged in; None has not
+        self.become()
         self.begin(lambda name: True)
+
+    def become(self, *who):
+        """Who asks from now on; without one it is the first user."""
+        self.who = who[0] if who else next(iter(self.passwords), None)
+
+    @property
+    def connection(self):
+        if self.who not in self.connections:
+            self.connections[self.who] = Connection(self.address)
+            if self.who:
+                self.log_in()
+        return self.connections[self.who]
+
+    def log_in(self):
+        self.connection.ask("SaslHandshake", 1, {"Mechanism": "PLAIN"})
+        answer = self.connection.ask("SaslAuthenticate", 2, {"AuthBytes": f"\0{self.who}\0{self.passwords[self.who]}".encode()})
+        assert answer["ErrorCode"] == 0, answer
 
     def begin(self, made):
         """A new history: symbols are counted anew, and lists of everything leave out what it has not `made(name)`."""
-        self.symbols, self.values, self.made = {}, {}, made
+        self.symbols, self.values, self.made, self.known_only = {}, {}, made, False
+        if self.passwords and None in self.connections:  # which may have begun to log in
+            self.connections.pop(None).close()
 
     def ask(self, api, version, values):
         """The answer with symbols; None when the server closed the connection instead."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while True:
             answer = self.ask_once(api, version, values)
-            if answer is None or not AGAIN.keys() & set(error_codes(answer)) or time.monotonic() > deadline:
-                return self.to_symbols(self.of_this_history(answer))
+            once = values.get("SessionEpoch", -1) != -1  # a fetch session counts how often it is asked
+            if answer is None or once or not AGAIN.keys() & set(error_codes(answer)) or time.monotonic() > deadline:
+                self.known_only = api == "DescribeProducers"
+                return self.to_symbols(self.of_this_history(api, answer))
             time.sleep(0.02)
 
     def ask_once(self, api, version, values):
+        if api == "SaslHandshake" and self.passwords and self.connection:
+            self.connect_again()  # each on a connection of its own
         try:
-            return self.connection.ask(api, version, self.from_symbols(values))
+            answer = self.connection.ask(api, version, self.from_symbols(values))
+            if api == "SaslAuthenticate":  # ours ends a connection on which that fails
+                self.connect_again()
+            return answer
         except TimeoutError as error:
-            self.connection.close()
-            self.connection = Connection(self.address)
+            self.connect_again()
             raise AssertionError(f"{self.name} does not answer {api} v{version} {values}") from error
         except ConnectionError:
-            self.connection.close()
-            self.connection = Connection(self.address)
+            self.connect_again()
             return None
 
-    def of_this_history(self, answer):
-        for listed, name in LISTS:
-            if answer and isinstance(answer.get(listed), list) and all(isinstance(one, dict) and name in one for one in answer[listed]):
-                answer[listed] = [one for one in answer[listed] if self.made(one[name])]
+    def connect_again(self):
+        self.connections.pop(self.who).close()
+
+    def of_this_history(self, api, answer):
+        if answer and api in LISTS:
+            (*outer, listed), name = LISTS[api][0].split("."), LISTS[api][1]
+            for holder in [answer] if not outer else answer[outer[0]]:
+                holder[listed] = [one for one in holder[listed] if self.made(one[name])]
+        if answer and api.endswith("ClientQuotas"):
+            for entry in answer["Entries"] or ():
+                entry["Entity"].sort(key=lambda part: part["EntityType"])
+        if answer and api == "Fetch":
+            answer["Responses"] = together(answer["Responses"])
         return answer
 
     def from_symbols(self, value):
@@ -98,6 +139,8 @@ class Side:
         return value
 
     def symbol(self, kind, value):
+        if self.known_only and kind == "producer epoch" and (kind, value) not in self.symbols:
+            return NOT_GIVEN
         if (kind, value) not in self.symbols:
             symbol = Symbol(kind, sum(known == kind for known, _ in self.symbols) + 1)
             self.symbols[kind, value], self.values[symbol] = symbol, value
@@ -117,10 +160,22 @@ class Side:
             assigned = self.connection.ask("ConsumerGroupHeartbeat", 0, asked)["Assignment"]["TopicPartitions"]
             joins += 1
 
+    def settle_groups(self):
+        """Until groups have their configurations: changes are heard of in their order, so when a later one of another group is, all are."""
+        self.probes = (self.probes + 1) % 9000
+        interval = {"Name": "consumer.heartbeat.interval.ms", "ConfigOperation": 0, "Value": str(5001 + self.probes)}
+        probe = {"ResourceType": 32, "ResourceName": "probe", "Configs": [interval]}
+        self.connection.ask("IncrementalAlterConfigs", 1, {"Resources": [probe], "ValidateOnly": False})
+        asked = {"GroupId": "probe", "MemberId": "probe", "MemberEpoch": 0, "RebalanceTimeoutMs": 300_000, "SubscribedTopicNames": [SHARED],
+                 "TopicPartitions": []}
+        deadline = time.monotonic() + self.patience
+        while self.connection.ask("ConsumerGroupHeartbeat", 1, asked)["HeartbeatIntervalMs"] != 5001 + self.probes and time.monotonic() < deadline:
+            pass
+
     def topics(self):
-        """{name: (id, number of partitions)}; Kafka's own topics are no symbols."""
+        """{name: (id, number of partitions)} of those of this history."""
         listed = self.connection.ask("Metadata", 12, {"Topics": None})["Topics"]
-        listed = sorted((topic for topic in listed if not topic["IsInternal"]), key=lambda topic: topic["Name"])
+        listed = sorted((topic for topic in listed if self.made(topic["Name"])), key=lambda topic: topic["Name"])
         return {topic["Name"]: (topic["TopicId"], len(topic["Partitions"])) for topic in self.to_symbols(listed)}
 
     def versions(self):
@@ -129,7 +184,18 @@ class Side:
         return {names[api["ApiKey"]]: (api["MinVersion"], api["MaxVersion"]) for api in answer["ApiKeys"] if api["ApiKey"] in names}
 
     def close(self):
-        self.connection.close()
+        for connection in self.connections.values():
+            connection.close()
+
+
+def ready(*sides):
+    """(Kafka, Millstream, {API: versions that both serve}), until they are not needed any more."""
+    for side in sides:
+        side.prepare()
+    theirs, ours = [side.versions() for side in sides]
+    yield *sides, {api: (max(theirs[api][0], ours[api][0]), min(theirs[api][1], ours[api][1])) for api in theirs.keys() & ours.keys()}
+    for side in sides:
+        side.close()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,10 +210,19 @@ class Batch:
     attributes: int = 0
     broken: bool = False
     keys: tuple = ()
+    headers: tuple = ()
 
     def encoded(self, producer_id, epoch):
-        data = records.batch(self.values, self.timestamps, (producer_id, epoch, self.sequence), self.attributes, self.keys)
+        data = records.batch(self.values, self.timestamps, (producer_id, epoch, self.sequence), self.attributes, self.keys, self.headers)
         return data[:-1] + bytes([data[-1] ^ 1]) if self.broken else data
+
+
+def together(topics):
+    """Each topic once: Kafka names one again for partitions that follow those of another."""
+    found = {}
+    for topic in topics:
+        found.setdefault(topic.get("Topic", topic.get("TopicId")), topic | {"Partitions": []})["Partitions"].extend(topic["Partitions"])
+    return list(found.values())
 
 
 def relative_epochs(group):

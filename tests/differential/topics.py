@@ -9,12 +9,14 @@ COMPACTED = [{"Name": "cleanup.policy", "Value": "compact"}]
 READ_CONFIGS = ["retention.ms", "cleanup.policy", "max.message.bytes", "compression.type", "message.timestamp.type", "retention.bytes",
                 "min.insync.replicas", "no.such.key"]
 CHANGES = {"CreateTopics", "DeleteTopics", "CreatePartitions"}
-TOPIC, BROKER = 2, 4
+TOPIC = 2
 
 
-def configs(m, most=2):
-    chosen = m.random.sample(CONFIGS, m.random.choice([0, 0, 1, most]))
-    return [{"Name": name, "Value": value} for name, value in dict(chosen).items()]
+def configs(m, name, most=2):
+    chosen = dict(m.random.sample(CONFIGS, m.random.choice([0, 0, 1, most])))
+    if "compression.type" in chosen:
+        m.sized_apart.add(name)
+    return [{"Name": name, "Value": value} for name, value in chosen.items()]
 
 
 def create(m):
@@ -22,18 +24,23 @@ def create(m):
     by_hand = m.random.choice([[], [], [], [[1]], [[1], [1]], [[2]], [[1, 1]], [[]]])
     assignments = [{"PartitionIndex": i, "BrokerIds": ids} for i, ids in enumerate(by_hand)]
     topic = {"Name": name, "NumPartitions": -1 if by_hand else m.random.choice([1, 2, 3, 3, 0, -1]),
-             "ReplicationFactor": -1 if by_hand else m.random.choice([1, 1, -1, 2, 0]), "Assignments": assignments, "Configs": COMPACTED if m.chance(5) else configs(m)}
+             "ReplicationFactor": -1 if by_hand else m.random.choice([1, 1, -1, 2, 0]), "Assignments": assignments, "Configs": COMPACTED if m.chance(5) else configs(m, name)}
     only = m.chance(6)
     # from version 7 on, Kafka's answer to a creation that only validates has an id that no topic will have
-    return "CreateTopics", {"Topics": [topic] * (2 if m.chance(12) else 1), "timeoutMs": 30_000, "validateOnly": only}, None, (4, 6 if only else 99)
+    return "CreateTopics", {"Topics": [topic] * (2 if m.chance(12) else 1), "timeoutMs": 30_000, "validateOnly": only}, None, (0, 6 if only else 99)
 
 
 def delete(m):
     name = m.topic()
+
+    def learn(m, answer):
+        if answer["Responses"][0]["ErrorCode"] == 0:  # with its offsets
+            m.kept = {group: {place for place in kept if place[0] != name} for group, kept in m.kept.items()}
+
     if m.chance(2):
-        return "DeleteTopics", {"TopicNames": [name], "TimeoutMs": 30_000}, None, (0, 5)
+        return "DeleteTopics", {"TopicNames": [name], "TimeoutMs": 30_000}, learn, (0, 5)
     by_id = m.topic_ids.get(name, UNKNOWN_ID)
-    return "DeleteTopics", {"Topics": [{"Name": None, "TopicId": by_id} if m.chance(2) else {"Name": name}], "TimeoutMs": 30_000}, None, (6, 99)
+    return "DeleteTopics", {"Topics": [{"Name": None, "TopicId": by_id} if m.chance(2) else {"Name": name}], "TimeoutMs": 30_000}, learn, (6, 99)
 
 
 def add_partitions(m):
@@ -45,8 +52,13 @@ def add_partitions(m):
 
 def metadata(m):
     name = m.topic()
-    names = m.random.choice([[{"Name": name}], [{"Name": name}, {"Name": "unknown"}], []])
-    return "Metadata", {"Topics": names, "AllowAutoTopicCreation": False}, None, (4, 99)
+    names = m.random.choice([[{"Name": name}], [{"Name": name}, {"Name": "unknown"}], [], None])
+    there = all(topic["Name"] in m.topic_ids for topic in names or ())  # before version 4 Kafka makes what is not
+    return "Metadata", {"Topics": names, "AllowAutoTopicCreation": False}, None, (4 if not there else 1 if names is None else 0, 99)
+
+
+def metadata_that_makes(m):
+    return "Metadata", {"Topics": [{"Name": m.random.choice(m.topics)}], "AllowAutoTopicCreation": True}
 
 
 def metadata_by_id(m):
@@ -65,16 +77,17 @@ def describe_configs(m):
 
 
 def alter_some(m):
-    changes = []
-    for config in configs(m):
+    changes, name = [], m.topic()
+    for config in configs(m, name):
         operation = m.random.choice([0, 0, 1]) if config["Name"] != "no.such.key" else 0  # Kafka forgets what is not there, too
         changes.append({"Name": config["Name"], "ConfigOperation": operation, "Value": None if operation == 1 else config["Value"]})
-    resource = {"ResourceType": m.random.choice([TOPIC, TOPIC, TOPIC, 99]), "ResourceName": m.topic(), "Configs": changes}
+    resource = {"ResourceType": m.random.choice([TOPIC, TOPIC, TOPIC, 99]), "ResourceName": name, "Configs": changes}
     return "IncrementalAlterConfigs", {"Resources": [resource], "ValidateOnly": m.chance(5)}
 
 
 def alter_all(m):
-    return "AlterConfigs", {"Resources": [{"ResourceType": TOPIC, "ResourceName": m.topic(), "Configs": configs(m)}], "ValidateOnly": m.chance(5)}
+    name = m.topic()
+    return "AlterConfigs", {"Resources": [{"ResourceType": TOPIC, "ResourceName": name, "Configs": configs(m, name)}], "ValidateOnly": m.chance(5)}
 
 
 def cluster(m):
@@ -94,5 +107,5 @@ def list_reassignments(m):
     return "ListPartitionReassignments", {"TimeoutMs": 30_000, "Topics": [{"Name": m.topic(), "PartitionIndexes": [0, 1]}]}
 
 
-STEPS = [(8, create), (3, delete), (3, add_partitions), (4, metadata), (2, metadata_by_id), (2, describe_partitions), (4, describe_configs), (3, alter_some),
-         (2, alter_all), (1, cluster), (1, elect), (1, reassign), (1, list_reassignments)]
+STEPS = [(8, create), (3, delete), (3, add_partitions), (4, metadata), (1, metadata_that_makes), (2, metadata_by_id), (2, describe_partitions), (4, describe_configs), (3, alter_some),
+         (2, alter_all), (1, elect), (1, reassign), (1, list_reassignments)]

@@ -12,9 +12,14 @@ def begin(m):
 
     def learn(m, answer):
         learn_producer(m, name, answer)
-        m.open.discard(name)
+        if answer["ErrorCode"] == 0:
+            ended(m, name)
 
     return "InitProducerId", asked, learn
+
+
+def ended(m, name):
+    m.added = {(other, group) for other, group in m.added if other != name}
 
 
 def producer(m):
@@ -56,8 +61,13 @@ def produce(m):
 
 
 def add_offsets(m):
-    who = producer(m)
-    return who and ("AddOffsetsToTxn", {"TransactionalId": who[0], "ProducerId": who[1], "ProducerEpoch": who[2], "GroupId": m.group()})
+    who, group = producer(m), m.group()
+
+    def learn(m, answer):
+        if answer["ErrorCode"] == 0:
+            m.added.add((who[0], group))
+
+    return who and ("AddOffsetsToTxn", {"TransactionalId": who[0], "ProducerId": who[1], "ProducerEpoch": who[2], "GroupId": group}, learn)
 
 
 def commit_offsets(m):
@@ -73,6 +83,8 @@ def end(m):
         return None
 
     def learn(m, answer):
+        if answer["ErrorCode"] == 0:
+            ended(m, who[0])
         if answer["ErrorCode"] == 0 and answer.get("ProducerId", -1) != -1:  # from version 5 on: the epoch of the next transaction
             m.producers[who[0]] = (answer["ProducerId"], answer["ProducerEpoch"])
 
