@@ -1,6 +1,7 @@
 // Who has no rights learns of nothing whether it exists: every API answers alike, to the byte, for what is there and what is not.
 #include <functional>
 
+#include "kafka/access.h"
 #include "kafka/secure_server_fixture.h"
 
 namespace ms::kafka {
@@ -15,13 +16,14 @@ struct Names {
 
 struct Question {
   std::string what;
+  int16_t api_key;
   std::function<std::string(Client&, const Names&)> ask;  // the answer's bytes
 };
 
 template <class Request, class Fill>
 void add(std::vector<Question>& to, const std::string& api, std::initializer_list<int16_t> versions, Fill fill) {
   for (const int16_t version : versions)
-    to.push_back({api + " " + std::to_string(version), [=](Client& client, const Names& names) {
+    to.push_back({api + " " + std::to_string(version), Request::kApi.key, [=](Client& client, const Names& names) {
                     Request request;
                     fill(request, names);
                     client.ask(request, version);
@@ -256,6 +258,12 @@ std::vector<Question> questions_about_groups() {
     x.resource_type = 32;
     x.resource_name = n.group;
   });
+  QUESTION(AlterConfigs, ({2}), {
+    r.validate_only = true;
+    auto& x = r.resources.emplace_back();
+    x.resource_type = 32;
+    x.resource_name = n.group;
+  });
   QUESTION(AddOffsetsToTxn, ({0, 3}), {
     r.transactional_id = "own-transaction";
     r.producer_id = n.own_producer;
@@ -370,6 +378,21 @@ class ExistenceTest : public SecureServerTest {
       absent_{"absent-topic", "absent-group", "absent-transaction", {random_uuid()}};
 };
 
+// Every API that asks for a permission on what a request names; the others list what there is, or answer from within something else.
+void expect_all_asked(ResourceType type, const std::vector<Question>& questions, const std::set<int16_t>& lists) {
+  std::set<int16_t> asked, needed = lists;
+  for (const Question& question : questions) asked.insert(question.api_key);
+  for (const AccessLine& line : access_table())
+    if (line.type == type) needed.insert(line.api_key);
+  for (const int16_t api : needed) EXPECT_NE(asked.contains(api), lists.contains(api)) << api;
+}
+
+TEST(Existence, EveryApiThatNamesOneIsAsked) {
+  expect_all_asked(ResourceType::kTopic, questions_about_topics(), {65, 69});  // the topics of transactions and of members
+  expect_all_asked(ResourceType::kGroup, questions_about_groups(), {16});      // ListGroups
+  expect_all_asked(ResourceType::kTransactionalId, questions_about_transactions(), {66});  // ListTransactions
+}
+
 TEST_F(ExistenceTest, OfTopics) { expect_alike(questions_about_topics()); }
 
 // Rights to everything but the topic itself.
@@ -379,6 +402,22 @@ TEST_F(ExistenceTest, OfTopicsForWhoHasGroupsAndTransactions) {
 }
 
 TEST_F(ExistenceTest, OfGroups) { expect_alike(questions_about_groups()); }
+
+// Groups with a member, of either protocol. (Their names are as long as the absent one.)
+TEST_F(ExistenceTest, OfGroupsWithMembers) {
+  const auto admin = client_of("admin");
+  there_.group = "member-group";
+  ConsumerGroupHeartbeatRequest join{.group_id = there_.group, .member_id = "m", .rebalance_timeout_ms = 60'000};
+  join.subscribed_topic_names.emplace().push_back(there_.topic);
+  join.topic_partitions.emplace();
+  EXPECT_EQ(admin->call<ConsumerGroupHeartbeatResponse>(join, 1).error_code, 0);
+  expect_alike(questions_about_groups());
+  there_.group = "joined-group";
+  JoinGroupRequest classic{.group_id = there_.group, .session_timeout_ms = 60'000, .rebalance_timeout_ms = 60'000, .protocol_type = "consumer", .protocols = {}};
+  classic.protocols.push_back({.name = "range", .metadata = Slice::copy("x")});
+  EXPECT_EQ(admin->call<JoinGroupResponse>(classic, 3).error_code, 0);
+  expect_alike(questions_about_groups());
+}
 
 TEST_F(ExistenceTest, OfGroupsForWhoHasATransaction) {
   allow_own();

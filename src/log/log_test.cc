@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "codec/testing/record_batches.h"
+#include "log/append_check.h"
 #include "log/testing/faulty_disk.h"
 #include "log/testing/log_fixture.h"
 
@@ -302,6 +303,21 @@ TEST_F(LogTest, AnotherCompressionIsBoundedOnBothSides) {
   const std::vector<std::string> values = {"a", "b", "c"};
   EXPECT_EQ(append_one(p, ms::testing::batch_with_deltas(Compression::kGzip, values, {2, 2, 2})).error, AppendError::kInvalidRecord);
   EXPECT_EQ(log().partition_state(p)->high_watermark.value, 1);
+}
+
+// Bombs that would be small again, or that are only looked into.
+TEST_F(LogTest, WhatIsDecompressedIsBoundedByItself) {
+  open();
+  for (const TopicConfig& config : {TopicConfig{{"compression.type", "gzip"}}, TopicConfig{{"cleanup.policy", "compact"}}}) {
+    const TopicPartition p = topic(config.begin()->first, 1, config);
+    const auto send = [&](size_t bytes) {
+      const std::string value(bytes, 'x');
+      const std::vector<RecordToWrite> records = {{.timestamp_ms = clock().wall_us() / 1000, .key = "k", .value = value}};
+      return append_one(p, build_record_batch({.compression = Compression::kZstd}, records).value()).error;
+    };
+    EXPECT_EQ(send(1'000'000), AppendError::kNone);
+    EXPECT_EQ(send(kRecompressedFromMax), AppendError::kMessageTooLarge);
+  }
 }
 
 // Group commit: what comes while a sync runs shares the next one.
