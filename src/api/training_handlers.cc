@@ -26,7 +26,7 @@ Result<Json> run(const ApiParts& parts, const history::TrainService& service, hi
     TRY(parts.engine->sync_timeline());
     TRY_ASSIGN(timeline, engine::TimelineReader::open(*parts.fs, parts.dir + "/timeline"));
   }
-  const history::TrainInputs inputs{.fs = parts.fs, .clock = parts.clock, .log = parts.log, .timeline = timeline.get()};
+  const history::TrainInputs inputs{.fs = parts.fs, .clock = parts.clock, .log = parts.log, .timeline = timeline.get(), .data_dir = parts.dir};
   const auto sink = [&](const history::TrainProgress& p) {
     progress({std::string(p.phase), p.done, p.total, p.rows_per_second, p.seconds_left});
   };

@@ -1,5 +1,7 @@
 #include "history/train.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <future>
@@ -48,8 +50,15 @@ std::string manifest_path_of(const TrainRequest& request) {
   return request.manifest.empty() ? request.out + ".manifest.json" : request.manifest;
 }
 
-// What is written on the way to the output and its manifest must hit nothing that is read, and neither of the two the other.
-Result<> check_paths(const TrainRequest& request) {
+bool is_within(const std::string& file, const std::string& directory) {
+  std::error_code ignored;
+  const auto path = std::filesystem::weakly_canonical(file, ignored), around = std::filesystem::weakly_canonical(directory, ignored);
+  return !around.empty() && std::ranges::mismatch(around, path).in1 == around.end();
+}
+
+// What is written on the way to the output and its manifest must hit nothing that is read, neither of the two the other, and
+// nothing of the server's own.
+Result<> check_paths(const TrainRequest& request, const std::string& data_dir) {
   const std::string manifest = manifest_path_of(request);
   const std::vector<std::string> written = {request.out, request.out + ".tmp", request.out + ".spill", manifest, manifest + ".tmp"};
   std::vector<std::string> read = {request.spine};
@@ -58,8 +67,11 @@ Result<> check_paths(const TrainRequest& request) {
   if (!request.pin_manifest.empty() && !same_file(request.pin_manifest, manifest)) read.push_back(request.pin_manifest);
   for (size_t i = 0; i < written.size(); ++i) {
     std::error_code ignored;
-    if (std::filesystem::is_directory(written[i], ignored))
-      return invalid(written[i] + " is a directory; the job writes a file of this name");
+    const auto there = std::filesystem::status(written[i], ignored);
+    if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there))
+      return invalid(fmt::format("{} is {}; the job writes a file of this name", written[i], std::filesystem::is_directory(there) ? "a directory" : "no file"));
+    if (!data_dir.empty() && is_within(written[i], data_dir))
+      return invalid(fmt::format("{} would be within {}, where the server keeps its own files; choose a place outside", written[i], data_dir));
     for (size_t j = 0; j < i; ++j)
       if (same_file(written[i], written[j])) return invalid("the output and its manifest would both write " + written[i]);
     for (const std::string& input : read)
@@ -109,7 +121,7 @@ class Training {
       TRY_ASSIGN(const bool there, inputs_.fs->exists(parent));
       if (!there) return invalid(path + ": there is no directory '" + parent + "'");
     }
-    TRY(check_paths(request_));
+    TRY(check_paths(request_, inputs_.data_dir));
     for (const auto& [source, file] : request_.event_files) {
       if (std::ranges::none_of(service_.views, [&](const TrainView& v) { return v.source.name == source; }))
         return invalid("service '" + service_.name + "' has no source '" + source + "'");

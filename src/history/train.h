@@ -96,6 +96,7 @@ struct TrainInputs {
   const Clock* clock = nullptr;
   log::Log* log = nullptr;
   engine::TimelineReader* timeline = nullptr;
+  std::string data_dir;  // of the server whose log it is: nothing is written there. Empty: there is none
 };
 
 struct TrainProgress {

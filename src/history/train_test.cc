@@ -37,6 +37,7 @@ struct Job {
   Directory dir;
   TrainService service = flights_service();
   TrainRequest request;
+  std::string data_dir;
   ManualClock clock{0};
   std::stop_source stop;
   ProgressSink progress;
@@ -48,7 +49,7 @@ struct Job {
     request.threads = 2;
   }
   Result<TrainReport> operator()() {
-    return train(service, request, {.fs = &posix_file_system(), .clock = &clock}, progress, stop.get_token());
+    return train(service, request, {.fs = &posix_file_system(), .clock = &clock, .data_dir = data_dir}, progress, stop.get_token());
   }
   std::shared_ptr<const Table> output() {
     auto table = Table::read(request.out, std::nullopt, 1);
@@ -245,6 +246,7 @@ TEST(Train, RefusesToWriteOverWhatItReadsOrWrites) {
   using Request = TrainRequest;
   refuses([](Request& r, const Directory& d) { std::filesystem::create_directories(r.out = d / "directory"); });
   refuses([](Request& r, const Directory& d) { std::filesystem::create_directories(r.manifest = d / "directory"); });
+  refuses([](Request& r, const Directory& d) { std::filesystem::create_symlink("/dev/null", r.out = d / "device"); });
   refuses([](Request& r, const Directory&) { r.manifest = r.out; });
   refuses([](Request& r, const Directory& d) { r.manifest = d / "./out.parquet"; });
   refuses([](Request& r, const Directory&) { r.manifest = r.out + ".tmp"; });
@@ -255,6 +257,26 @@ TEST(Train, RefusesToWriteOverWhatItReadsOrWrites) {
   refuses([](Request& r, const Directory&) { r.manifest = r.event_files["flights"]; });
   refuses([](Request& r, const Directory& d) { std::filesystem::create_symlink(r.spine, r.manifest = d / "link"); });
   refuses([](Request& r, const Directory& d) { std::filesystem::copy_file(r.spine, d / "out.parquet.tmp"), r.spine = d / "out.parquet.tmp"; });
+}
+
+TEST(Train, RefusesToWriteIntoTheServersDirectory) {
+  for (const std::string& name : {"FORMAT", "objects/new.parquet", "wal/../new.parquet"}) {
+    Job run;
+    for (const char* part : {"/objects", "/wal"}) std::filesystem::create_directories((run.data_dir = run.dir / "data") + part);
+    std::filesystem::create_symlink(run.data_dir, run.dir / "link");
+    for (const std::string& around : {run.data_dir, run.dir / "link", run.dir / "data/wal/.."}) {
+      for (const bool is_manifest : {false, true}) {
+        run.request.out = is_manifest ? run.dir / "out.parquet" : around + "/" + name;
+        run.request.manifest = is_manifest ? around + "/" + name : run.dir / "out.json";
+        const auto report = run();
+        ASSERT_FALSE(report) << around;
+        EXPECT_NE(report.error().message.find("choose a place outside"), std::string::npos) << report.error().message;
+      }
+    }
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(run.data_dir)) EXPECT_TRUE(entry.is_directory()) << entry.path();
+    run.request = {.spine = run.request.spine, .out = run.dir / "data.parquet", .event_files = run.request.event_files};  // only begins alike
+    EXPECT_TRUE(run());
+  }
 }
 
 // What train() has reported is there after a power loss, and on a full disk there is nothing of it.

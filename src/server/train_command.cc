@@ -81,7 +81,7 @@ Result<Json> train_on_directory(const Cli& cli, const TrainOptions& options, con
   if (!service) return not_found(fmt::format("there is no service '{}'{}", name, did_you_mean(name, names)));
   ProgressLine line(cli.common.quiet);
   const auto progress = [&](const history::TrainProgress& p) { line.show({std::string(p.phase), p.done, p.total, p.rows_per_second, p.seconds_left}); };
-  const history::TrainInputs inputs{.fs = &posix_file_system(), .clock = &system_clock(), .log = open.log.get(), .timeline = open.timeline.get()};
+  const history::TrainInputs inputs{.fs = &posix_file_system(), .clock = &system_clock(), .log = open.log.get(), .timeline = open.timeline.get(), .data_dir = open.dir->path()};
   TRY_ASSIGN(const auto made, history::train(history::training_service(*service), request, inputs, progress, stop));
   return api::training_report(made);
 }

@@ -3,6 +3,7 @@ may do, and what is said of a file that is no table does not quote it."""
 
 import json
 import os
+import re
 
 import payments
 import pytest
@@ -95,3 +96,23 @@ def test_who_may_does(server, folder):
 def test_paths_are_absolute(server, folder, member):
     status, answer = ask_http(server, "/v1/training-sets", BUILDER, request(folder, **naming(member, "relative")))
     assert status == 400 and "absolute path" in json.loads(answer)["detail"]
+
+
+def files(directory):
+    return {path for path in directory.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("member", ["out", "manifest"])
+def test_nothing_is_written_over_what_is_no_file_of_ours(server, folder, member):
+    """Neither the server's own files nor devices, by no spelling of their names."""
+    (folder / "link").symlink_to(server.directory)
+    (folder / "device").symlink_to("/dev/null")
+    before, format_file = files(server.directory), server.directory / "FORMAT"
+    text = format_file.read_text()
+    for path in ("FORMAT", "LOCK", "wal/0000000000000001.wal", "audit", "new.parquet", "wal/../new.parquet"):
+        for around in (server.directory, folder / "link"):
+            ended = job(server, request(folder, **naming(member, around / path)))
+            assert ended["state"] == "failed" and re.search("choose a place outside|is a directory", json.dumps(ended)), (path, ended)
+    assert "is no file" in json.dumps(job(server, request(folder, **naming(member, folder / "device"))))
+    assert (folder / "device").is_char_device()
+    assert files(server.directory) == before and format_file.read_text() == text
