@@ -16,10 +16,17 @@ constexpr size_t kConsumeMax = 10'000;
 constexpr size_t kConsumeBytes = 4u << 20;
 constexpr size_t kProduceMax = 10'000;
 
-Result<log::TopicInfo> find(const Context& context, const std::string& name) {
+// Who asks learns of no topic that it may not describe.
+bool sees(const Call& call, const log::TopicInfo& topic) {
+  return call.session->may(security::Operation::kDescribe, security::topic_resource(topic.name), {}, security::Told::kNo);
+}
+
+Result<log::TopicInfo> find(const Context& context, const Call& call) {
+  const std::string& name = call.names[0];
   if (auto topic = context.parts.log->find_topic(name)) return *topic;
   std::vector<std::string> names;
-  for (const auto& topic : context.parts.log->topics()) names.push_back(topic.name);
+  for (const auto& topic : context.parts.log->topics())
+    if (sees(call, topic)) names.push_back(topic.name);
   return not_found(fmt::format("there is no topic '{}'{}", name, did_you_mean(name, names)));
 }
 
@@ -91,7 +98,7 @@ Result<Json> create(Context& context, const Call& call) {
 }
 
 Result<Json> alter(Context& context, const Call& call) {
-  TRY_ASSIGN(const log::TopicInfo topic, find(context, call.names[0]));
+  TRY_ASSIGN(const log::TopicInfo topic, find(context, call));
   TRY_ASSIGN(const Json body, parse_object(call.body));
   TRY(only_members(body, {"partitions", "config"}));
   TRY_ASSIGN(const int64_t partitions, int_member(body, "partitions", topic.partitions));
@@ -101,12 +108,12 @@ Result<Json> alter(Context& context, const Call& call) {
   if (log::begins_to_compact(topic.config, changes)) TRY(context.parts.catalog->compact_topic(topic.id, topic.name, change));
   else if (!changes.empty()) TRY(change());
   if (partitions != topic.partitions) TRY(context.parts.log->create_partitions(topic.id, static_cast<int32_t>(partitions)));
-  TRY_ASSIGN(const log::TopicInfo altered, find(context, call.names[0]));
+  TRY_ASSIGN(const log::TopicInfo altered, find(context, call));
   return details(*context.parts.log, altered);
 }
 
 Result<Json> remove(Context& context, const Call& call) {
-  TRY_ASSIGN(const log::TopicInfo topic, find(context, call.names[0]));
+  TRY_ASSIGN(const log::TopicInfo topic, find(context, call));
   TRY(context.parts.catalog->remove_topic(topic.id, topic.name, [&] { return context.parts.log->delete_topic(topic.id); }));
   return Json{{"deleted", topic.name}};
 }
@@ -140,7 +147,7 @@ Error to_error(const log::AppendOutcome& outcome) {
 }
 
 Result<Json> produce(Context& context, const Call& call) {
-  TRY_ASSIGN(const log::TopicInfo topic, find(context, call.names[0]));
+  TRY_ASSIGN(const log::TopicInfo topic, find(context, call));
   if (topic.internal) return invalid(fmt::format("topic '{}' is internal: only the server writes to it", topic.name));
   TRY_ASSIGN(const Json body, parse_object(call.body));
   TRY(only_members(body, {"partition", "records"}));
@@ -214,7 +221,7 @@ Result<Json> collect(const log::ReadResult& read, int64_t from, size_t limit, in
 }
 
 Result<Json> consume(Context& context, const Call& call) {
-  TRY_ASSIGN(const log::TopicInfo topic, find(context, call.names[0]));
+  TRY_ASSIGN(const log::TopicInfo topic, find(context, call));
   TRY_ASSIGN(const int64_t partition, query_int(call, "partition", 0));
   TRY_ASSIGN(const int64_t limit, query_int(call, "limit", 100));
   if (partition < 0 || partition >= topic.partitions)
@@ -246,13 +253,13 @@ void answer(io::HttpReply& reply, const Result<Json>& result, int status = 200) 
 void list_topics(Context& context, const Call& call, io::HttpReply& reply) {
   Json topics = Json::array();
   for (const auto& topic : context.parts.log->topics())
-    if (call.session->may(security::Operation::kDescribe, security::topic_resource(topic.name), {}, security::Told::kNo))
+    if (sees(call, topic))
       topics.push_back(summary(*context.parts.log, topic));
   answer_json(reply, {{"topics", std::move(topics)}});
 }
 
 void describe_topic(Context& context, const Call& call, io::HttpReply& reply) {
-  const auto topic = find(context, call.names[0]);
+  const auto topic = find(context, call);
   if (topic) answer_json(reply, details(*context.parts.log, *topic));
   else answer_error(reply, topic.error());
 }

@@ -237,3 +237,9 @@ def test_what_is_forbidden_looks_like_what_is_missing(server):
             there, missing = (whole_answer(server, route, name, user, {"name": name} if needs == topic("CREATE") else body) for name in (HIDDEN, MISSING))
             assert there[0] == 403, (user, route, body, there)
             assert (*missing[:2], missing[2].replace(MISSING.encode(), HIDDEN.encode())) == there, (user, route, body)
+
+
+def test_suggestions_are_of_what_one_may_describe(server):
+    assert ask_http(server, "/v1/topics", ("admin", "admin"), {"name": "hidden.near"})[0] == 201
+    told = {user: json.loads(ask_http(server, "/v1/topics/hiddex.near", (user, user))[1])["detail"] for user in ("admin", "kept-out")}
+    assert told == {"admin": "there is no topic 'hiddex.near'; did you mean 'hidden.near'?", "kept-out": "there is no topic 'hiddex.near'"}
