@@ -125,6 +125,13 @@ class Call {
     complete(std::move(frame));
   }
   void reply_nothing() { complete({}); }
+  // A frame without a header, and its answer: a SASL token after SaslHandshake 0.
+  const Slice& bare_token() const { return request_.body; }
+  void reply_bare(std::string_view token) {
+    Encoder out(0, false);
+    out.value(Slice::copy(token));
+    complete({Slice::copy(out.take_bytes())});
+  }
   // No answer; the connection is closed and the reason counted.
   void drop(std::string_view reason) { std::exchange(sink_, nullptr)->abandon(reason); }
 

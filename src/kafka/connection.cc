@@ -92,6 +92,7 @@ io::Admission KafkaConnection::admits(size_t frame_bytes) {
 
 void KafkaConnection::on_frame(io::Frame frame) {
   if (closed_ || closing_) return;
+  if (login_.expects_bare_token()) return on_bare_token(std::move(frame));
   const auto head = peek_header(frame.bytes);
   if (!head) return abandon("malformed");
   const ApiEntry* api = find_api(head->api_key);
@@ -107,13 +108,25 @@ void KafkaConnection::on_frame(io::Frame frame) {
     parsed = ParsedRequest{*head, {}};
   }
   if (!parsed) return abandon("malformed");
-  api->metrics->requests.add();
   if (login_.done() && !std::exchange(settled_, true)) connection_->settle();
-  const uint64_t slot = first_slot_ + answers_.size();
-  answers_.emplace_back().api = api;
   const size_t frame_bytes = frame.bytes.size();
-  handle(*api, Call(shared_from_this(), slot, api->spec, std::move(*parsed), std::move(frame)), frame_bytes);
+  handle(*api, call_of(*api, std::move(*parsed), std::move(frame)), frame_bytes);
   throttle();
+}
+
+void KafkaConnection::on_bare_token(io::Frame frame) {
+  const ApiEntry& api = *find_api(36);
+  if (const auto reason = login_.refuse(api.spec.key); !reason.empty()) return abandon(reason);
+  ParsedRequest request{{.api_key = api.spec.key, .version = 0, .correlation = 0, .client_id = {}}, frame.bytes};
+  handle_bare_token(broker_, call_of(api, std::move(request), std::move(frame)));
+  throttle();
+}
+
+Call KafkaConnection::call_of(const ApiEntry& api, ParsedRequest request, io::Frame frame) {
+  api.metrics->requests.add();
+  const uint64_t slot = first_slot_ + answers_.size();
+  answers_.emplace_back().api = &api;
+  return Call(shared_from_this(), slot, api.spec, std::move(request), std::move(frame));
 }
 
 void KafkaConnection::handle(const ApiEntry& api, Call call, size_t frame_bytes) {

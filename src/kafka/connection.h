@@ -45,6 +45,8 @@ class KafkaConnection final : public io::FrameHandler, public CallSink, public s
     std::vector<Slice> frame;
     io::Job on_closed;
   };
+  void on_bare_token(io::Frame frame);
+  Call call_of(const ApiEntry& api, ParsedRequest request, io::Frame frame);
   void end_answers();
   void deliver(uint64_t slot, std::vector<Slice> frame, RequestTrace trace);
   void sent(size_t count);

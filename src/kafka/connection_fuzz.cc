@@ -71,6 +71,7 @@ class Peer final : public io::Connection {
     const std::lock_guard lock(mutex_);
     asked_.push_back(header);
   }
+  void expect_bare_answer() { expect({.api_key = kBare, .version = 0, .correlation = 0, .client_id = {}}); }
   bool closed() const {
     const std::lock_guard lock(mutex_);
     return closed_;
@@ -91,12 +92,14 @@ class Peer final : public io::Connection {
 
  private:
   void check_answer(const std::string& frame) {
-    CHECK(frame.size() >= 8 && big_endian<uint32_t>(reinterpret_cast<const uint8_t*>(frame.data())) == frame.size() - 4);
-    const auto correlation = big_endian<int32_t>(reinterpret_cast<const uint8_t*>(frame.data()) + 4);
-    while (!asked_.empty() && asked_.front().correlation != correlation) asked_.pop_front();  // acks=0 gets no answer
+    CHECK(frame.size() >= 4 && big_endian<uint32_t>(reinterpret_cast<const uint8_t*>(frame.data())) == frame.size() - 4);
+    const bool has_header = frame.size() >= 8;
+    const auto correlation = has_header ? big_endian<int32_t>(reinterpret_cast<const uint8_t*>(frame.data()) + 4) : 0;
+    while (!asked_.empty() && asked_.front().api_key != kBare && !(has_header && asked_.front().correlation == correlation)) asked_.pop_front();  // acks=0 gets no answer
     CHECK(!asked_.empty());
     const RequestHeader header = asked_.front();
     asked_.pop_front();
+    if (header.api_key == kBare) return void(challenge_ = frame.substr(4));
     const Slice body = Slice::copy(std::string_view(frame).substr(8));
     for_each_api([&]<class Request, class Response>() {
       if (Response::kApi.key != header.api_key) return;
@@ -110,6 +113,8 @@ class Peer final : public io::Connection {
       if constexpr (std::is_same_v<Response, SaslAuthenticateResponse>) challenge_ = response.auth_bytes.view();
     });
   }
+
+  static constexpr int16_t kBare = -1;  // in place of an API: a token without a header
 
   io::IoThread& thread_;
   const std::string name_ = "127.0.0.1:1";
@@ -212,6 +217,11 @@ class Prover {
   std::optional<security::ScramClient> client_;
 };
 
+std::vector<uint8_t> mend_bare_proof(std::span<const uint8_t> bytes, Prover& prover, const std::string& challenge) {
+  const std::string mended = prover.mend(std::string(bytes.begin(), bytes.end()), challenge);
+  return {mended.begin(), mended.end()};
+}
+
 // A SaslAuthenticate whose message is mended, as new bytes; anything else as it is.
 std::vector<uint8_t> mend_proof(std::span<const uint8_t> bytes, Prover& prover, const std::string& challenge) {
   std::vector<uint8_t> same(bytes.begin(), bytes.end());
@@ -233,6 +243,12 @@ std::vector<uint8_t> mend_proof(std::span<const uint8_t> bytes, Prover& prover, 
   same.resize(frame.size() - parsed->body.size());
   same.insert(same.end(), body.begin(), body.end());
   return same;
+}
+
+// A token after SaslHandshake 0, as it is.
+io::Frame bare_frame_of(std::span<const uint8_t> bytes, Peer& peer) {
+  peer.expect_bare_answer();
+  return {Slice::copy(bytes), {}};
 }
 
 bool is_login(std::span<const uint8_t> frame) { return frame.size() >= 8 && big_endian<int16_t>(frame.data()) == SaslAuthenticateRequest::kApi.key; }
@@ -269,14 +285,17 @@ void feed(KafkaConnection& connection, io::IoThread& thread, std::span<const uin
   for (int32_t number = 0; input.size() >= 2 && number < static_cast<int32_t>(kFramesMax) && !peer.closed(); ++number) {
     const size_t size = std::min<size_t>(input[0] | input[1] << 8, input.size() - 2);
     std::vector<uint8_t> bytes(input.begin() + 2, input.begin() + 2 + static_cast<ptrdiff_t>(size));
-    if (flags & kMendProofs) bytes = mend_proof(bytes, prover, peer.challenge());
     std::binary_semaphore fed(0);
+    bool bare = false;
     thread.post([&] {
-      if (connection.admits(bytes.size()) != io::Admission::kRefused) connection.on_frame(frame_of(bytes, number, flags & kMendBatches, peer));
+      bare = connection.login().expects_bare_token();
+      if (flags & kMendProofs) bytes = bare ? mend_bare_proof(bytes, prover, peer.challenge()) : mend_proof(bytes, prover, peer.challenge());
+      if (connection.admits(bytes.size()) != io::Admission::kRefused)
+        connection.on_frame(bare ? bare_frame_of(bytes, peer) : frame_of(bytes, number, flags & kMendBatches, peer));
       fed.release();
     });
     fed.acquire();
-    if ((flags & kUsers) && is_login(bytes)) peer.wait_for_login();
+    if ((flags & kUsers) && (bare || is_login(bytes))) peer.wait_for_login();
     input = input.subspan(2 + size);
   }
 }

@@ -18,6 +18,7 @@ struct ApiEntry {
 };
 
 std::span<const ApiEntry> api_table();  // by ascending key
+void handle_bare_token(Broker& broker, Call call);  // a frame that is a token, counted as SaslAuthenticate
 const ApiEntry* find_api(int16_t key);  // nullptr: not advertised
 
 void handle_produce(Broker& broker, Call call);

@@ -102,12 +102,13 @@ std::vector<std::string> Login::mechanisms() const {
   return out;
 }
 
-ErrorCode Login::handshake(const std::string& mechanism) {
+ErrorCode Login::handshake(const std::string& mechanism, Tokens tokens) {
   if (!session_->guarded() || step_ != Step::kHandshake) return ErrorCode::kIllegalSaslState;
   const auto offered = mechanisms();
   if (std::ranges::find(offered, mechanism) == offered.end()) return ErrorCode::kUnsupportedSaslMechanism;
   if (!session_mechanism_.empty() && mechanism != session_mechanism_) return ErrorCode::kIllegalSaslState;  // who comes again comes the same way
   mechanism_ = mechanism;
+  tokens_ = tokens;
   step_ = Step::kFirst;
   return ErrorCode::kNone;
 }

@@ -26,6 +26,8 @@ inline constexpr int64_t kLoginFailureDelayUs = 100'000;   // Kafka's connection
 // over, so that what it took is not seen. In (0, kLoginFailureDelayUs].
 constexpr int64_t failure_wait_us(int64_t worked_us) { return kLoginFailureDelayUs - worked_us % kLoginFailureDelayUs; }
 
+enum class Tokens : uint8_t { kFramed, kBare };  // in SaslAuthenticate, or each a frame by itself
+
 struct LoginAnswer {
   ErrorCode error = ErrorCode::kNone;
   std::string message;  // of an error
@@ -49,7 +51,9 @@ class Login {
   // who comes.
   bool is_over();
 
-  ErrorCode handshake(const std::string& mechanism);
+  ErrorCode handshake(const std::string& mechanism, Tokens tokens);
+  // The next frame is a token, not a request.
+  bool expects_bare_token() const { return tokens_ == Tokens::kBare && step_ != Step::kHandshake; }
   std::vector<std::string> mechanisms() const;
   // One message of the client. `done` is called once, on any thread; what it is given goes to finish().
   struct Outcome {
@@ -82,6 +86,7 @@ class Login {
   std::shared_ptr<security::Session> session_;
   const bool asked_from_the_start_;  // the server had users when the connection came
   Step step_ = Step::kHandshake;
+  Tokens tokens_ = Tokens::kFramed;  // of the exchange that runs
   std::string mechanism_;          // of the exchange that runs, or of the last one
   std::string session_mechanism_;  // that the session came with
   std::optional<security::ScramServer> scram_;

@@ -46,6 +46,68 @@ TEST_F(LoginTest, WhoHasLoggedInMaySendMore) {
   EXPECT_EQ(produce(*admin, batch_of(std::string(kLoginFrameBytesMax + 1000, 'x'))).error_code, 0);
 }
 
+// After SaslHandshake 0 a token and its answer are frames by themselves, until the login is over.
+class BareTokens : public LoginTest {
+ protected:
+  std::unique_ptr<Client> after_handshake(const std::string& mechanism) {
+    auto client = std::make_unique<Client>(server_->port());
+    SaslHandshakeRequest handshake{.mechanism = mechanism};
+    EXPECT_EQ(client->call<SaslHandshakeResponse>(handshake, 0).error_code, 0);
+    return client;
+  }
+  std::optional<std::string> ask(Client& client, const std::string& token) {
+    client.send_frame(token);
+    return client.receive_frame();
+  }
+};
+
+TEST_F(BareTokens, OfPlain) {
+  const auto admin = after_handshake("PLAIN");
+  EXPECT_EQ(ask(*admin, std::string("\0admin\0secret", 13)), "");
+  EXPECT_EQ(produce(*admin, batch_of("v")).error_code, 0);
+  SaslHandshakeRequest again{.mechanism = "PLAIN"};  // KIP-368, in the form of version 1
+  EXPECT_EQ(admin->call<SaslHandshakeResponse>(again, 1).error_code, 0);
+  SaslAuthenticateRequest authenticate{.auth_bytes = Slice::copy(std::string("\0admin\0secret", 13))};
+  EXPECT_EQ(admin->call<SaslAuthenticateResponse>(authenticate, 2).error_code, 0);
+  EXPECT_EQ(produce(*admin, batch_of("v")).error_code, 0);
+}
+
+TEST_F(BareTokens, OfScram) {
+  const auto admin = after_handshake("SCRAM-SHA-256");
+  security::ScramClient client(security::ScramMechanism::kSha256, "admin", "secret", "nonce");
+  const auto challenge = ask(*admin, client.first());
+  ASSERT_TRUE(challenge);
+  const auto end = ask(*admin, client.answer(*challenge).value());
+  ASSERT_TRUE(end);
+  EXPECT_TRUE(client.verifies(*end));
+  EXPECT_EQ(produce(*admin, batch_of("v")).error_code, 0);
+}
+
+TEST_F(BareTokens, ThatAreWrongEndTheConnectionWithoutAWord) {
+  for (const std::string& token : {std::string("\0bob\0wrong", 10), std::string("\0nobody\0secret", 14), std::string("no token"), std::string()}) {
+    const auto client = after_handshake("PLAIN");
+    EXPECT_EQ(ask(*client, token), std::nullopt);
+  }
+  EXPECT_EQ(audited({"\"denied\"", "PLAIN"}).size(), 4u);
+  const auto client = after_handshake("SCRAM-SHA-256");
+  ASSERT_TRUE(ask(*client, "n,,n=bob,r=nonce"));
+  EXPECT_EQ(ask(*client, "c=biws,r=other,p=AAAA"), std::nullopt);
+}
+
+TEST_F(BareTokens, AreBoundedAsEveryFrameOfAStranger) {
+  const auto client = after_handshake("PLAIN");
+  client->send_raw(length_prefix(kLoginFrameBytesMax + 1));
+  EXPECT_TRUE(client->closed());
+}
+
+// A second token before the first was answered.
+TEST_F(BareTokens, ComeOneAtATime) {
+  const auto client = after_handshake("PLAIN");
+  const std::string token("\0bob\0wrong", 10);
+  client->send_raw(length_prefix(token.size()) + token + length_prefix(token.size()) + token);
+  EXPECT_TRUE(client->closed());
+}
+
 // Who is about to log in when users change has not come in yet, so there is nothing to end.
 TEST_F(LoginTest, UsersMayChangeInTheMiddleOfALogin) {
   Client bob(server_->port());
