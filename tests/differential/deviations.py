@@ -14,8 +14,7 @@ OWN_CONFIGS = ("message.timestamp.difference.max.ms", "millstream.durability")
 KAFKAS_CONFIGS = ("leader.replication.throttled.", "follower.replication.throttled.", "remote.", "local.retention.", "compression.gzip.",
                   "compression.lz4.", "compression.zstd.")
 DYNAMIC_DEFAULT_BROKER, STATIC_BROKER, DEFAULT = 3, 4, 5  # where the value of a configuration comes from
-BROKER_LOGGER, GROUP = 8, 32  # types of resources
-INT, LONG = 3, 5  # types of configurations
+BROKER_LOGGER = 8  # a type of resources
 FEATURES = ("group.version", "transaction.version")
 
 ILLEGAL_GENERATION, INCONSISTENT_GROUP_PROTOCOL, UNKNOWN_MEMBER_ID, NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND = 22, 23, 25, 68, 69
@@ -104,9 +103,9 @@ def is_large(d, s):
 
 
 def denied_as_a_whole(d, s):
-    """Both deny it, and one says so for each part, too. Version 0 of ElectLeaders has no field for a whole."""
+    """Both deny it, and one says so for each part, too."""
     whole = [(kafka["ErrorCode"], ours["ErrorCode"]) for kafka, ours in d.around if "ErrorCode" in kafka]
-    both_deny = not whole if d.api == "ElectLeaders" and d.version == 0 else any(theirs == ours in DENIED for theirs, ours in whole)
+    both_deny = any(theirs == ours in DENIED for theirs, ours in whole)
     part = d.kafka if d.ours == MISSING else d.ours
     return MISSING in (d.kafka, d.ours) and both_deny and set(error_codes(part)) <= {0, *DENIED}
 
@@ -168,8 +167,6 @@ DEVIATIONS = (
     Deviation("texts", ".*", r"(.*\.)?(BatchIndex)?ErrorMessage", lambda d, s: d.ours is None or failed(d, s)),
     Deviation("configurations", "CreateTopics", r"Topics\.Configs", only_here),
     Deviation("configurations", "CreateTopics|DescribeConfigs", r"(Topics|Results)\.Configs\.ConfigSource", codes(DYNAMIC_DEFAULT_BROKER, DEFAULT)),
-    Deviation("configurations", "DescribeConfigs", r"Results\.Configs\.ConfigType",
-              lambda d, s: codes(INT, LONG)(d, s) and d.around[1][1]["ResourceType"] == GROUP),
     Deviation("configurations", "DescribeConfigs", r"Results\.Configs\.Synonyms(\..*)?", of_a_broker),
     Deviation("internal topics", "DescribeTransactions", r"TransactionStates\.Topics",
               lambda d, s: kafka_alone(d, s) and d.kafka["Topic"] == "__consumer_offsets"),
@@ -220,7 +217,7 @@ DEVIATIONS = (
     Deviation("loggers", "ListConfigResources", "ConfigResources", lambda d, s: kafka_alone(d, s) and d.kafka["ResourceType"] == BROKER_LOGGER),
     Deviation("logins out of turn", "SaslHandshake", "Mechanisms", lambda d, s: d.kafka == MISSING and d.around[0][1]["ErrorCode"] == ILLEGAL_SASL_STATE),
     Deviation("logins out of turn", "SaslAuthenticate", "", lambda d, s: d.kafka is None and d.ours["ErrorCode"] == ILLEGAL_SASL_STATE),
-    Deviation("denials", "OffsetFetch|(List|Alter)PartitionReassignments|DescribeUserScramCredentials|ElectLeaders", ".*", denied_as_a_whole),
+    Deviation("denials", "OffsetFetch|(List|Alter)PartitionReassignments|DescribeUserScramCredentials", ".*", denied_as_a_whole),
     Deviation("denials", "CreateTopics", r"Topics\.ErrorCode", lambda d, s: codes(INVALID_REQUEST, TOPIC_DENIED)(d, s) and len(s.asked["Topics"]) > 1),
     Deviation("denials", "CreateTopics", r"Topics\.Configs",
               lambda d, s: d.kafka == [] and d.ours is None and d.around[1][1]["TopicConfigErrorCode"] == TOPIC_DENIED),

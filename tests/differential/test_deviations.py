@@ -108,10 +108,6 @@ def produces(epoch):
     return {"Topics": [{"Name": TOPIC, "Partitions": [{"PartitionIndex": 0, "ActiveProducers": [{"ProducerId": 7, "ProducerEpoch": epoch}]}]}]}
 
 
-def elected(error):
-    return {"Topic": TOPIC, "PartitionResult": [{"PartitionId": 0, "ErrorCode": error}]}
-
-
 def altered(error):
     return {"Results": [{"User": "u", "ErrorCode": error}]}
 
@@ -182,8 +178,6 @@ CASES = [
      ("ConsumerGroupHeartbeat", {"ErrorCode": 69}, {"ErrorCode": 25}, {"GroupId": GROUP, "MemberId": "m"}, 0, model(members=MEMBER))),
     ("denials", ("OffsetFetch", {"ErrorCode": 30, "Topics": []}, {"ErrorCode": 30, "Topics": [topic() | {"ErrorCode": 30}]}, {"GroupId": GROUP}),
      ("OffsetFetch", {"ErrorCode": 0, "Topics": []}, {"ErrorCode": 0, "Topics": [topic()]}, {"GroupId": GROUP})),
-    ("denials", ("ElectLeaders", {"ReplicaElectionResults": [elected(31)]}, {"ReplicaElectionResults": []}),
-     ("ElectLeaders", {"ReplicaElectionResults": [elected(84)]}, {"ReplicaElectionResults": []})),
     ("denials", ("DeleteTopics", {"Responses": [topic() | {"ErrorCode": 3}]}, {"Responses": [topic() | {"ErrorCode": 29}]}),
      ("DeleteTopics", {"Responses": [topic() | {"ErrorCode": 3}]}, {"Responses": [topic() | {"ErrorCode": 29}]}, {}, 0, model(topic_ids={TOPIC: "id"}))),
     ("credentials at once", ("AlterUserScramCredentials", altered(92), altered(0), credentials(1, 2)),

@@ -19,7 +19,7 @@ using Answer = DescribeConfigsResponse::Result;
 
 enum Source : int8_t { kTopicSet = 1, kStaticBroker = 4, kDefault = 5, kGroupSet = 8 };
 enum Type : int8_t { kBoolean = 1, kString = 2, kInt = 3, kLong = 5, kList = 7 };
-constexpr std::string_view kInts[] = {"index.interval.bytes", "max.message.bytes", "min.insync.replicas", "offsets.retention.minutes", "segment.bytes", "segment.index.bytes"};
+constexpr std::string_view kInts[] = {"consumer.heartbeat.interval.ms", "consumer.session.timeout.ms", "index.interval.bytes", "max.message.bytes", "min.insync.replicas", "offsets.retention.minutes", "segment.bytes", "segment.index.bytes"};
 
 Type type_of(std::string_view name, std::string_view value) {
   int64_t number;
