@@ -39,7 +39,7 @@ def both(tmp_path_factory):
         yield from ready(Side("Kafka", address, PATIENCE, PASSWORDS), Side("Millstream", server.kafka, 0, PASSWORDS))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", SEEDS[:100])
 def test_same_answers(both, seed):
     history = History(seed, *both, STEPS)
     try:
