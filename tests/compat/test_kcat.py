@@ -47,7 +47,7 @@ def secure(tmp_path_factory):
 
 
 def login(password="carol-secret"):
-    """This librdkafka sends SaslHandshake 1, but only where 0 is there, too. Not with SCRAM: its librdkafka, before 2.6.1, repeats its nonce there, which Kafka since 3.8.1 refuses, too."""
+    """This librdkafka sends SaslHandshake 1, but only where 0 is there, too. Not with SCRAM: before 2.6.1 it repeats its nonce, which Kafka refuses, too."""
     settings = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "carol", "sasl.password": password}
     return [word for name, value in settings.items() for word in ("-X", f"{name}={value}")]
 

@@ -1,4 +1,5 @@
-"""The command line tools of Apache Kafka, by the names of their scripts without kafka- and .sh, or as they name themselves. The jars are fetched by Maven on first use and kept in the user's cache."""
+"""The command line tools of Apache Kafka, by the names of their scripts without kafka- and .sh, or as they name themselves. The jars are fetched
+by Maven on first use and kept in the user's cache."""
 
 import pathlib
 import subprocess
