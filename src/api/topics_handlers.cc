@@ -253,8 +253,7 @@ void answer(io::HttpReply& reply, const Result<Json>& result, int status = 200) 
 void list_topics(Context& context, const Call& call, io::HttpReply& reply) {
   Json topics = Json::array();
   for (const auto& topic : context.parts.log->topics())
-    if (sees(call, topic))
-      topics.push_back(summary(*context.parts.log, topic));
+    if (sees(call, topic)) topics.push_back(summary(*context.parts.log, topic));
   answer_json(reply, {{"topics", std::move(topics)}});
 }
 

@@ -249,7 +249,6 @@ def test_a_tool_that_cannot_work_says_so(kafka, name, arguments, says):
     refused(name, *(word for argument in arguments for word in means.get(argument, (argument,))), says=says)
 
 
-
 def test_no_replica_goes_elsewhere(kafka, topic, tmp_path):
     create(kafka, topic)
     ask = ("reassign-partitions", "--bootstrap-server", kafka, "--reassignment-json-file")

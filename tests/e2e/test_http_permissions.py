@@ -1,13 +1,12 @@
 """Every route of HTTP, from the server's own list: without a login, without a permission, and with each single one."""
 
-import base64
 import http.client
 import json
 import re
 
 import pytest
 from millstream import Server
-from users import ask_http, audit_events, credential_line
+from users import ask_http, audit_events, credential_line, http_headers
 
 TOPIC, NEW = "walked", "walked.new"
 # What docs/security.md says of each route: NOTHING, an operation on the cluster, or one on the topic that the request names.
@@ -216,8 +215,7 @@ def whole_answer(server, route, name, user, body):
     """Status, headers and bytes."""
     method, path = route.split()
     connection = http.client.HTTPConnection(server.http, timeout=60)
-    headers = {"Content-Type": "application/json", "Authorization": "Basic " + base64.b64encode(f"{user}:{user}".encode()).decode()}
-    connection.request(method, re.sub(r"{\w+}", name, path), None if body is None else json.dumps(body), headers)
+    connection.request(method, re.sub(r"{\w+}", name, path), None if body is None else json.dumps(body), http_headers((user, user)))
     answer = connection.getresponse()
     try:
         return answer.status, [header for header in answer.getheaders() if header[0] != "Date"], answer.read()

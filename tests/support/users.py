@@ -32,12 +32,15 @@ def audited(server, **fields):
     return audit_events(server, **fields)
 
 
+def http_headers(login=None):
+    """Of a request with JSON; login: (user, password)."""
+    basic = {"Authorization": "Basic " + base64.b64encode(":".join(login).encode()).decode()} if login else {}
+    return {"Content-Type": "application/json", **basic}
+
+
 def ask_http(server, path, login=None, body=None, method=None):
-    """(status, the answer's bytes); login: (user, password)."""
-    headers = {"Content-Type": "application/json"}
-    if login:
-        headers["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
-    request = urllib.request.Request(f"http://{server.http}{path}", None if body is None else json.dumps(body).encode(), headers, method=method)
+    """(status, the answer's bytes)"""
+    request = urllib.request.Request(f"http://{server.http}{path}", None if body is None else json.dumps(body).encode(), http_headers(login), method=method)
     try:
         with urllib.request.urlopen(request, timeout=60) as reply:
             return reply.status, reply.read()

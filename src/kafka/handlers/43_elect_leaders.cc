@@ -11,25 +11,26 @@ void handle_elect_leaders(Broker& broker, Call call) {
   ElectLeadersRequest request;
   if (!call.decode(request)) return;
   const bool may = call.may(Operation::kAlter, cluster_resource());
+  const bool is_type = request.election_type == 0 || request.election_type == 1;
   ElectLeadersResponse response;
-  if (!may) response.error_code = code(ErrorCode::kClusterAuthorizationFailed);
-  if (may && (request.election_type < 0 || request.election_type > 1)) {
-    response.error_code = code(ErrorCode::kInvalidRequest);
-    return call.reply(response);
-  }
-  if (!request.topic_partitions) return call.reply(response);
+  response.error_code = code(!may ? ErrorCode::kClusterAuthorizationFailed : is_type ? ErrorCode::kNone : ErrorCode::kInvalidRequest);
+  if (!request.topic_partitions || (may && !is_type)) return call.reply(response);
+  const std::string denial = may ? "" : call.denial(Operation::kAlter, cluster_resource());
+  using Told = std::pair<ErrorCode, std::string_view>;
+  const auto told = [&](bool exists) {
+    if (!may) return Told{ErrorCode::kClusterAuthorizationFailed, denial};
+    return exists ? Told{ErrorCode::kElectionNotNeeded, "the only broker leads this partition already"}
+                  : Told{ErrorCode::kUnknownTopicOrPartition, "there is no such topic or partition"};
+  };
   for (const auto& topic : *request.topic_partitions) {
     if (!call.room().take(sizeof(ElectLeadersResponse::Topic) + topic.topic.size())) break;
     auto& out = response.replica_election_results.emplace_back();
     out.topic = topic.topic;
     const auto info = may ? broker.log.find_topic(topic.topic) : std::nullopt;
     for (const int32_t p : topic.partitions) {
-      auto& result = out.partition_result.emplace_back();
-      result.partition_id = p;
-      const bool exists = has_partition(info, p);
-      result.error_code = code(!may ? ErrorCode::kClusterAuthorizationFailed : exists ? ErrorCode::kElectionNotNeeded : ErrorCode::kUnknownTopicOrPartition);
-      result.error_message = !may ? call.denial(Operation::kAlter, cluster_resource())
-                             : exists ? "the only broker leads this partition already" : "there is no such topic or partition";
+      const auto [error, message] = told(has_partition(info, p));
+      if (!call.room().take(sizeof out.partition_result.front() + message.size())) break;
+      out.partition_result.push_back({.partition_id = p, .error_code = code(error), .error_message = std::string(message)});
     }
   }
   call.reply(response);
