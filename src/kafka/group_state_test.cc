@@ -136,6 +136,27 @@ TEST(GroupState, AnIdThatIsNeverUsedExpires) {
   EXPECT_FALSE(group.has_members());
 }
 
+// Who has gone with the id that it was told holds up nobody who comes to an empty group; in a rebalance it is waited for, as Kafka does.
+TEST(GroupState, AnIdThatIsNeverUsedHoldsUpNoNewGroup) {
+  for (const int64_t delay : {0, 500}) {
+    GroupState group(delay);
+    auto gone = member("", "gone");
+    gone.must_know_id = true;
+    group.join(1, gone, 0);
+    auto came = group.join(2, member("", "a"), 0);
+    if (delay > 0) {
+      EXPECT_TRUE(came.joins.empty());
+      came = group.on_time(delay);
+    }
+    ASSERT_EQ(came.joins.size(), 1u) << delay;
+    EXPECT_EQ(came.joins[0].error, ErrorCode::kNone);
+    EXPECT_EQ(group.phase(), GroupPhase::kCompletingRebalance);
+    EXPECT_TRUE(group.join(3, member("", "b"), delay).joins.empty());
+    EXPECT_TRUE(group.join(4, member("a", ""), delay).joins.empty());
+    EXPECT_EQ(group.on_time(10'000).joins.size(), 2u) << delay;
+  }
+}
+
 TEST(GroupState, ANewGroupWaitsForMoreMembers) {
   GroupState group(500);
   EXPECT_TRUE(group.join(1, member("", "a"), 0).joins.empty());
