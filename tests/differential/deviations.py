@@ -22,6 +22,8 @@ UNKNOWN_SERVER_ERROR, TOPIC_DENIED, GROUP_DENIED, CLUSTER_DENIED, ILLEGAL_SASL_S
 UNKNOWN_TOPIC, MESSAGE_TOO_LARGE, INVALID_TXN_STATE, DUPLICATE_RESOURCE, UNKNOWN_TOPIC_ID, TRANSACTION_ABORTABLE = 3, 10, 48, 92, 100, 120
 MAX_TIMESTAMP = -3
 SMALLEST_LIMIT = 5000  # of max.message.bytes in a history
+UNSUPPORTED_ASSIGNOR = 112
+TOPIC_IDS = {"Fetch": 13, "Produce": 13}  # versions from which on a request names topics by their ids
 REBALANCES = ("PreparingRebalance", "CompletingRebalance")
 DENIED = (GROUP_DENIED, CLUSTER_DENIED)
 ENDED = ("Empty", "CompleteCommit", "CompleteAbort")
@@ -122,14 +124,16 @@ def lifts_no_quota(entry):
     return any(op["Remove"] and op["Key"] not in there for op in entry["Ops"])
 
 
-def given_epochs(d, s):
-    """Of this producer: the one that it has."""
-    return [epoch for producer, epoch in s.model.producers.values() if producer == d.around[-1][0]["ProducerId"]]
+def was_given(d, s):
+    """This producer has or had the epoch."""
+    return (d.around[-1][0]["ProducerId"], d.ours) in s.model.epochs
 
 
 def latest_of_deleted(d, s):
+    """Kafka names a record from before ours, or ours is none."""
     (topic,) = s.asked["Topics"]
-    return d.ours == -1 and topic["Partitions"][0]["Timestamp"] == MAX_TIMESTAMP and topic["Name"] in s.model.sized_apart
+    kafka, ours = (answer["Offset"] for answer in d.around[-1])
+    return (ours == -1 or kafka < ours) and topic["Partitions"][0]["Timestamp"] == MAX_TIMESTAMP and topic["Name"] in s.model.sized_apart
 
 
 def outside_transaction(d, s):
@@ -140,14 +144,14 @@ def outside_transaction(d, s):
 
 def asked_and_forgotten(d, s):
     """Partitions that one request of a session asks for and forgets, and no others: Kafka forgets last, ours first."""
-    asked, gone = [{(t["Topic"], t["TopicId"], p["Partition"] if isinstance(p, dict) else p) for t in s.asked[field] for p in t["Partitions"]}
+    key = "Topic" if d.version < TOPIC_IDS["Fetch"] else "TopicId"
+    asked, gone = [{(t[key], p["Partition"] if isinstance(p, dict) else p) for t in s.asked[field] for p in t["Partitions"]}
                    for field in ("Topics", "ForgottenTopicsData")]
     if d.kafka != MISSING or not asked & gone:
         return False
     topic = d.ours if d.path == "Responses" else d.around[1][1]
     here = topic["Partitions"] if d.path == "Responses" else [d.ours]
-    named = {(name if "Topic" in topic else topic_id, partition) for name, topic_id, partition in asked & gone}
-    return all((topic.get("Topic", topic.get("TopicId")), p["PartitionIndex"]) in named for p in here)
+    return all((topic[key], p["PartitionIndex"]) in asked & gone for p in here)
 
 
 def is_next_of_kafka(d, s):
@@ -188,6 +192,8 @@ DEVIATIONS = (
               lambda d, s: d.kafka in (GROUP_ID_NOT_FOUND, ILLEGAL_GENERATION) and d.ours == UNKNOWN_MEMBER_ID and without_members(d, s)),
     Deviation("members from before", "ConsumerGroupHeartbeat", "ErrorCode",
               lambda d, s: d.kafka == GROUP_ID_NOT_FOUND and d.ours == (UNKNOWN_MEMBER_ID if s.asked["MemberId"] else INVALID_REQUEST) and forgotten(d, s)),
+    Deviation("members from before", "ConsumerGroupHeartbeat", "ErrorCode",
+              lambda d, s: codes(UNSUPPORTED_ASSIGNOR, INVALID_REQUEST)(d, s) and not s.asked["MemberId"] and s.asked["MemberEpoch"] != 0),
     Deviation("batches that come again", "Produce", r"Responses\.PartitionResponses\.LogAppendTimeMs", lambda d, s: d.ours == -1 and comes_again(d, s)),
     Deviation("assignments", "DescribeGroups", r"Groups\.Members\.MemberAssignment", lambda d, s: d.ours == b"" and d.around[1][0]["GroupState"] in REBALANCES),
     Deviation("no aborted transactions", "Fetch", r"Responses\.Partitions\.AbortedTransactions",
@@ -208,7 +214,7 @@ DEVIATIONS = (
               lambda d, s: d.ours == -1 and d.around[-1][1]["TransactionState"] in ENDED),
     Deviation("coordinator epochs", "DescribeProducers", r"Topics\.Partitions\.ActiveProducers\.CoordinatorEpoch", codes(-1, 0)),
     Deviation("epochs of markers", "DescribeProducers", r"Topics\.Partitions\.ActiveProducers\.ProducerEpoch",
-              lambda d, s: d.kafka == NOT_GIVEN and d.ours in given_epochs(d, s)),
+              lambda d, s: d.kafka == NOT_GIVEN and was_given(d, s)),
     Deviation("versions", "ApiVersions", r"ApiKeys(\.MinVersion|\.MaxVersion)?", is_served),
     Deviation("versions", "ApiVersions", "(Supported|Finalized)Features", lambda d, s: kafka_alone(d, s) and d.kafka["Name"] not in FEATURES),
     Deviation("versions", "ApiVersions", "FinalizedFeaturesEpoch", lambda d, s: d.kafka > d.ours == 0),
@@ -226,10 +232,11 @@ DEVIATIONS = (
               lambda d, s: s.model.cluster_action and d.around[-1][1]["ErrorCode"] == TOPIC_DENIED),
     Deviation("denials", "DeleteTopics", r"Responses\.ErrorCode",
               lambda d, s: codes(UNKNOWN_TOPIC, TOPIC_DENIED)(d, s) and d.around[-1][0]["Name"] not in s.model.topic_ids),
-    Deviation("denials", "JoinGroup", "MemberId", lambda d, s: d.kafka == "" and d.around[0][0]["ErrorCode"] == d.around[0][1]["ErrorCode"] == GROUP_DENIED),
     Deviation("denials", "ConsumerGroupHeartbeat", "ErrorCode", lambda d, s: d.kafka in (TOPIC_DENIED, GROUP_DENIED) and d.ours == INVALID_REQUEST),
     Deviation("denials", "(Incremental)?AlterConfigs", r"Responses\.ErrorCode",
               lambda d, s: codes(INVALID_REQUEST, CLUSTER_DENIED)(d, s) and s.asked["Resources"][0]["ResourceType"] == 99),
+    Deviation("denials", "Fetch|Produce", r"Responses\.(Partitions|PartitionResponses)\.ErrorCode",
+              lambda d, s: codes(TOPIC_DENIED, UNKNOWN_TOPIC_ID)(d, s) and d.version >= TOPIC_IDS[d.api]),
     Deviation("credentials at once", "AlterUserScramCredentials", r"Results\.ErrorCode", two_mechanisms),
     Deviation("quotas that do not exist", "AlterClientQuotas", r"Entries\.ErrorCode",
               lambda d, s: codes(0, INVALID_REQUEST)(d, s) and lifts_no_quota(s.asked["Entries"][0])),

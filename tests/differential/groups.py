@@ -37,7 +37,7 @@ def join(m):
         if answer["ErrorCode"] in (0, 79):  # 79: this is your id, now join
             m.members[group] = (answer["MemberId"], answer["GenerationId"])
             (m.pending.add if answer["ErrorCode"] else m.pending.discard)(group)
-        if answer["ErrorCode"] == 0 and not known:
+        if answer["ErrorCode"] in (0, 79) and not known:
             m.instances[group] = instance
 
     static = known and m.instances.get(group)

@@ -52,7 +52,7 @@ def idempotent(m):
 
 def learn_producer(m, transactional_id, answer):
     if answer["ErrorCode"] == 0:
-        m.producers[transactional_id] = (answer["ProducerId"], answer["ProducerEpoch"])
+        m.gave(transactional_id, answer)
 
 
 def fetch(m):

@@ -39,6 +39,7 @@ class Model:
         self.transactional = [f"x{self.tag}-{letter}" for letter in "ab"]
         self.topic_ids = {}  # name -> symbol
         self.producers = {}  # transactional id or None -> (producer id, epoch)
+        self.epochs = set()  # (producer id, epoch) of all that were given
         self.sequences = {}  # (producer id, epoch, topic, partition) -> the next
         self.pending = set()  # groups where a client was told its member id and has not joined with it
         self.members = {}  # group -> (member id, generation or epoch)
@@ -62,6 +63,11 @@ class Model:
     def made(self, name):
         """Whether it is of this history, or of none: topics that are asked for by an id have no name, perhaps."""
         return name is None or re.match(rf".{self.tag}[-._]|nobody|unknown|\d|$", name) is not None
+
+    def gave(self, transactional_id, answer):
+        """The answer gave a producer an id and an epoch."""
+        self.producers[transactional_id] = (answer["ProducerId"], answer["ProducerEpoch"])
+        self.epochs.add(self.producers[transactional_id])
 
     def joined(self, group):
         """Whether the group has a member for sure."""

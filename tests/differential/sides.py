@@ -233,7 +233,7 @@ def relative_epochs(group):
     if not group["GroupState"]:
         return {"GroupEpoch": None, "AssignmentEpoch": None}  # there is no such group
     assigned = group["AssignmentEpoch"]
-    furthest = max((member["MemberEpoch"] for member in group["Members"]), default=assigned)
+    furthest = max((member["MemberEpoch"] for member in group["Members"] if member["MemberEpoch"] >= 0), default=assigned)
     return {"GroupEpoch": group["GroupEpoch"] - assigned, "AssignmentEpoch": assigned - furthest}
 
 

@@ -86,7 +86,7 @@ def end(m):
         if answer["ErrorCode"] == 0:
             ended(m, who[0])
         if answer["ErrorCode"] == 0 and answer.get("ProducerId", -1) != -1:  # from version 5 on: the epoch of the next transaction
-            m.producers[who[0]] = (answer["ProducerId"], answer["ProducerEpoch"])
+            m.gave(who[0], answer)
 
     return "EndTxn", {"TransactionalId": who[0], "ProducerId": who[1], "ProducerEpoch": who[2], "Committed": m.chance(2)}, learn
 

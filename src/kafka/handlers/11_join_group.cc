@@ -64,7 +64,7 @@ void handle_join_group(Broker& broker, Call call) {
   if (error != ErrorCode::kNone) {
     JoinAnswer refused;
     refused.error = error;
-    refused.member_id = request.member_id;
+    if (error != ErrorCode::kGroupAuthorizationFailed) refused.member_id = request.member_id;
     return call.reply(response_of(std::move(refused), call.version()));
   }
   const std::string group = request.group_id;
