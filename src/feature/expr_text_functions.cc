@@ -115,9 +115,9 @@ Text right_of(Text s, int64_t n) {
 // What is missing of `n` code points, from `fill` over and over. nullopt: beyond the bound.
 std::optional<std::string> padding(Text s, int64_t n, Text fill) {
   std::string out;
-  const int64_t missing = n - text_length(s);
-  if (fill.empty()) return out;
-  const int64_t points = text_length(fill), whole = missing / points;
+  const int64_t missing = n - text_length(s), points = text_length(fill);
+  if (points == 0) return out;  // empty, or bytes that are no text
+  const int64_t whole = missing / points;
   if (whole > static_cast<int64_t>(kTextBytesMax / fill.size())) return std::nullopt;
   for (int64_t i = 0; i < whole; ++i) out.append(fill);
   out.append(text_part(fill, 1, missing % points));
