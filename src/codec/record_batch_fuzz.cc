@@ -57,6 +57,7 @@ void check_building(std::string batch) {
   const auto there = contents(bytes_of(batch), &records, scratch);
   if (!there) return;
   if (!check_record_batch(bytes_of(batch))) std::abort();
+  if (records.empty()) return;  // compaction leaves batches like that; nobody builds one
   const auto again = build_record_batch({.compression = codec}, records);
   if (!again || !check_record_batch(bytes_of(*again)) || contents(bytes_of(*again), nullptr, again_scratch) != there) std::abort();
 }
