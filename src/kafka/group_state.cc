@@ -200,9 +200,7 @@ GroupAnswers GroupState::on_time(int64_t now_ms) {
   for (const auto& [id, m] : members_)
     if (!m.joining && !m.syncing && m.expires_ms <= now_ms) expired.push_back(id);
   for (const auto& id : expired) remove(id, now_ms, out);
-  if (initial_waits_until_ms_ <= now_ms) {
-    complete_join(now_ms, out);
-  } else if (rebalance_ends_ms_ <= now_ms && phase_ == GroupPhase::kPreparingRebalance) {
+  if (rebalance_ends_ms_ <= now_ms && phase_ == GroupPhase::kPreparingRebalance) {
     complete_join(now_ms, out);
   } else if (rebalance_ends_ms_ <= now_ms && phase_ == GroupPhase::kCompletingRebalance) {
     // Members that took the new generation and never asked for their assignment hold up everybody.
@@ -323,15 +321,19 @@ void GroupState::prepare_rebalance(int64_t now_ms, GroupAnswers& out) {
     const bool born = phase_ == GroupPhase::kEmpty;
     phase_ = GroupPhase::kPreparingRebalance;
     rebalance_ends_ms_ = now_ms + longest_rebalance_timeout_ms();
-    // Not for those who know their ids and have not come with them: they may be gone, and nobody else has a place to lose.
-    if (born && initial_delay_ms_ == 0) return complete_join(now_ms, out);
     if (born) initial_waits_until_ms_ = std::min(now_ms + initial_delay_ms_, rebalance_ends_ms_);
   }
   complete_if_all_joined(now_ms, out);
 }
 
 void GroupState::complete_if_all_joined(int64_t now_ms, GroupAnswers& out) {
-  if (phase_ != GroupPhase::kPreparingRebalance || initial_waits_until_ms_ != kNever || !pending_.empty()) return;
+  if (phase_ != GroupPhase::kPreparingRebalance) return;
+  // A group that is being born waits so long, and then not for those who were told their ids and have not come: they may be gone.
+  if (initial_waits_until_ms_ != kNever) {
+    if (initial_waits_until_ms_ <= now_ms) complete_join(now_ms, out);
+    return;
+  }
+  if (!pending_.empty()) return;
   if (std::ranges::all_of(members_, [](const auto& entry) { return entry.second.joining.has_value(); })) complete_join(now_ms, out);
 }
 

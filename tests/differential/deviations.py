@@ -23,7 +23,7 @@ UNKNOWN_TOPIC, MESSAGE_TOO_LARGE, INVALID_TXN_STATE, DUPLICATE_RESOURCE, UNKNOWN
 MAX_TIMESTAMP = -3
 SMALLEST_LIMIT = 5000  # of max.message.bytes in a history
 UNSUPPORTED_ASSIGNOR = 112
-TOPIC_IDS = {"Fetch": 13, "Produce": 13}  # versions from which on a request names topics by their ids
+TOPIC_IDS = 13  # version of Fetch, and of Produce, from which on a request names topics by their ids
 REBALANCES = ("PreparingRebalance", "CompletingRebalance")
 DENIED = (GROUP_DENIED, CLUSTER_DENIED)
 ENDED = ("Empty", "CompleteCommit", "CompleteAbort")
@@ -144,7 +144,7 @@ def outside_transaction(d, s):
 
 def asked_and_forgotten(d, s):
     """Partitions that one request of a session asks for and forgets, and no others: Kafka forgets last, ours first."""
-    key = "Topic" if d.version < TOPIC_IDS["Fetch"] else "TopicId"
+    key = "Topic" if d.version < TOPIC_IDS else "TopicId"
     asked, gone = [{(t[key], p["Partition"] if isinstance(p, dict) else p) for t in s.asked[field] for p in t["Partitions"]}
                    for field in ("Topics", "ForgottenTopicsData")]
     if d.kafka != MISSING or not asked & gone:
@@ -236,7 +236,7 @@ DEVIATIONS = (
     Deviation("denials", "(Incremental)?AlterConfigs", r"Responses\.ErrorCode",
               lambda d, s: codes(INVALID_REQUEST, CLUSTER_DENIED)(d, s) and s.asked["Resources"][0]["ResourceType"] == 99),
     Deviation("denials", "Fetch|Produce", r"Responses\.(Partitions|PartitionResponses)\.ErrorCode",
-              lambda d, s: codes(TOPIC_DENIED, UNKNOWN_TOPIC_ID)(d, s) and d.version >= TOPIC_IDS[d.api]),
+              lambda d, s: codes(TOPIC_DENIED, UNKNOWN_TOPIC_ID)(d, s) and d.version >= TOPIC_IDS),
     Deviation("credentials at once", "AlterUserScramCredentials", r"Results\.ErrorCode", two_mechanisms),
     Deviation("quotas that do not exist", "AlterClientQuotas", r"Entries\.ErrorCode",
               lambda d, s: codes(0, INVALID_REQUEST)(d, s) and lifts_no_quota(s.asked["Entries"][0])),
