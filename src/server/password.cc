@@ -32,8 +32,8 @@ class NoEcho {
 };
 
 std::string ask(const std::string& prompt) {
+  const NoEcho silence;  // before it asks: what is typed at once would be shown, and then thrown away
   fmt::print(stderr, "{}: ", prompt);
-  const NoEcho silence;
   std::string line;
   for (int c = std::getchar(); c != EOF && c != '\n'; c = std::getchar()) line += static_cast<char>(c);
   return line;

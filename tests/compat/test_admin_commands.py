@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 
@@ -182,6 +183,19 @@ def test_another_password_ends_the_old_one_everywhere(server, monkeypatch, tmp_p
     assert "the two passwords differ" in terminal.text and "fourth" not in terminal.text
     assert comes_in(server, "karl", "third", "SCRAM-SHA-256")
     run("user", "delete", "karl")
+
+
+def test_a_password_that_is_typed_at_once_is_not_shown(server):
+    """The terminal is silent before the prompt is there, however late the system makes it so."""
+    if not shutil.which("strace"):
+        pytest.skip("this machine has no strace")
+    slow = ["strace", "-f", "-o", "/dev/null", "-e", "trace=ioctl", "-e", "inject=ioctl:delay_enter=300000"]
+    with Terminal([*slow, BINARY, "user", "create", "lisa"]) as terminal:
+        for prompt, typed in (("New password of lisa: ", b"fourth\n"), ("The same again: ", b"forth\n")):
+            terminal.read_until(prompt)
+            terminal.type(typed)
+        assert terminal.wait()[0] == 2
+    assert "the two passwords differ" in terminal.text and "fourth" not in terminal.text and "forth" not in terminal.text
 
 
 def test_permissions_outlive_users(monkeypatch):
