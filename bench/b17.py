@@ -14,6 +14,7 @@ import time
 
 import harness
 import servers
+from ports import free_ports
 
 IMPATIENT = {"reconnect.backoff.ms": 5, "reconnect.backoff.max.ms": 20, "retry.backoff.ms": 5, "topic.metadata.refresh.fast.interval.ms": 10, "log_level": 0}
 KAFKA_SETTINGS = ("broker.session.timeout.ms=1000", "broker.heartbeat.interval.ms=250")
@@ -123,12 +124,12 @@ def run(quick):
         root = pathlib.Path(directory)
 
         def ours():
-            server = servers.Millstream(root / f"ours{next(numbers)}", port=(port := servers.free_ports(1)[0]))
+            server = servers.Millstream(root / f"ours{next(numbers)}", port=(port := free_ports(1)[0]))
             server.port = port
             return server
 
         def kafka():
-            return servers.Kafka(root / f"kafka{next(numbers)}", port=servers.free_ports(1)[0], settings=KAFKA_SETTINGS)
+            return servers.Kafka(root / f"kafka{next(numbers)}", port=free_ports(1)[0], settings=KAFKA_SETTINGS)
 
         for _ in range(count):
             for make in (ours, kafka):

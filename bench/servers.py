@@ -8,7 +8,6 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ import harness
 
 for folder in ("support", "peers/kafka"):
     sys.path.insert(0, str(harness.ROOT / "tests" / folder))
+from ports import free_ports  # noqa: E402
+
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = harness.ROOT / "build" / "release"
 TICK = os.sysconf("SC_CLK_TCK")
@@ -86,17 +87,6 @@ class spent:
 
     def __exit__(self, *_):
         self.cpu = self.server.cpu() - self.before
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
 
 
 class Millstream:

@@ -11,9 +11,10 @@ from collections import Counter, defaultdict
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from framework_programs import Jvm, class_path
-from kafka_broker import KafkaBroker, free_ports
+from kafka_broker import KafkaBroker
 from kafka_tools import programs
 from millstream import Server
+from ports import free_ports
 from test_librdkafka import consumer, create, produce, take
 
 LONG = os.environ.get("MS_LONG") == "1"

@@ -3,8 +3,9 @@ asks for this and that. A failure names its seed; MS_DIFFERENTIAL_SEED=N runs th
 
 import pytest
 from administrators import PASSWORDS, STEPS, forget
-from kafka_broker import KafkaBroker, free_ports
+from kafka_broker import KafkaBroker
 from millstream import Server
+from ports import free_ports
 from random_histories import History
 from sides import PATIENCE, Side, ready
 from test_differential import NO_RETENTION, SEEDS

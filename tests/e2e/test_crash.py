@@ -7,7 +7,6 @@ import datetime
 import json
 import os
 import random
-import socket
 import threading
 import time
 
@@ -17,6 +16,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from crash_check import faults
 from millstream import Server, run
+from ports import free_ports
 
 KILLS = 200 if os.environ.get("MS_LONG") == "1" else 20
 TOPIC, PARTITIONS, USERS = "payments", 3, 40
@@ -53,14 +53,6 @@ views:
 services:
   spending: {features: [spending.*]}
 """
-
-
-def free_ports(count):
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
-    return ports
 
 
 def event(number, rng):

@@ -5,6 +5,7 @@ import socket
 
 import confluent_kafka
 from millstream import Server, run
+from ports import free_ports
 
 
 def verdicts(*arguments, status=0):
@@ -12,12 +13,8 @@ def verdicts(*arguments, status=0):
 
 
 def test_a_place_without_a_server(tmp_path):
-    with socket.socket() as taken, socket.socket() as other:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        other.bind(("127.0.0.1", 0))
-        free = f"127.0.0.1:{other.getsockname()[1]}"
-        other.close()
+    free = f"127.0.0.1:{free_ports(1)[0]}"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         found = verdicts("--dir", tmp_path / "data", "--kafka", f"127.0.0.1:{taken.getsockname()[1]}", "--http", free, status=1)
     assert found["kafka port"]["verdict"] == "problem" and "--kafka" in found["kafka port"]["found"]
     assert found["http port"]["verdict"] == "ok"
@@ -46,9 +43,9 @@ def test_beside_a_server(tmp_path):
 
 
 def test_an_address_that_nobody_reaches(tmp_path):
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        nobody = f"127.0.0.1:{other.getsockname()[1]}"
-    with Server(tmp_path / "data", "--advertised-kafka", nobody) as server:
-        found = verdicts("--dir", server.directory, "--kafka", server.kafka, "--http", server.http, status=1)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # held without listening: it refuses, and the server cannot be given its port
+        nobody = f"127.0.0.1:{silent.getsockname()[1]}"
+        with Server(tmp_path / "data", "--advertised-kafka", nobody) as server:
+            found = verdicts("--dir", server.directory, "--kafka", server.kafka, "--http", server.http, status=1)
         assert found["advertised address"]["verdict"] == "problem" and nobody in found["advertised address"]["found"]

@@ -2,12 +2,12 @@
 
 import pathlib
 import signal
-import socket
 import subprocess
 import time
 
 from kafka_tools import HERE, libraries
 from millstream import START_SECONDS, STOP_SECONDS
+from ports import free_ports
 
 CLUSTER_ID = "bWlsbHN0cmVhbS10ZXN0cw"
 
@@ -53,11 +53,3 @@ class KafkaBroker:
             self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
