@@ -16,6 +16,7 @@ import harness
 
 for folder in ("support", "peers/kafka"):
     sys.path.insert(0, str(harness.ROOT / "tests" / folder))
+import scratch  # noqa: E402
 from ports import free_ports  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -195,7 +196,7 @@ class Kafka(Process):
             lines.append("log.flush.interval.messages=1")
         properties = self.directory / "broker.properties"
         properties.write_text("\n".join(lines) + "\n")
-        java = ["java", f"-Dlog4j2.configurationFile={HERE / 'peers' / 'kafka' / 'log4j2.properties'}", "-cp", f"{kafka_tools.libraries()}/*"]
+        java = [*scratch.java(), f"-Dlog4j2.configurationFile={HERE / 'peers' / 'kafka' / 'log4j2.properties'}", "-cp", f"{kafka_tools.libraries()}/*"]
         if not (self.directory / "log").exists():
             subprocess.run([*java, "kafka.tools.StorageTool", "format", "--standalone", "-t", "bWlsbHN0cmVhbS1iZW5jaA", "-c", properties],
                            check=True, capture_output=True)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import scratch
 from fetched import CACHE, once
 
 HERE = pathlib.Path(__file__).resolve().parent / "clients"
@@ -64,7 +65,7 @@ def java(version):
 
     home = once(f"clients-java-{version}", sources("java"), build)
     quiet = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx256M"]
-    return ["java", *quiet, "-cp", f"{home / 'classes'}:{home / 'jars'}/*", "millstream.clients.Main"]
+    return [*scratch.java(), *quiet, "-cp", f"{home / 'classes'}:{home / 'jars'}/*", "millstream.clients.Main"]
 
 
 def python(script):

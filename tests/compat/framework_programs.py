@@ -7,6 +7,7 @@ import time
 
 from client_programs import MAVEN, run
 from fetched import once
+from scratch import java
 
 HERE = pathlib.Path(__file__).resolve().parent / "frameworks"
 PATIENCE = 180
@@ -27,7 +28,7 @@ class Jvm:
     def __init__(self, log, path, main, *arguments, options=()):
         self.log = pathlib.Path(log)
         quiet = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512M"]
-        self.command = list(map(str, ["setpriv", "--pdeathsig", "KILL", "java", *quiet, *options, "-cp", path, main, *arguments]))
+        self.command = list(map(str, ["setpriv", "--pdeathsig", "KILL", *java(), *quiet, *options, "-cp", path, main, *arguments]))
 
     def start(self, *more):
         with open(self.log, "ab") as log:

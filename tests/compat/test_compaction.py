@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 from kafka import KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as PythonPartition
-from kafka_tools import SMALL, tool  # noqa: E402
+from kafka_tools import tool  # noqa: E402
 from millstream import Server, run  # noqa: E402
 from servers import Kafka  # noqa: E402
 
@@ -221,10 +221,9 @@ services:
     assert "not compacted" in server.cli("topic", "alter", topic, "--config", "cleanup.policy=compact", status=1).stderr
 
 
-def test_what_kafkas_own_tool_checks_of_compaction(server, tmp_path):
+def test_what_kafkas_own_tool_checks_of_compaction(server):
     """It writes keys again and again, deletes some, waits, reads, and compares the last values."""
-    said = tool("log-compaction-tester", "--bootstrap-server", server.kafka, "--messages", 2000, "--percent-deletes", 20, "--sleep", 2,
-                java=(*SMALL, f"-Djava.io.tmpdir={tmp_path}"))
+    said = tool("log-compaction-tester", "--bootstrap-server", server.kafka, "--messages", 2000, "--percent-deletes", 20, "--sleep", 2)
     assert re.search(r"Validated \d+ values, 0 mismatches", said), said
     produced, consumed = map(int, re.search(r"(\d+) rows of data produced, (\d+) rows of data consumed", said).groups())
     assert 0 < consumed < produced == 2000, "nothing was compacted"

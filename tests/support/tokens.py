@@ -6,9 +6,10 @@ import http.server
 import json
 import ssl
 import subprocess
-import tempfile
 import threading
 import time
+
+from scratch import scratch
 
 CHUNK = 100  # bytes of an answer over HTTPS
 
@@ -20,7 +21,7 @@ def encoded(value):
 
 def signing_key(key_id="k"):
     """(JWKS, path of the private key)"""
-    folder = tempfile.mkdtemp()
+    folder = tempfile.mkdtemp(dir=scratch())
     subprocess.run(["openssl", "genrsa", "-out", f"{folder}/key", "2048"], check=True, capture_output=True)
     modulus = subprocess.run(["openssl", "rsa", "-in", f"{folder}/key", "-noout", "-modulus"], check=True, capture_output=True, text=True).stdout
     number = bytes.fromhex(modulus.strip().split("=")[1])

@@ -8,6 +8,7 @@ import time
 from kafka_tools import HERE, libraries
 from millstream import START_SECONDS, STOP_SECONDS
 from ports import free_ports
+from scratch import java
 
 CLUSTER_ID = "bWlsbHN0cmVhbS10ZXN0cw"
 
@@ -26,7 +27,7 @@ class KafkaBroker:
                 "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}", **self.settings}
         self.properties = self.directory / "broker.properties"
         self.properties.write_text((HERE / "broker.properties").read_text() + "".join(f"{key}={value}\n" for key, value in ours.items()))
-        self.java = ["java", "-Xmx512M", "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={HERE / 'broker.log4j2.properties'}", "-cp", f"{libraries()}/*"]
+        self.java = [*java(), "-Xmx512M", "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={HERE / 'broker.log4j2.properties'}", "-cp", f"{libraries()}/*"]
         subprocess.run([*self.java, "kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID, "-c", self.properties], check=True, capture_output=True)
         return self.start()
 

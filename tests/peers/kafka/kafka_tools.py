@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import zipfile
 
+import scratch
 from fetched import once
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -73,7 +74,7 @@ def run(name, *arguments, stdin=None, timeout=120, java=SMALL):
 
 
 def command(name, *arguments, java=SMALL):
-    return ["java", *java, f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}", "-cp", f"{libraries()}/*", CLASSES[name], *map(str, arguments)]
+    return [*scratch.java(), *java, f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}", "-cp", f"{libraries()}/*", CLASSES[name], *map(str, arguments)]
 
 
 def programs(jar):
