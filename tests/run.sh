@@ -1,7 +1,8 @@
 # Sourced by ./dev: run_tests [--long] [NAME...]. The C++ tests run with AddressSanitizer and UndefinedBehaviorSanitizer, those that
-# leave something out under a sanitizer in release too; the Python tests run with the release build. --long runs the C++ tests in
-# release, asan and tsan, tells the Python tests to take their long forms (MS_LONG=1) and adds every fuzzer for 60 s. (With nothing in
-# ccache a build takes about 20 minutes on two cores: with three of them, the short form would not end in the time that CI has.)
+# leave something out under a sanitizer in release too; the Python tests run with the release build. --long tells the Python tests to
+# take their long forms (MS_LONG=1); they mostly wait, so beside them, with what they leave of the processor, the C++ tests run in
+# release, asan and tsan and then every fuzzer for 60 s. (With nothing in ccache a build takes about 20 minutes on two cores: with three
+# of them, the short form would not end in the time that CI has.)
 
 # What the Python tests, the benchmarks and the short form start in release; benchmarks compile with every change.
 RELEASE_TESTS=(feature engine history)
@@ -42,6 +43,17 @@ run_ctest() {
 
 says() { printf 'test: %4d s: %s\n' $((SECONDS - started)) "$1"; }
 
+long_cpp_tests() {
+  local failed=0
+  renice -n 19 -p "$BASHPID" >/dev/null
+  test_build release "$@"
+  test_build asan "$@"
+  test_build tsan "$@"
+  run_fuzzers "${FUZZ_SECONDS:-60}" || failed=1
+  says "the C++ tests and the fuzzers have ended"
+  return "$failed"
+}
+
 run_tests() {
   local long=0 names=() started=$SECONDS failed=0
   while (($#)); do
@@ -58,9 +70,12 @@ run_tests() {
   says "building the programs of release"
   build release "${PROGRAMS[@]}"
   if ((long)); then
-    test_build release "${filter[@]}"
-    test_build asan "${filter[@]}"
-    test_build tsan "${filter[@]}"
+    says "the C++ tests begin beside the Python tests, see build/cpp-tests.log"
+    set -m  # a process group of its own
+    long_cpp_tests "${filter[@]}" >build/cpp-tests.log 2>&1 </dev/null &
+    local beside=$!
+    set +m
+    trap "kill -- -$beside 2>/dev/null || true" EXIT
   else
     ((${#names[@]})) || run_ctest release -R "^($(IFS='|'; echo "${RELEASE_TESTS[*]}"))\$"
     test_build asan "${filter[@]}"
@@ -70,7 +85,11 @@ run_tests() {
   ((${#names[@]})) && select=(-k "$(printf '%s' "${names[0]}"; printf ' or %s' "${names[@]:1}")")
   # A test that hangs says where.
   "$MS_PYTHON" -m pytest -q -o faulthandler_timeout=$((long ? 3600 : 900)) tests "${select[@]}" || { local code=$?; [ $code = 5 ] && ((${#names[@]})) || failed=1; }
-  if ((long)); then run_fuzzers "${FUZZ_SECONDS:-60}" || failed=1; fi
+  if ((long)); then
+    says "waiting for the C++ tests and the fuzzers"
+    wait "$beside" || failed=1
+    cat build/cpp-tests.log
+  fi
   echo "test: $((SECONDS - started)) s in all"
   ((failed == 0)) || { echo "test: FAILED" >&2; exit 1; }
 }

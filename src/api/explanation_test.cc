@@ -58,10 +58,15 @@ class Explanation : public ::testing::Test {
     world_->wait_until_applied();
   }
   Json ask(std::string_view body, int status = 200) {
-    io::HttpReply reply;
-    explain_features(*context_, {.names = {"model"}, .body = std::string(body)}, reply);
-    EXPECT_EQ(reply.status, status) << reply.body;
-    return Json::parse(reply.body);
+    const auto answered = engine::testing::patiently([&]() -> Result<io::HttpReply> {
+      io::HttpReply reply;
+      explain_features(*context_, {.names = {"model"}, .body = std::string(body)}, reply);
+      if (reply.status == 503 && status != 503) return fail(ErrorKind::kUnavailable, reply.body);
+      return reply;
+    });
+    if (!answered) throw std::runtime_error(answered.error().message);
+    EXPECT_EQ(answered->status, status) << answered->body;
+    return Json::parse(answered->body);
   }
   static const Json& feature(const Json& reply, size_t entity, std::string_view name) {
     for (const Json& f : reply["explanations"][entity]["features"])

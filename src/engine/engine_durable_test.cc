@@ -107,7 +107,7 @@ class EngineDurableTest : public ::testing::Test {
     feature::append_key_part(key, std::string_view("u"));
     const ReadKey read{world.engine->find_view("visits", 1).value(), key};
     feature::FeatureRow row;
-    const auto result = world.engine->read({&read, 1}, {&row, 1}).value();
+    const auto result = testing::patiently([&] { return world.engine->read({&read, 1}, {&row, 1}); }).value();
     return {result.as_of, result.cut.at(0), row.values.at(0).i};
   }
   // One event is one visit: the offset that the timeline names is the count that the reader got.

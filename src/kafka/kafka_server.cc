@@ -25,7 +25,9 @@ struct KafkaServer::Impl {
 KafkaServer::KafkaServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Result<> KafkaServer::Impl::listen(const Listener& listener, io::IoRuntime& runtime) {
-  const auto here = std::make_shared<AdvertisedAddress>(listener.advertised_host.empty() ? listener.host : listener.advertised_host, listener.advertised_port);
+  // A client may ask before the server has the port that the system gave, but only at a port that it knew.
+  const auto here = std::make_shared<AdvertisedAddress>(listener.advertised_host.empty() ? listener.host : listener.advertised_host,
+                                                        listener.advertised_port != 0 ? listener.advertised_port : listener.port);
   const auto& o = broker.options;
   TRY_ASSIGN(auto started, io::TcpServer::start({.host = listener.host,
                                                  .port = listener.port,

@@ -104,6 +104,8 @@ class OffsetExpiration : public KafkaServerTest {
     return out;
   }
 
+  ~OffsetExpiration() override { server_->stop(); }  // it looks at the clock
+
   using Left = std::set<std::string>;
   ManualClock clock_{1'700'000'000'000'000};
   std::unique_ptr<Client> client_;

@@ -99,7 +99,7 @@ TEST_F(QuotasTest, AProducerOverItsQuotaIsToldAndNotRead) {
   auto request = produce_of("t", 0, batch);
   auto answer = client.call<ProduceResponse>(request, 9);
   EXPECT_EQ(answer.responses.at(0).partition_responses.at(0).error_code, 0);
-  EXPECT_GT(answer.throttle_time_ms, 1'000);
+  EXPECT_GT(answer.throttle_time_ms, 0);  // what is left of about two seconds after the commit
   EXPECT_LT(answer.throttle_time_ms, 5'000);
   // The next request waits; another client's does not.
   MetadataRequest metadata;
@@ -133,7 +133,9 @@ TEST_F(QuotasTest, TimeOfTheServersThreadsIsCounted) {
   ASSERT_EQ(set({{"user", "ANONYMOUS"}}, "request_percentage", 1e-6), ErrorCode::kNone);
   Client client(server_->port());
   MetadataRequest request;
-  EXPECT_EQ(client.call<MetadataResponse>(request, 9).throttle_time_ms, 1'000) << "a second at most";
+  const int32_t throttled = client.call<MetadataResponse>(request, 9).throttle_time_ms;
+  EXPECT_GT(throttled, 0);
+  EXPECT_LE(throttled, 1'000) << "a second at most";
 }
 
 TEST_F(QuotasTest, ConnectionsBeyondTheRateOfTheirAddressAreClosed) {

@@ -62,8 +62,8 @@ TEST(RequestTimes, SubjectsAreShort) {
 constexpr int64_t kDelayUs = 250'000;
 constexpr int64_t kSlowMs = 50;
 
-void let_time_pass() {
-  const int64_t until = system_clock().steady_us() + kDelayUs;
+void let_time_pass(int64_t us = kDelayUs) {
+  const int64_t until = system_clock().steady_us() + us;
   while (system_clock().steady_us() < until) std::this_thread::yield();
 }
 
@@ -71,11 +71,12 @@ void let_time_pass() {
 struct SlowDisk {
   SlowDisk() {
     disk_.syncing = [this] {
-      if (slow_disk_.exchange(false)) syncing_.count_down(), let_time_pass();
+      if (slow_disk_.exchange(false)) syncing_.count_down(), let_time_pass(sync_us_);
     };
   }
   log::testing::FaultyDisk disk_{posix_file_system()};
   std::atomic<bool> slow_disk_ = false;
+  int64_t sync_us_ = kDelayUs;  // set before slow_disk_
   std::latch syncing_{1};
 };
 
@@ -141,6 +142,7 @@ TEST_F(SlowRequestTest, TheDiskIsTheLogStage) {
 TEST_F(SlowRequestTest, WhatWaitsBehindAnotherIsQueued) {
   const int64_t queued = slow("CreateTopics", "queue"), worked = slow("CreateTopics", "work");
   Client first(server_->port()), second(server_->port());
+  sync_us_ = 8 * kDelayUs;  // longer than the second one's own sync takes
   slow_disk_ = true;
   auto one = create_of("one"), two = create_of("two");
   first.ask(one, 5);

@@ -4,8 +4,10 @@
 
 #include <atomic>
 #include <filesystem>
+#include <mutex>
 
 #include "base/metrics.h"
+#include "base/rng.h"
 #include "base/testing/crash_file_system.h"
 #include "base/testing/doc_example.h"
 #include "codec/decimal_text.h"
@@ -45,8 +47,7 @@ TEST(Samples, TheFormatPageShowsTheRealBytes) {
 
 // What a program of format 1 has written: a record ends behind the views.
 TEST(Samples, TheFirstFormatIsRead) {
-  const std::string dir = ::testing::TempDir() + "samples_format_1_test";
-  std::filesystem::remove_all(dir);
+  const std::string dir = ::testing::TempDir() + "samples_format_1_" + random_uuid().to_string();
   FileSystem& fs = posix_file_system();
   ASSERT_TRUE(fs.create_directories(dir));
   const std::string now = encode_sample({.service = "eta", .service_version = 2, .as_of = {1}, .cut = {}, .views = example().views});
@@ -117,8 +118,7 @@ TEST(Samples, EveryTypeSurvives) {
 }
 
 TEST(Samples, ATornTailIsCountedAndDamageIsRefused) {
-  const std::string dir = ::testing::TempDir() + "samples_test";
-  std::filesystem::remove_all(dir);
+  const std::string dir = ::testing::TempDir() + "samples_" + random_uuid().to_string();
   FileSystem& fs = posix_file_system();
   ASSERT_TRUE(fs.create_directories(dir));
   const std::string record = samples_record(encode_sample(example()));
@@ -222,7 +222,9 @@ TEST(Samples, EverySampleThatIsDroppedIsCounted) {
   Metric& dropped = counter("millstream_samples_dropped_total");
   const int64_t before = dropped.get();
   std::atomic<int64_t> offered = 0;
+  std::mutex one;  // the writer's thread fills, too: of two offers at once one may be no sample at all
   const auto fill = [&] {
+    const std::lock_guard lock(one);
     for (const int64_t full = dropped.get(); dropped.get() == full;) writer.offer(reply, entities), ++offered;
   };
   fs.meanwhile = fill;

@@ -54,7 +54,7 @@ class Explain : public ::testing::Test {
     for (uint32_t f = 0; f < view_->program->features().size(); ++f) out.question.features.push_back(f);
     std::vector<engine::KeyReads> reads;
     const engine::ReadKey read{slot_, out.question.key};
-    out.as_of = world_.engine->read({&read, 1}, {&out.served, 1}, reads).value().as_of;
+    out.as_of = engine::testing::patiently([&] { return world_.engine->read({&read, 1}, {&out.served, 1}, reads); }).value().as_of;
     out.reads = reads[0];
     out.question.applied = reads[0].applied;
     return out;

@@ -42,7 +42,7 @@ class Verify : public ::testing::Test {
       const std::string user = "u" + std::to_string(u);
       const std::vector<online::EntityRow> entities = {{.fields = {{"user", std::string_view(user)}}}};
       online::Reply reply;
-      EXPECT_TRUE(online_->read(*plan, entities, "", reply));
+      EXPECT_TRUE(engine::testing::patiently([&] { return online_->read(*plan, entities, "", reply); }));
       samples_->offer(reply, entities);
       last = reply.as_of;
     }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -39,7 +40,7 @@ std::vector<Json> events_of(FileSystem& fs, const std::string& path = kFile) {
 class HalfWrites final : public FileSystem {
  public:
   explicit HalfWrites(FileSystem& under) : under_(under) {}
-  bool fails = false;
+  std::atomic<bool> fails = false;  // the writer thread looks
 
   Result<std::unique_ptr<File>> open(const std::string& path, Open mode) override {
     TRY_ASSIGN(auto file, under_.open(path, mode));

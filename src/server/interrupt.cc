@@ -2,6 +2,7 @@
 
 #include <semaphore.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 
@@ -10,14 +11,16 @@ namespace {
 
 constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
 
-// What a handler may touch.
-volatile std::sig_atomic_t first_signal = 0, signals_seen = 0;
+// What a handler may touch; two of them may run at once, on two threads.
+std::atomic<int> first_signal = 0, signals_seen = 0;
+static_assert(std::atomic<int>::is_always_lock_free);
 sem_t arrived;
 
 void on_signal(int signal) {
   const int error = errno;
-  if (first_signal == 0) first_signal = signal;
-  signals_seen = signals_seen + 1;
+  int none = 0;
+  first_signal.compare_exchange_strong(none, signal);
+  ++signals_seen;
   ::sem_post(&arrived);
   errno = error;
 }

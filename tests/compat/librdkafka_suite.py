@@ -107,7 +107,7 @@ def run_suite(kafka, names, folder, run=RUNS["default"], group_protocol="classic
                                 "TEST_CONSUMER_GROUP_PROTOCOL": group_protocol, "KAFKA_PATH": str(scripts(folder / "kafka", java_client)), "BROKERS": kafka,
                                 "TESTS": ",".join(names), "TEST_LEVEL": "1", "TEST_CPU_CALIBRATION": str(SLOWER)}
     environment |= {"CI": "1"} if run.patient else {}
-    command = [suite() / "test-runner", "-L", *(["-Q"] if quick else []), "-s", run.scenario, f"-p{run.at_a_time}"]
+    command = ["setpriv", "--pdeathsig", "KILL", suite() / "test-runner", "-L", *(["-Q"] if quick else []), "-s", run.scenario, f"-p{run.at_a_time}"]
     failed = {}
     for subtests in run.subtests:
         report = folder / f"report{subtests.strip(':')}.json"

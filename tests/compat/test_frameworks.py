@@ -71,15 +71,15 @@ class Worker(Jvm):
         super().__init__(folder / "worker.log", class_path("kafka"), CONNECT, folder / "worker.properties")
 
     def connect(self, name, of, **settings):
-        body = {"name": name, "config": {"connector.class": f"org.apache.kafka.connect.file.{of}Connector", "tasks.max": "1", **settings}}
-        request = urllib.request.Request(f"http://{self.address}/connectors", json.dumps(body).encode(), {"Content-Type": "application/json"})
+        config = {"connector.class": f"org.apache.kafka.connect.file.{of}Connector", "tasks.max": "1", **settings}
+        request = urllib.request.Request(f"http://{self.address}/connectors/{name}/config", json.dumps(config).encode(), {"Content-Type": "application/json"}, method="PUT")
         self.wait_for(lambda: self.asked(request), f"connector {name} is there")
 
     @staticmethod
     def asked(request):
         with contextlib.suppress(OSError):  # not up yet, or in a rebalance
             with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status == 201
+                return answer.status in (200, 201)  # the second time it is there
         return False
 
 

@@ -97,10 +97,16 @@ def refused_reason(server, user, password, mechanism):
     admin = client(AdminClient, server, user, password, mechanism, error_cb=said.append, **{"socket.timeout.ms": 5000})
     with pytest.raises(KafkaException):
         admin.list_topics(timeout=5)
-    admin.poll(0.1)
-    codes = {error.code() for error in said}
-    assert KafkaError._AUTHENTICATION in codes, said
-    return next(error.str() for error in said if error.code() == KafkaError._AUTHENTICATION)
+    return refusals(admin, said)[0].str()
+
+
+def refusals(client, said):
+    """Of a client that may not come in: the errors that say so, of those that its error_cb has put into `said`."""
+    deadline = time.monotonic() + PATIENCE
+    while not (refused := [error for error in said if error.code() == KafkaError._AUTHENTICATION]):
+        assert time.monotonic() < deadline, said
+        client.poll(0.1)
+    return refused
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
@@ -321,13 +327,12 @@ def test_oauthbearer(tmp_path):
             admin.poll(0.1)
             return len(admin.list_topics(timeout=5).brokers)
         except KafkaException:
-            admin.poll(0.1)
-            return [e.code() for e in said if e.code() == KafkaError._AUTHENTICATION]
+            return refusals(admin, said)
 
     with Server(tmp_path / "data", "--security", file) as server:
         assert outcome(server, sub="robot") == 1
         for wrong in ({"iss": "https://other"}, {"aud": "other"}, {"exp": time.time() - 100}, {"alg": "none"}, {"alg": "HS256"}):
-            assert KafkaError._AUTHENTICATION in outcome(server, sub="robot", **wrong), wrong
+            assert outcome(server, sub="robot", **wrong) != 1, wrong
 
 
 # ---- HTTP

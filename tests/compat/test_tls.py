@@ -5,6 +5,7 @@ import shutil
 import signal
 import ssl
 import threading
+import time
 import urllib.request
 
 import pytest
@@ -80,7 +81,9 @@ def error_of(settings):
     client = AdminClient({**settings, "error_cb": lambda error: seen.append(str(error)), "socket.timeout.ms": 5000})
     with pytest.raises(KafkaException):
         client.list_topics(timeout=3)
-    client.poll(0)
+    deadline = time.monotonic() + PATIENCE
+    while not seen and time.monotonic() < deadline:
+        client.poll(0.1)
     return " ".join(seen)
 
 

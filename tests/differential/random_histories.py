@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 from collections import Counter
 
 import administrators
@@ -21,11 +22,18 @@ READS = {"Metadata", "DescribeConfigs", "DescribeTopicPartitions", "ListOffsets"
          "ListPartitionReassignments", "ListConfigResources", "DescribeLogDirs", "DescribeAcls",
          "DescribeClientQuotas", "DescribeUserScramCredentials"}
 ENDS = {"EndTxn", "InitProducerId"}  # of transactions: Kafka answers before the markers are in their partitions
-LOOKS = 100  # how often Kafka alone is asked again when a read differs: its brokers learn of a change a little later, and we answer at once
+PATIENCE = 10  # seconds in which Kafka alone is asked again when a read differs: its brokers learn of a change a little later, and we answer at once
 # Deviations after which the servers' states differ.
 APART = {"offsets outside transactions", "forgotten at once", "credentials at once", "quotas that do not exist", "hosts of ACLs"}
 WAITS = [step for _, step in waits.STEPS]  # they take the whole history: they are several requests
 STEPS = [*waits.STEPS, *topics.STEPS, *logs.STEPS, *sessions.STEPS, *groups.STEPS, *transactions.STEPS, *cluster.STEPS]
+
+
+def looks():
+    """A turn for each time that Kafka may be asked again."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        yield
 
 
 class Model:
@@ -125,15 +133,15 @@ class History:
             self.settle()
         if api in administrators.CHANGES:
             self.settle_acls()
-        if api == "IncrementalAlterConfigs" and values["Resources"][0]["ResourceType"] == cluster.GROUP:
-            self.kafka.settle_groups()
+        if api in ("AlterConfigs", "IncrementalAlterConfigs"):
+            self.kafka.settle_configs()
         if api in ENDS:
             self.settle_markers()
 
     def judge(self, api, version, values, answers, who=()):
         situation = Situation(values, self.model, self.kafka)
         meant, self.found = judged(differences(api, version, *answers), situation)
-        for _ in range(LOOKS if api in READS and values.get("SessionEpoch", -1) == -1 else 0):
+        for _ in looks() if api in READS and values.get("SessionEpoch", -1) == -1 else ():
             if not self.found:
                 break
             answers[0] = self.kafka.ask(api, version, values)
@@ -143,21 +151,21 @@ class History:
         self.model.apart |= not APART.isdisjoint(meant)
 
     def settle_markers(self):
-        for _ in range(LOOKS):
+        for _ in looks():
             answer = self.kafka.ask("ListTransactions", 0, {"StateFilters": ["PrepareCommit", "PrepareAbort"], "ProducerIdFilters": []})
             if not answer["TransactionStates"]:
                 break
 
     def settle_acls(self):
         ours = self.ours.ask("DescribeAcls", 3, administrators.EVERY_ACL)
-        for _ in range(LOOKS):
+        for _ in looks():
             if not list(differences("DescribeAcls", 3, self.kafka.ask("DescribeAcls", 3, administrators.EVERY_ACL), ours)):
                 break
 
     def settle(self):
         """Until Kafka's broker has heard of what its controller decided: both list the same topics."""
         theirs, ours = self.kafka.topics(), self.ours.topics()
-        for _ in range(LOOKS):
+        for _ in looks():
             if theirs == ours:
                 break
             theirs = self.kafka.topics()
@@ -168,7 +176,7 @@ class History:
         """Until Kafka's broker has what is listed, and has not what is not."""
         asked = [{"PartitionIndex": i, "CurrentLeaderEpoch": -1, "Timestamp": -1} for i in range(3)]
         names = sorted({*counts, *self.model.topics})
-        for _ in range(LOOKS):
+        for _ in looks():
             answer = self.kafka.ask("ListOffsets", 7, {"ReplicaId": -1, "IsolationLevel": 0, "Topics": [{"Name": name, "Partitions": asked} for name in names]})
             there = {(topic["Name"], p["PartitionIndex"]): p["ErrorCode"] == 0 for topic in answer["Topics"] for p in topic["Partitions"]}
             if all(has == (index < counts.get(name, 0)) for (name, index), has in there.items()):

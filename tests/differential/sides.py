@@ -160,8 +160,8 @@ class Side:
             assigned = self.connection.ask("ConsumerGroupHeartbeat", 0, asked)["Assignment"]["TopicPartitions"]
             joins += 1
 
-    def settle_groups(self):
-        """Until groups have their configurations: changes are heard of in their order, so when a later one of another group is, all are."""
+    def settle_configs(self):
+        """Until topics and groups have their configurations: changes are heard of in their order, so when a later one of another group is, all are."""
         self.probes = (self.probes + 1) % 9000
         interval = {"Name": "consumer.heartbeat.interval.ms", "ConfigOperation": 0, "Value": str(5001 + self.probes)}
         probe = {"ResourceType": 32, "ResourceName": "probe", "Configs": [interval]}

@@ -12,7 +12,7 @@ import payments
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from millstream import BINARY, ROOT, Server, run
+from millstream import BINARY, ROOT, STOP_SECONDS, Server, run
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
@@ -102,7 +102,7 @@ def test_a_second_server_is_refused_and_sigterm_is_orderly(tmp_path):
         assert server.stop() == 0
     server.start()
     server.process.send_signal(signal.SIGINT)
-    assert server.process.wait(5) == 0
+    assert server.process.wait(STOP_SECONDS) == 0
     server.process.stdout.close()
 
 

@@ -67,7 +67,7 @@ def test_users_and_acls_follow_the_file(guarded):
     assert alice.error_for_topic("t") == bob.error_for_topic("t") == 0  # also on the connection that was open
     audited(guarded, event="security_file_read")
     assert [e["user"] for e in audited(guarded, event="user_set", because="security file")] == ["bob"]
-    assert [e["acl"] for e in audited(guarded, event="acl_created", because="security file")] == [
+    assert [e["acl"] for e in audited(guarded, 2, event="acl_created", because="security file")] == [
         f"ALLOW User:{user} from * READ on TOPIC:LITERAL:t" for user in ("alice", "bob")]
 
     guarded.lines["bob"] = credential_line("bob", "another")

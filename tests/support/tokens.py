@@ -6,6 +6,7 @@ import http.server
 import json
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 

@@ -26,9 +26,9 @@ def audit_events(server, **fields):
     return [e for e in map(json.loads, lines) if all(e.get(name) == value for name, value in fields.items())]
 
 
-def audited(server, **fields):
-    """The same once there is one."""
-    server.wait_for(lambda: audit_events(server, **fields), f"the audit file has {fields}")
+def audited(server, at_least=1, **fields):
+    """The same once there are so many."""
+    server.wait_for(lambda: len(audit_events(server, **fields)) >= at_least, f"the audit file has {fields}")
     return audit_events(server, **fields)
 
 

@@ -67,7 +67,7 @@ inline Reply ask(World& world, const std::string& view, uint64_t user) {
   }
   const ReadKey key{slot.value(), reply.key};
   feature::FeatureRow row;
-  const auto result = world.engine->read({&key, 1}, {&row, 1}).value();
+  const auto result = patiently([&] { return world.engine->read({&key, 1}, {&row, 1}); }).value();
   reply.as_of = result.as_of;
   reply.cut = result.cut.at(0);
   reply.bits = bits_of(row);

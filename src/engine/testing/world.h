@@ -19,6 +19,15 @@ namespace ms::engine::testing {
 
 inline constexpr int64_t kPatienceUs = 60 * kMicrosPerSecond;  // what is not there by then will never be
 
+// What `read` answers when it is not refused any more: an engine waits a second for its disk, ours may be busy for longer.
+template <class Read>
+auto patiently(const Read& read) {
+  for (const int64_t deadline_us = system_clock().steady_us() + kPatienceUs;;) {
+    auto answer = read();
+    if (answer || answer.error().kind != ErrorKind::kUnavailable || system_clock().steady_us() > deadline_us) return answer;
+  }
+}
+
 class Directory {
  public:
   Directory() : path_((std::filesystem::temp_directory_path() / ("engine-" + random_uuid().to_string())).string()) { std::filesystem::create_directories(path_); }

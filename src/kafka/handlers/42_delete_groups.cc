@@ -16,7 +16,7 @@ struct Deletion {
     std::vector<std::string> groups;
     for (const size_t at : begun) groups.push_back(response.results[at].group_id);
     if (groups.empty()) return;
-    broker.coordinator.run([&coordinator = broker.coordinator, groups = std::move(groups)] {
+    broker.coordinator.run([&coordinator = broker.coordinator, groups = std::move(groups), hold = hold(broker.alive)] {
       for (const std::string& group : groups) coordinator.end_delete(group, false);
     });
   }
