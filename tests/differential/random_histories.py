@@ -157,9 +157,10 @@ class History:
                 break
 
     def settle_acls(self):
-        ours = self.ours.ask("DescribeAcls", 3, administrators.EVERY_ACL)
-        for _ in looks():
-            if not list(differences("DescribeAcls", 3, self.kafka.ask("DescribeAcls", 3, administrators.EVERY_ACL), ours)):
+        asked, situation = administrators.EVERY_ACL, Situation(administrators.EVERY_ACL, self.model, self.kafka)
+        ours = self.ours.ask("DescribeAcls", 3, asked)
+        for _ in () if self.model.apart else looks():
+            if not judged(differences("DescribeAcls", 3, self.kafka.ask("DescribeAcls", 3, asked), ours), situation)[1]:
                 break
 
     def settle(self):
