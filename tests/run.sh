@@ -46,7 +46,7 @@ says() { printf 'test: %4d s: %s\n' $((SECONDS - started)) "$1"; }
 long_cpp_tests() {
   local failed=0
   renice -n 19 -p "$BASHPID" >/dev/null
-  test_build release "$@"
+  run_ctest release "$@"
   test_build asan "$@"
   test_build tsan "$@"
   run_fuzzers "${FUZZ_SECONDS:-60}" || failed=1
@@ -67,9 +67,9 @@ run_tests() {
   export MS_LONG=$long
   local filter=()
   ((${#names[@]})) && filter=(-R "$(IFS='|'; echo "${names[*]}")")
-  says "building the programs of release"
-  build release "${PROGRAMS[@]}"
+  says "building release"
   if ((long)); then
+    build release  # whole: the Python tests build in it, too, and two builds at once would be in each other's way
     says "the C++ tests begin beside the Python tests, see build/cpp-tests.log"
     set -m  # a process group of its own
     long_cpp_tests "${filter[@]}" >build/cpp-tests.log 2>&1 </dev/null &
@@ -77,6 +77,7 @@ run_tests() {
     set +m
     trap "kill -- -$beside 2>/dev/null || true" EXIT
   else
+    build release "${PROGRAMS[@]}"
     ((${#names[@]})) || run_ctest release -R "^($(IFS='|'; echo "${RELEASE_TESTS[*]}"))\$"
     test_build asan "${filter[@]}"
   fi
@@ -88,6 +89,7 @@ run_tests() {
   if ((long)); then
     says "waiting for the C++ tests and the fuzzers"
     wait "$beside" || failed=1
+    trap - EXIT
     cat build/cpp-tests.log
   fi
   echo "test: $((SECONDS - started)) s in all"

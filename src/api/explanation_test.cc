@@ -61,7 +61,7 @@ class Explanation : public ::testing::Test {
     const auto answered = engine::testing::patiently([&]() -> Result<io::HttpReply> {
       io::HttpReply reply;
       explain_features(*context_, {.names = {"model"}, .body = std::string(body)}, reply);
-      if (reply.status == 503 && status != 503) return fail(ErrorKind::kUnavailable, reply.body);
+      if (reply.status == 503) return fail(ErrorKind::kUnavailable, reply.body);
       return reply;
     });
     if (!answered) throw std::runtime_error(answered.error().message);

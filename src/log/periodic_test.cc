@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <future>
 #include <vector>
 
@@ -27,10 +26,11 @@ TEST(Periodic, RunsInOrderAndAgain) {
               {"tomorrow", kDay, [&] { return order.push_back(4), Result<>{}; }}});
   often.get_future().get();
   work.stop();
-  // The first is due again as soon as a millisecond goes by between the ends of the two.
-  EXPECT_EQ(order.front(), 1);
-  EXPECT_GE(std::ranges::count(order, 1), 3);
-  EXPECT_EQ(std::ranges::count(order, 1) + seconds, std::ssize(order));
+  // Alternately; but the first is due alone, too, when a millisecond goes by between the ends of the two.
+  for (size_t i = 0; i < order.size(); ++i) {
+    EXPECT_LE(order[i], 2);
+    if (order[i] == 2) EXPECT_TRUE(i > 0 && order[i - 1] == 1) << i;
+  }
 }
 
 TEST(Periodic, HurriesTheFirstEvenBeforeItStarts) {

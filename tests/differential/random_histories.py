@@ -16,13 +16,13 @@ import waits
 from compare import Situation, differences
 from deviations import deviation
 from protocol import messages
+from sides import PATIENCE
 
 READS = {"Metadata", "DescribeConfigs", "DescribeTopicPartitions", "ListOffsets", "Fetch", "OffsetFetch", "DescribeGroups", "ListGroups", "DescribeCluster",
          "ConsumerGroupDescribe", "DescribeTransactions", "ListTransactions", "DescribeProducers", "FindCoordinator", "OffsetForLeaderEpoch",
          "ListPartitionReassignments", "ListConfigResources", "DescribeLogDirs", "DescribeAcls",
          "DescribeClientQuotas", "DescribeUserScramCredentials"}
 ENDS = {"EndTxn", "InitProducerId"}  # of transactions: Kafka answers before the markers are in their partitions
-PATIENCE = 10  # seconds in which Kafka alone is asked again when a read differs: its brokers learn of a change a little later, and we answer at once
 # Deviations after which the servers' states differ.
 APART = {"offsets outside transactions", "forgotten at once", "credentials at once", "quotas that do not exist", "hosts of ACLs"}
 WAITS = [step for _, step in waits.STEPS]  # they take the whole history: they are several requests
@@ -30,7 +30,7 @@ STEPS = [*waits.STEPS, *topics.STEPS, *logs.STEPS, *sessions.STEPS, *groups.STEP
 
 
 def looks():
-    """A turn for each time that Kafka may be asked again."""
+    """A turn for each time that Kafka alone may be asked again: its brokers learn of a change a little later, and we answer at once."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         yield

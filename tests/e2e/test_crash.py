@@ -156,13 +156,6 @@ def read_all(address):
     return out
 
 
-def wait_applied(server):
-    deadline = time.monotonic() + PROGRESS_SECONDS
-    while (source := server.get("/v1/status")["sources"][0])["lag"] != 0:
-        assert time.monotonic() < deadline, source
-        time.sleep(0.01)
-
-
 def answers(server):
     return server.post("/v1/services/spending/features", {"entities": [{"user": user} for user in range(USERS)]})
 
@@ -233,7 +226,7 @@ def test_kill_9_at_random_moments(crashed, tmp_path):
     assert len(final) == len(writer.acknowledged)  # the producer waited for every one
 
     # Served answers, also those between two kills, are what the log and the timeline say.
-    wait_applied(server)
+    server.wait_until_applied()
     replies.append(answers(server))
     time_line = trained(server, spine(tmp_path / "served.parquet", replies), tmp_path / "served-out.parquet", "as_served")
     different, gaps = differences(replies, time_line, gaps_allowed=True)

@@ -12,7 +12,8 @@ def free_ports(count):
     one while its server is down, not even by connecting to it: such a connection could be given that very port, and meet itself."""
     below = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     free = []
-    for port in random.sample(range(LOWEST, below), below - LOWEST):
+    candidates = range(LOWEST, below)
+    for port in random.sample(candidates, len(candidates)):
         if len(free) == count:
             break
         if is_free(port):

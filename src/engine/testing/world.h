@@ -7,6 +7,7 @@
 #include <atomic>
 #include <filesystem>
 #include <future>
+#include <thread>
 
 #include "base/clock.h"
 #include "base/rng.h"
@@ -25,6 +26,7 @@ auto patiently(const Read& read) {
   for (const int64_t deadline_us = system_clock().steady_us() + kPatienceUs;;) {
     auto answer = read();
     if (answer || answer.error().kind != ErrorKind::kUnavailable || system_clock().steady_us() > deadline_us) return answer;
+    std::this_thread::yield();
   }
 }
 
